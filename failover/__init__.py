@@ -1,0 +1,1 @@
+"""Failover agent for VOLTTRON: keeps one agent running on one of two platforms."""

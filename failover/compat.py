@@ -1,0 +1,103 @@
+"""All that differs between the VOLTTRONs this package runs on. Nothing else asks which one it is.
+
+Here for modular VOLTTRON 11.
+"""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+from volttron.client.known_identities import AUTH, CONTROL, CONTROL_CONNECTION, PLATFORM
+from volttron.client.logs import setup_logging as _setup_logging
+from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD, Status
+from volttron.client.vip.agent import RPC, Agent, Core
+from volttron.types.agent_context import AgentOptions
+from volttron.utils import ClientContext, load_config
+from volttron.utils.commands import vip_main
+from volttron.utils.jsonrpc import RemoteError
+
+from failover.link import Endpoint
+
+__all__ = [
+    "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
+    "authorize_command", "instance_name", "is_refusal", "load_config", "local_endpoint", "missing_authorizations",
+    "platform_pid", "remote_endpoint", "setup_logging", "subscribe", "vip_main"
+]
+
+# No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
+# the health from the start on.
+AGENT_OPTIONS = {"options": AgentOptions(enable_store=False, heartbeat_autostart=True)}  # type: Dict[str, Any]
+
+_CAPABILITIES = [CONTROL + ".start_agent", CONTROL + ".stop_agent"]
+
+
+def setup_logging() -> None:
+    """Log as VOLTTRON's agents do, at INFO. Its own modules would log each message at DEBUG, for much CPU time."""
+    _setup_logging(logging.INFO)
+
+
+def instance_name() -> str:
+    """Return the name of the own platform."""
+    return ClientContext.get_instance_name()
+
+
+def platform_pid() -> int:
+    """Return the process id of the own platform, as it wrote it down.
+
+    :raises OSError, ValueError: there is no such file or no number in it.
+    """
+    return int(Path(ClientContext.get_volttron_home(), "VOLTTRON_PID").read_text())
+
+
+def remote_endpoint(agent: Agent, address: str, serverkey: str) -> Endpoint:
+    """Return where and as whom the agent connects to another platform: with its own keys, its name fully qualified."""
+    return Endpoint(address, serverkey, "{}.{}".format(instance_name(), agent.core.identity),
+                    agent.core.publickey, agent.core.secretkey)
+
+
+def local_endpoint() -> Endpoint:
+    """Return where and as whom a command connects to the own platform, from the files in VOLTTRON_HOME.
+
+    Its keys are vctl's, its identity is its own: vctl's can be used by one at a time only.
+
+    :raises OSError: the platform has never run, or its files are another user's.
+    """
+    store = Path(ClientContext.get_volttron_home(), "credentials_store")
+    own = json.loads((store / (CONTROL_CONNECTION + ".json")).read_text())
+    router = json.loads((store / (PLATFORM + ".json")).read_text())
+    return Endpoint(ClientContext.get_address(), router["publickey"], "failover.status.{}".format(os.getpid()),
+                    own["publickey"], own["secretkey"])
+
+
+def subscribe(agent: Agent, prefix: str, callback: Callable[..., None]) -> bool:
+    """Subscribe on the own platform and wait, without a limit, for the router's word; False if it was refused."""
+    accepted = agent.vip.pubsub.subscribe("pubsub", prefix, callback).get()
+    return accepted is not None and bool(accepted.get())
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an RPC failed because the caller lacks the authorization."""
+    return isinstance(error, RemoteError) and "AuthException" in repr(error)
+
+
+def missing_authorizations(call: Callable[..., Any], identity: str) -> List[str]:
+    """Return which of the RPC capabilities it needs the agent with this identity lacks.
+
+    :param call: calls an agent of the own platform: ``call(peer, method, **arguments)``.
+    """
+    missing = []
+    for capability in _CAPABILITIES:
+        try:
+            call(AUTH, "check_rpc_authorization", identity=identity, method_name=capability, method_args={})
+        except RemoteError as error:
+            if not is_refusal(error):
+                raise
+            missing.append(capability)
+    return missing
+
+
+def authorize_command(identity: str) -> str:
+    """Return the command that grants the agent with this identity what it needs."""
+    return "vctl authz add agent {} --rpc-capabilities {}".format(identity, " ".join(_CAPABILITIES))

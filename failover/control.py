@@ -1,0 +1,108 @@
+"""The managed agent, seen and steered through the control service of the own platform."""
+
+from typing import Any, Callable, Optional
+
+import gevent
+
+from failover.compat import CONTROL, RemoteError, is_refusal
+from failover.core import AgentState
+
+__all__ = ["ControlError", "ControlSilent", "ManagedAgent", "NotAuthorized"]
+
+START_WITHIN = 30.0
+# Control itself gives an agent 60 s after SIGINT, 30 s after SIGTERM and 30 s after SIGKILL.
+STOP_WITHIN = 130.0
+
+
+class ControlError(Exception):
+    """Control answered with an error."""
+
+
+class NotAuthorized(ControlError):
+    """Control refused, because this agent lacks the authorization."""
+
+
+class ControlSilent(ControlError):
+    """Control did not answer in time."""
+
+
+class ManagedAgent:
+    """The agent with a given VIP identity on the own platform.
+
+    It is always looked for by that identity, since its uuid changes with each installation.
+
+    :param call: calls an agent of the own platform: ``call(peer, method, *args)`` returns the result.
+    :param answer_within: seconds to wait for an answer to a question.
+    """
+
+    def __init__(self, call: Callable[..., Any], identity: str, answer_within: float):
+        self.identity = identity
+        self.uuid = None  # type: Optional[str]
+        self.pid = None  # type: Optional[int]
+        self._state = AgentState.UNKNOWN
+        self._call = call
+        self._answer_within = answer_within
+        self._look_up = True
+
+    def observe(self) -> AgentState:
+        """Ask control for the state of the agent; one question, two when it has just been found.
+
+        While the agent does not run, every other question is whether its identity still has the same uuid.
+
+        :raises ControlError: control did not answer, or answered with an error.
+        """
+        if self._look_up:
+            uuid = self._ask("identity_exists", self.identity, timeout=self._answer_within) or None
+            if uuid is None:
+                self.uuid = self.pid = None
+                self._state = AgentState.MISSING
+                return self._state
+            self._look_up = False
+            if uuid == self.uuid:
+                return self._state
+            self.uuid = uuid
+        pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
+        # (None, None): never started. (pid, None): runs. (pid, code): has ended.
+        runs = pid is not None and exit_code is None
+        self.pid = pid if runs else None
+        self._state = AgentState.RUNNING if runs else AgentState.STOPPED
+        self._look_up = not runs
+        return self._state
+
+    def start(self) -> None:
+        """Start the agent.
+
+        :raises NotAuthorized: this agent may not start others here.
+        :raises ControlError: control did not answer, or the start failed.
+        """
+        try:
+            self._ask("start_agent", self.uuid, timeout=START_WITHIN)
+        except ControlError as error:
+            if "already running" not in str(error):
+                raise
+        self._look_up = False
+
+    def stop(self) -> None:
+        """Stop the agent and return when control says that it is done, which may take up to two minutes.
+
+        :raises NotAuthorized: this agent may not stop others here.
+        :raises ControlError: control did not answer, or the stop failed.
+        """
+        self._ask("stop_agent", self.uuid, timeout=STOP_WITHIN)
+
+    def is_installed(self, identity: str) -> bool:
+        """Whether an agent with this identity is installed on the own platform.
+
+        :raises ControlError: control did not answer, or answered with an error.
+        """
+        return bool(self._ask("identity_exists", identity, timeout=self._answer_within))
+
+    def _ask(self, method: str, *args: Any, timeout: float) -> Any:
+        try:
+            with gevent.Timeout(timeout):
+                return self._call(CONTROL, method, *args)
+        except gevent.Timeout:
+            raise ControlSilent("{} did not answer {} within {:g} s".format(CONTROL, method, timeout)) from None
+        except RemoteError as error:
+            kind = NotAuthorized if is_refusal(error) else ControlError
+            raise kind("{} {}: {}".format(CONTROL, method, error)) from error

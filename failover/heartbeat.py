@@ -1,0 +1,117 @@
+"""What one failover agent tells the other: topics and message, as text on the wire and as a value in the core.
+
+The message is a JSON object of this shape (version 1)::
+
+    {"version": 1, "instance_name": "node-a", "vip_identity": "failover", "agent_vip_identity": "platform.driver",
+     "agent_id": "primary", "mode": "simple", "timeout": 10.0, "heartbeat_period": 1.0,
+     "boot_id": "...", "sequence": 7, "heard_boot_id": "..." or null, "heard_sequence": 3 or null, "may_run": true}
+
+The topics are those of the original agent, whose messages are empty, so that either side can be upgraded first.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Optional
+
+__all__ = ["Heartbeat", "MalformedHeartbeat", "TOPICS", "VERSION", "topic"]
+
+VERSION = 1
+
+_ROLES = ("primary", "secondary")
+_MODES = ("simple", "standard")
+
+
+class MalformedHeartbeat(ValueError):
+    """A message that says it is one of ours and is not: the text says which field is wrong."""
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """One heartbeat of a failover agent.
+
+    ``timeout`` and ``heartbeat_period`` are seconds. ``boot_id`` is new at each start of the sending failover agent
+    and ``sequence`` counts up from 1 within it. ``heard_boot_id`` and ``heard_sequence`` name the heartbeat of the
+    receiver that the sender heard last, or are None. ``may_run`` is false only while the managed agent is known
+    not to run on the sender's platform.
+    """
+
+    instance_name: str
+    vip_identity: str
+    agent_vip_identity: str
+    agent_id: str
+    mode: str
+    timeout: float
+    heartbeat_period: float
+    boot_id: str
+    sequence: int
+    heard_boot_id: Optional[str]
+    heard_sequence: Optional[int]
+    may_run: bool
+
+    def encode(self) -> str:
+        """Return the JSON text that goes on the wire."""
+        return json.dumps(dict(version=VERSION, **asdict(self)))
+
+    @classmethod
+    def decode(cls, message: Any) -> Optional["Heartbeat"]:
+        """Read what came from the bus.
+
+        :return: None for a message that is not of this kind: an empty one, some text, a later version. Those come
+            from the original agent or from a newer release, and still are heartbeats.
+        :raises MalformedHeartbeat: it claims this version but lacks a field, or a field has a wrong type or value.
+        """
+        if isinstance(message, str):
+            try:
+                message = json.loads(message)
+            except ValueError:
+                return None
+        if not isinstance(message, dict) or message.get("version") != VERSION:
+            return None
+        values = {}
+        for field in fields(cls):
+            if field.name not in message:
+                raise MalformedHeartbeat("heartbeat lacks {}".format(field.name))
+            value = message[field.name]
+            if not _VALID[field.name](value):
+                raise MalformedHeartbeat("heartbeat has {}={!r:.80}".format(field.name, value))
+            values[field.name] = value
+        if (values["heard_boot_id"] is None) != (values["heard_sequence"] is None):
+            raise MalformedHeartbeat("heartbeat acknowledges half a heartbeat")
+        return cls(**values)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+_VALID = {
+    "instance_name": _text,
+    "vip_identity": _text,
+    "agent_vip_identity": _text,
+    "agent_id": _ROLES.__contains__,
+    "mode": _MODES.__contains__,
+    "timeout": _seconds,
+    "heartbeat_period": _seconds,
+    "boot_id": _text,
+    "sequence": _count,
+    "heard_boot_id": lambda value: value is None or _text(value),
+    "heard_sequence": lambda value: value is None or _count(value),
+    "may_run": lambda value: isinstance(value, bool),
+}
+
+
+def topic(agent_id: str, mode: str) -> str:
+    """Return the topic on which an instance with this role and mode publishes, e.g. ``heartbeat/simple_primary``."""
+    return "heartbeat/" + ("simple_" if mode == "simple" else "") + agent_id
+
+
+# Each heartbeat topic there is, with the (role, mode) of who publishes on it.
+TOPICS = {topic(agent_id, mode): (agent_id, mode) for agent_id in _ROLES for mode in _MODES}

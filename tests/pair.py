@@ -1,0 +1,139 @@
+"""Two platforms with the failover agent and a managed agent on each, and an observer on each message bus."""
+
+import json
+import sys
+from pathlib import Path
+
+import gevent
+
+from failover.link import Endpoint, Link, LinkError, RemoteError
+from tests.platforms import Platform, wait_for
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MANAGED_AGENT = Path(__file__).resolve().parent / "managed_agent"
+MANAGED = "platform.driver"
+FAILOVER = "failover"
+CAPABILITIES = ["platform.control.start_agent", "platform.control.stop_agent"]
+
+
+class Observer:
+    """A connection of our own to a platform's bus: it collects alerts and heartbeats and asks for the status.
+
+    It serves its events only while the caller waits with `wait`, in this process's gevent loop.
+    """
+
+    def __init__(self, platform: Platform, on_heartbeat=lambda topic, sender, message: None):
+        self.alerts = []
+        store = platform.home / "credentials_store"
+        own = json.loads((store / "control.connection.json").read_text())
+        self.link = Link(Endpoint(platform.address, platform.serverkey, "test.observer",
+                                  own["publickey"], own["secretkey"]), answer_within=5, probe_every=1)
+        self.link.subscribe("alerts/", self._on_alert)
+        self.link.subscribe("heartbeat/", on_heartbeat)
+        self.link.start()
+
+    def _on_alert(self, topic, sender, message):
+        if sender == FAILOVER:
+            status = json.loads(message)
+            self.alerts.append((status["status"], status["context"]))
+
+    def call(self, peer, method, *args, timeout=5):
+        wait(lambda: self.link.up, 30, "the observer's connection: {}".format(self.link.last_error))
+        return self.link.call(peer, method, *args, timeout=timeout)
+
+    def status(self):
+        """Return the failover agent's status, or None while it does not answer."""
+        try:
+            return self.link.call(FAILOVER, "status", timeout=2)
+        except (LinkError, RemoteError):
+            return None
+
+    def health(self):
+        return self.call(FAILOVER, "health.get_status")
+
+    def close(self):
+        self.link.close()
+
+
+def wait(condition, timeout, what, interval=0.02):
+    """As wait_for, while the observers' connections are served."""
+    return wait_for(condition, timeout, what, interval, sleep=gevent.sleep)
+
+
+class Side:
+    """One platform of a pair, its role, and what can be done with its agents."""
+
+    def __init__(self, folder: Path, role: str, extra_env=None):
+        folder.mkdir(parents=True)
+        self.role = role
+        self.platform = Platform(folder, "node-" + role, extra_env=extra_env)
+        self.observer = None
+
+    def power_on(self):
+        self.platform.start()
+        if self.observer is None:
+            self.observer = Observer(self.platform)
+
+    def config(self, other, **changes):
+        """The shipped configuration of this role, with the other platform filled in, and faster."""
+        config = json.loads((REPOSITORY / "config" / (self.role + ".json")).read_text())
+        config.update(remote_vip=other.platform.address, remote_serverkey=other.platform.serverkey,
+                      heartbeat_period=0.5, timeout=4)
+        config.update(changes)
+        return config
+
+    def authorize(self):
+        self.platform.vctl("authz", "add", "agent", FAILOVER, "--rpc-capabilities", *CAPABILITIES)
+
+    def register_at(self, other):
+        """Make this side's failover agent known on the other platform."""
+        words = self.platform.vctl("auth", "agentcred", FAILOVER).split()
+        other.platform.vctl("auth", "add", "{}.{}".format(self.platform.name, FAILOVER), "--publickey", words[-1])
+
+    def start_agent(self, identity):
+        self.platform.vctl("start", self.platform.uuid(identity))
+
+    def stop_agent(self, identity):
+        self.platform.vctl("stop", self.platform.uuid(identity))
+
+    def runs(self, identity=MANAGED):
+        """Whether a process of this agent lives here."""
+        return bool(self.platform.processes(identity))
+
+    def status(self):
+        return self.observer.status()
+
+    def close(self):
+        if self.observer:
+            self.observer.close()
+        self.platform.close()
+
+
+class Pair:
+    """A primary and a secondary platform below one folder."""
+
+    def __init__(self, folder: Path, extra_env=None):
+        self.primary = Side(folder / "p", "primary", extra_env)
+        self.secondary = Side(folder / "s", "secondary", extra_env)
+        self.sides = (self.primary, self.secondary)
+
+    def install(self, failover_source=REPOSITORY, start=True, **changes):
+        """Start both platforms and install both agents on each, as the README says."""
+        for side in self.sides:
+            side.power_on()
+        for side, other in (self.sides, self.sides[::-1]):
+            side.platform.install(MANAGED_AGENT, identity=MANAGED, start=False)
+            side.platform.install(failover_source, config=side.config(other, **changes), start=False)
+            side.authorize()
+        for side, other in (self.sides, self.sides[::-1]):
+            side.register_at(other)
+        if start:
+            for side in self.sides:
+                side.start_agent(FAILOVER)
+
+    def tails(self):
+        return "\n".join("--- end of {}:\n{}".format(side.platform.log, side.platform.tail()) for side in self.sides)
+
+    def close(self):
+        for side in self.sides:
+            side.close()

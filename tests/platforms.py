@@ -1,0 +1,400 @@
+"""Starts real VOLTTRON 11 platforms on this machine, for the tests, the demo and the benchmark.
+
+Each platform behaves like a machine of its own: its own environment (site-packages), home directory,
+VOLTTRON_HOME and port. It can be stopped, powered off, crashed and frozen. Its processes are known by the
+VOLTTRON_HOME in their environment, so that orphans are found too. All times are in seconds. Linux only:
+processes are read from /proc.
+
+Run as ``platforms.py reap VOLTTRON_HOME``, this file is the guard that `Platform.start` leaves beside a
+platform: when the process that started it is gone, however it ended, the guard kills all that belongs to it.
+"""
+
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import venv
+from pathlib import Path
+
+import psutil
+
+# Below the range that Linux takes for outgoing connections: a client that keeps dialling a closed port of
+# that range can be connected to itself, and then holds the port against the platform that comes back.
+_PORTS = range(20000, 32000)
+
+# Variables of a surrounding platform, environment or poetry, which must not leak into ours.
+_FOREIGN = (
+    "VOLTTRON_", "AGENT_", "_LAUNCHED_BY_PLATFORM", "POETRY_", "XDG_", "CONDA_", "PYTHONPATH", "PYTHONHOME")
+
+_SCRIPTS = {
+    "volttron": "volttron.server.__main__",
+    "vctl": "volttron.client.commands.control",
+    "poetry": "poetry.console.application",
+    "pip": "pip._internal.cli.main",
+}
+
+# A process that was started with SIGINT ignored (a background job, nohup) hands that on, and the platform's
+# agents would then not stop at SIGINT: hence the handler.
+_SCRIPT = """#!{python}
+import signal
+import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from {module} import main
+sys.exit(main())
+"""
+
+# Enough for `volttron --dev`, and poetry then resolves only what is installed here, without a package index.
+_PROJECT = """[project]
+name = "{name}"
+version = "0"
+requires-python = ">=3.10,<4.0"
+dependencies = []
+
+[tool.poetry]
+package-mode = false
+"""
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class PlatformError(Exception):
+    """A command or a wait failed. The message holds what was tried, its output and the end of the log."""
+
+
+def wait_for(condition, timeout, what, interval=0.05, sleep=time.sleep):
+    """Return condition()'s first truthy value; raise TimeoutError, naming `what`, after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (result := condition()):
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"{what}: not within {timeout} s")
+        sleep(interval)
+    return result
+
+
+class Platform:
+    """One VOLTTRON 11 platform below the folder `root`, which must be empty and its alone.
+
+    `extra_env` is added to the environment of the platform, its agents and its commands. `verbosity` is the
+    platform's option for logging: "-v" shows the agents' INFO lines, "-vv" also costs DEBUG's CPU time.
+    `on_command`, when set, is called with each vctl command line (a list) before it is run.
+    Whoever makes a Platform calls `close` in the end.
+    """
+
+    def __init__(self, root, name, extra_env=None, verbosity="-v"):
+        self.name = name
+        self.root = Path(root).resolve()
+        self.home = self.root / "home"
+        self.log = self.root / "volttron.log"
+        self.on_command = None
+        self._project = self.root / "project"
+        self._verbosity = verbosity
+        self._process = None
+        self._guard = None
+        self._serverkey = None
+        self._vctl_lock = threading.Lock()
+        if len(f"{self.home}/run/vip.socket") > 105:
+            raise ValueError(f"{self.home}: too long a path for the socket that VOLTTRON makes below it")
+        self.env = _environment(self.root, self.home) | (extra_env or {})
+        self._project.mkdir()
+        (self._project / "pyproject.toml").write_text(_PROJECT.format(name=name))
+        self._port_claim, port = _claim_port()
+        self.address = f"tcp://127.0.0.1:{port}"
+
+    @property
+    def pid(self):
+        """The platform process's pid, or None when it does not run."""
+        running = self._process is not None and self._process.poll() is None
+        return self._process.pid if running else None
+
+    @property
+    def serverkey(self):
+        """The platform's public key. It is asked once, from the running platform."""
+        if self._serverkey is None:
+            self._serverkey = self.vctl("auth", "servercred").split()[-1]
+        return self._serverkey
+
+    def start(self, timeout=60):
+        """Start the platform and return when it answers vctl. Agents enabled for autostart start with it."""
+        if self.pid:
+            raise PlatformError(f"platform {self.name} runs already, as process {self.pid}")
+        if self._guard is None:
+            self._guard = subprocess.Popen(
+                [sys.executable, __file__, "reap", str(self.home)],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+        command = ["volttron", "--dev", self._verbosity, "-l", str(self.log),
+                   "--instance-name", self.name, "--address", self.address]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._as_user(command), cwd=self._project, env=self.env, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + timeout
+        self._wait(self._has_written_pid, timeout, "start")
+        self._run(["vctl", "status"], max(1, deadline - time.monotonic()))
+
+    def _has_written_pid(self):
+        if self.pid is None:
+            raise PlatformError(self._report(f"the platform ended with status {self._process.returncode}"))
+        # After a power loss the file is there from the start, with the old pid.
+        with contextlib.suppress(FileNotFoundError):
+            return (self.home / "VOLTTRON_PID").read_text() == str(self.pid)
+
+    def vctl(self, *args, timeout=60, check=True):
+        """Run vctl and return what it printed. Another exit status than 0 raises PlatformError, if `check`.
+
+        Commands from several threads run one after the other: all vctl use one identity on the message bus.
+        """
+        command = ["vctl", *map(str, args)]
+        if self.on_command:
+            self.on_command(command)
+        return self._run(command, timeout, check)
+
+    def install(self, source, identity=None, config=None, start=True, timeout=60):
+        """Install the agent in `source` (a wheel or a folder with pyproject.toml) and return its uuid.
+
+        A folder is copied first, so that the build leaves nothing in it. `config` is a dict or a file.
+        `timeout` is for the installation and, once more, for the start.
+        """
+        source = Path(source).resolve()
+        if source.is_dir():
+            copy = self.root / "build" / source.name
+            shutil.rmtree(copy, ignore_errors=True)
+            ignore = shutil.ignore_patterns(".*", "__pycache__", "dist", "build")
+            source = Path(shutil.copytree(source, copy, ignore=ignore))
+        if isinstance(config, dict):
+            file = self.root / "config" / f"{identity or source.stem}.json"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(json.dumps(config, indent=2))
+            config = file
+        options = []
+        if identity is not None:
+            options += ["--vip-identity", identity]
+        if config is not None:
+            options += ["--agent-config", config]
+        output = self.vctl("install", source, *options, timeout=timeout)
+        found = _UUID.findall(output)
+        if not found:
+            raise PlatformError(self._report(f"vctl install {source} named no uuid:\n{output}"))
+        if start:
+            # Not `vctl install --start`: it sleeps for 7 s and hides a failed start.
+            self.vctl("start", found[-1], timeout=timeout)
+        return found[-1]
+
+    def agents(self):
+        """Return the installed agents, each a dict with uuid, identity, name, tag, status and health."""
+        rows = json.loads(self.vctl("--json", "status")).values()
+        return [{key.removeprefix("agent_"): value for key, value in row.items()} for row in rows]
+
+    def uuid(self, identity):
+        """Return the uuid of the agent installed under `identity`, or None."""
+        return next((agent["uuid"] for agent in self.agents() if agent["identity"] == identity), None)
+
+    def processes(self, identity):
+        """Return the living processes of the agent `identity` as psutil.Process, orphans included.
+
+        What an agent starts itself (as `uname`, on its way up) is not listed. Each call looks through /proc,
+        at some 10 µs for each process on the machine, and keeps nothing for the next one.
+        """
+        pids = _pids(self.home, identity)
+        found = []
+        for pid in pids:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if process.ppid() not in pids:
+                    found.append(process)
+        return found
+
+    def stop(self, timeout=60):
+        """Shut the platform and its agents down, as an operator does, and wait until the platform is gone."""
+        if self.pid is None:
+            return
+        deadline = time.monotonic() + timeout
+
+        def gone():
+            # Again and again, unchecked: when an agent takes longer than 20 s to stop, vctl gives up before
+            # it has told the platform to end.
+            if self.pid:
+                self.vctl("shutdown", "--platform", timeout=max(1, deadline - time.monotonic()), check=False)
+            return self.pid is None
+
+        self._wait(gone, timeout, "shutdown")
+
+    def power_off(self):
+        """Kill the platform and all of its processes at once, as a power loss would."""
+        self._wait(lambda: _kill_all(self.home), 30, "end of all processes", interval=0.01)
+        if self._process:
+            self._process.wait(10)
+
+    def crash(self):
+        """Kill the platform's process alone. Its agents go on as orphans."""
+        process = self._running()
+        process.kill()
+        process.wait(10)
+
+    def freeze(self, platform_only=False):
+        """Stop the platform and its agents in mid-air (SIGSTOP), or the platform's process alone."""
+
+        def stopped():
+            # Until a look finds all of them stopped: then none can have started another in the meantime.
+            pids = [self._running().pid] if platform_only else _pids(self.home)
+            _signal_all(pids, signal.SIGSTOP)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                return all(psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in pids)
+
+        self._wait(stopped, 10, "freeze", interval=0.002)
+
+    def thaw(self):
+        """Let all that was frozen go on (SIGCONT)."""
+        _signal_all(_pids(self.home), signal.SIGCONT)
+
+    def tail(self, lines=60):
+        """Return the last lines of the platform's log, with what the platform and its agents printed."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 400 * lines))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+    def close(self):
+        """Kill all that ever belonged to this platform and is left, and free its port. Its files stay."""
+        self.power_off()
+        if self._guard:
+            self._guard.stdin.close()
+            self._guard.wait(30)
+        self._port_claim.close()
+
+    def _running(self):
+        if self.pid is None:
+            raise PlatformError(self._report(f"platform {self.name} does not run"))
+        return self._process
+
+    def _wait(self, condition, timeout, what, interval=0.05):
+        try:
+            return wait_for(condition, timeout, f"platform {self.name}, {what}", interval)
+        except TimeoutError as error:
+            raise PlatformError(self._report(str(error))) from None
+
+    def _run(self, command, timeout, check=True):
+        """Run a command of the platform's environment and return its standard output."""
+        shown = " ".join(command)
+        if not self._vctl_lock.acquire(timeout=timeout):
+            raise PlatformError(self._report(f"{shown}: an earlier command still runs after {timeout} s"))
+        try:
+            process = subprocess.Popen(
+                self._as_user(command), cwd=self.root, env=self.env, start_new_session=True, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                output, errors = process.communicate(timeout=timeout)
+            except BaseException as error:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                output, errors = process.communicate()
+                if not isinstance(error, subprocess.TimeoutExpired):
+                    raise
+                message = f"{shown}: not within {timeout} s\n{output}{errors}"
+                raise PlatformError(self._report(message)) from None
+        finally:
+            self._vctl_lock.release()
+        if check and process.returncode != 0:
+            raise PlatformError(self._report(f"{shown}: exit status {process.returncode}\n{output}{errors}"))
+        return output
+
+    def _as_user(self, command):
+        """Return the command with its full path. VOLTTRON refuses uid 0: root becomes a user by name only."""
+        command = [str(self.root / "env" / "bin" / command[0]), *command[1:]]
+        if os.getuid() == 0:
+            return ["unshare", "--user", "--map-user=1000", "--map-group=1000", *command]
+        return command
+
+    def _report(self, message):
+        return f"{message.rstrip()}\n--- end of {self.log}:\n{self.tail()}"
+
+
+def _environment(root, home):
+    """Create an environment on top of the one that this Python runs in; return the variables that select it.
+
+    What is installed goes into the new environment; what it does not have comes from the one below. HOME is
+    its own too: platforms that share a ~/.volttron_instances or a poetry cache disturb each other.
+    """
+    env = root / "env"
+    venv.create(env, symlinks=True)
+    [site_packages] = env.glob("lib/python*/site-packages")
+    below = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    lines = [f"import site; site.addsitedir({path!r})\n" for path in below]
+    (site_packages / "below.pth").write_text("".join(lines))
+    for name, module in _SCRIPTS.items():
+        script = env / "bin" / name
+        script.write_text(_SCRIPT.format(python=env / "bin" / "python", module=module))
+        script.chmod(0o755)
+    variables = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
+    return variables | {
+        "HOME": str(root),
+        "PATH": f"{env / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "POETRY_KEYRING_ENABLED": "false",
+        "VIRTUAL_ENV": str(env),
+        "VOLTTRON_HOME": str(home),
+    }
+
+
+def _claim_port():
+    """Return a socket that claims a port until it is closed, and the port, which nobody else listens on.
+
+    The claim is a name in Linux's abstract namespace: other test suites on this machine see it, and it cannot
+    be left behind.
+    """
+    for port in random.sample(_PORTS, len(_PORTS)):
+        claim = socket.socket(socket.AF_UNIX)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            claim.bind(f"\0volttron-test-platform-{port}")
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return claim, port
+        claim.close()
+    raise PlatformError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
+
+
+def _pids(home, identity=None):
+    """Return the pids of the living processes with this VOLTTRON_HOME and, if given, this agent identity."""
+    wanted = {f"VOLTTRON_HOME={home}".encode()}
+    if identity is not None:
+        wanted.add(f"AGENT_VIP_IDENTITY={identity}".encode())
+    found = []
+    for pid in psutil.pids():
+        # A process that has gone, or is another user's, is none of ours; a zombie's environment is empty.
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+            if wanted <= set(file.read().split(b"\0")):
+                found.append(pid)
+    return found
+
+
+def _signal_all(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _kill_all(home):
+    """Kill every process with this VOLTTRON_HOME; return whether there is none any more."""
+    for _ in range(2):  # a process that just becomes another program (exec) shows no environment for a moment
+        if pids := _pids(home):
+            _signal_all(pids, signal.SIGKILL)
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _reap(home):
+    """Wait until the process at the other end of standard input is gone, then kill what is left."""
+    sys.stdin.read()
+    wait_for(lambda: _kill_all(home), 30, f"end of all processes of {home}", interval=0.01)
+
+
+if __name__ == "__main__" and sys.argv[1:2] == ["reap"]:
+    _reap(sys.argv[2])
