@@ -1,0 +1,26 @@
+# The first Python that VOLTTRON 11 runs on; choose another with `make PYTHON=...`.
+PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.10 python3,\
+    $(if $(shell $(p) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo yes),$(p))))
+
+.PHONY: test demo bench clean
+
+test: .venv/ready
+	.venv/bin/python -m coverage erase
+	.venv/bin/python -m coverage run -m pytest $(ARGS)
+	.venv/bin/python -m coverage combine --quiet
+	.venv/bin/python -m coverage report
+
+demo: .venv/ready
+	.venv/bin/python -m tests.demo
+
+bench: .venv/ready
+	.venv/bin/python -m tests.bench
+
+.venv/ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "VOLTTRON 11 needs Python 3.10, 3.11 or 3.12: install one, or say make PYTHON=/path/to/it" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[volttron,test]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist .coverage* .pytest_cache
