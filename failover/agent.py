@@ -37,7 +37,9 @@ _AUTH_WITHIN = 10.0
 _REPORT_WITHIN = 15.0
 _FIRST_START_PAUSE, _LONGEST_START_PAUSE = 1.0, 60.0
 
+# Exit statuses. Not 0, so that the platform reports an agent that ended this way as failed.
 _EXIT_CONFIG = 78
+_EXIT_ORPHAN = 1
 
 
 class FailoverAgent(compat.Agent):
@@ -63,11 +65,10 @@ class FailoverAgent(compat.Agent):
         self._decided_on = datetime.now(timezone.utc)
         self._announced = None  # type: Optional[Action]
         self._commanded = False
-        self._command = None  # type: Optional[gevent.Greenlet]
         self._start_pauses = pauses(_FIRST_START_PAUSE, _LONGEST_START_PAUSE)
         self._start_not_before = now
         self._orphan_since = None  # type: Optional[float]
-        self._link_seen_up = None  # type: Optional[bool]
+        self._link_seen_up = False
         self._rival = None  # type: Optional[Tuple[str, float]]
         self._faults = {}  # type: Dict[str, str]
         self._problems = Problems(config)
@@ -170,19 +171,19 @@ class FailoverAgent(compat.Agent):
         self._alert_action(decision.action)
 
     def _act(self, decision: Decision, now: float) -> None:
-        """Have the command carried out, unless one is being carried out or a failed start is retried too early."""
+        """Have the command carried out, unless a start would follow the one before it too soon."""
         command = decision.command
-        if command is None or self._command:
+        if command is None:
             return
         if command is Action.START:
             if now < self._start_not_before:
                 return
             self._start_not_before = now + next(self._start_pauses)
-            self._rules.start_begun()
+        self._rules.command_begun(command)
         if self._commanded and command.value not in self._faults:
             self._alert_action(command)
         self._commanded = True
-        self._command = gevent.spawn(self._carry_out, command)
+        gevent.spawn(self._carry_out, command)
 
     def _beat(self, now: float) -> None:
         heartbeat = self._rules.beat(now)
@@ -190,16 +191,17 @@ class FailoverAgent(compat.Agent):
             self._rules.beat_sent(heartbeat, now)
 
     def _platform_lives(self, now: float) -> bool:
-        """Whether our platform's process lives. An orphan ends itself: its identity is its successor's."""
+        """Whether our platform's process lives. Without it this agent ends itself after ``timeout``, or at once when
+        the platform has come back: its identity is then that of the agent which that one starts.
+        """
         if self._orphan_since is None and _lives(self._platform):
             return True
         if self._orphan_since is None:
             self._orphan_since = now
-            _log.error("the platform's process %s is gone: no more heartbeats", self._platform.pid)
-        successor = _platform_process()
-        if now - self._orphan_since > self._config.timeout or (successor.pid != self._platform.pid and _lives(successor)):
+            _log.error("the platform's process is gone: no more heartbeats")
+        if now - self._orphan_since > self._config.timeout or _lives(_platform_process()):
             _log.error("ending, because the platform that started this agent is gone")
-            os._exit(1)
+            os._exit(_EXIT_ORPHAN)
         return False
 
     # The managed agent
@@ -238,8 +240,7 @@ class FailoverAgent(compat.Agent):
                 self._start_pauses = pauses(_FIRST_START_PAUSE, _LONGEST_START_PAUSE)
                 self._start_not_before = clock.now()
         finally:
-            if command is Action.START:
-                self._rules.start_ended(clock.now())
+            self._rules.command_ended(clock.now())
             self._watch_now.set()
 
     def _check_authorization(self) -> None:
@@ -414,17 +415,17 @@ def _persist(task: Callable[[], None]) -> None:
             gevent.sleep(1)
 
 
-def _platform_process() -> psutil.Process:
-    """Return the process of the own platform; failing that the one that started this agent."""
+def _platform_process() -> Optional[psutil.Process]:
+    """Return the process that the own platform wrote down as its own, None if there is none."""
     try:
         return psutil.Process(compat.platform_pid())
-    except (OSError, ValueError, psutil.Error):
-        return psutil.Process(os.getppid())
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return None
 
 
-def _lives(process: psutil.Process) -> bool:
+def _lives(process: Optional[psutil.Process]) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

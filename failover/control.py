@@ -45,36 +45,38 @@ class ManagedAgent:
         self._look_up = True
 
     def observe(self) -> AgentState:
-        """Ask control for the state of the agent; one question, two when it has just been found.
+        """Ask control for the state of the agent: one question, two when something has changed.
 
         While the agent does not run, every other question is whether its identity still has the same uuid.
 
         :raises ControlError: control did not answer, or answered with an error.
         """
         if self._look_up:
-            uuid = self._ask("identity_exists", self.identity, timeout=self._answer_within) or None
-            if uuid is None:
-                self.uuid = self.pid = None
-                self._state = AgentState.MISSING
+            before = self.uuid
+            self._find()
+            if self.uuid is None:
                 return self._state
             self._look_up = False
-            if uuid == self.uuid:
+            if self.uuid == before:
                 return self._state
-            self.uuid = uuid
-        pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
-        # (None, None): never started. (pid, None): runs. (pid, code): has ended.
-        runs = pid is not None and exit_code is None
-        self.pid = pid if runs else None
-        self._state = AgentState.RUNNING if runs else AgentState.STOPPED
-        self._look_up = not runs
+        ran = self._state is AgentState.RUNNING
+        self._ask_status()
+        if self._state is not AgentState.RUNNING:
+            self._look_up = True
+            if ran:
+                # It has just ended: perhaps because it was removed, or replaced by another version.
+                self._find()
         return self._state
 
     def start(self) -> None:
-        """Start the agent.
+        """Start the agent, if it is still installed.
 
         :raises NotAuthorized: this agent may not start others here.
         :raises ControlError: control did not answer, or the start failed.
         """
+        self._find()
+        if self.uuid is None:
+            return
         try:
             self._ask("start_agent", self.uuid, timeout=START_WITHIN)
         except ControlError as error:
@@ -96,6 +98,19 @@ class ManagedAgent:
         :raises ControlError: control did not answer, or answered with an error.
         """
         return bool(self._ask("identity_exists", identity, timeout=self._answer_within))
+
+    def _find(self) -> None:
+        self.uuid = self._ask("identity_exists", self.identity, timeout=self._answer_within) or None
+        if self.uuid is None:
+            self.pid = None
+            self._state = AgentState.MISSING
+
+    def _ask_status(self) -> None:
+        pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
+        # (None, None): never started. (pid, None): runs. (pid, code): has ended.
+        runs = pid is not None and exit_code is None
+        self.pid = pid if runs else None
+        self._state = AgentState.RUNNING if runs else AgentState.STOPPED
 
     def _ask(self, method: str, *args: Any, timeout: float) -> Any:
         try:

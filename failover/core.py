@@ -110,8 +110,9 @@ class Core:
         self._last_decision = now
         self._platform_lives = True
         self._last_answer = now
-        self._start_pending = False
-        self._start_ended_at = now
+        self._pending = None  # type: Optional[Action]
+        self._ended_at = now
+        self._observed_at = now
         self._sequence = 0
         self._next_beat = now
         self._said_may_run = None  # type: Optional[bool]
@@ -140,25 +141,27 @@ class Core:
     def agent_observed(self, state: AgentState, asked_at: float, now: float) -> None:
         """Control of the own platform answered at ``now``: the managed agent is in this state.
 
-        An answer to a question that was asked before a start had ended says nothing about that start.
+        The answer to a question asked before a command had ended says nothing about what the command did.
         """
         self._last_answer = now
-        if not self._start_pending and asked_at >= self._start_ended_at:
+        if self._pending is not Action.START and asked_at >= self._ended_at:
             self.agent = state
+            self._observed_at = asked_at
 
     def platform_lives(self, lives: bool) -> None:
         """The process of the own platform exists, or no longer does."""
         self._platform_lives = lives
 
-    def start_begun(self) -> None:
-        """A start of the managed agent is about to be asked for: from here on it may run."""
-        self._start_pending = True
-        self.agent = AgentState.STARTING
+    def command_begun(self, command: Action) -> None:
+        """A start or a stop is about to be asked for. From the moment before a start on, the agent may run."""
+        self._pending = command
+        if command is Action.START:
+            self.agent = AgentState.STARTING
 
-    def start_ended(self, now: float) -> None:
-        """The start has succeeded or failed; what came of it, the next observation says."""
-        self._start_pending = False
-        self._start_ended_at = now
+    def command_ended(self, now: float) -> None:
+        """The command has succeeded or failed; what came of it, the next observation says."""
+        self._pending = None
+        self._ended_at = now
 
     # Conclusions
 
@@ -200,10 +203,11 @@ class Core:
         peer = self.liveness(now)
         action = SIMPLE[self._config.agent_id][peer]
         command = None
-        if action is Action.START and self.agent is AgentState.STOPPED:
-            command = Action.START
-        elif action is Action.STOP and self.agent is AgentState.RUNNING:
-            command = Action.STOP
+        if self._pending is None and self._observed_at >= self._ended_at:
+            if action is Action.START and self.agent is AgentState.STOPPED:
+                command = Action.START
+            elif action is Action.STOP and self.agent is AgentState.RUNNING:
+                command = Action.STOP
         return Decision(action, command, peer)
 
     def beat(self, now: float) -> Optional[Heartbeat]:

@@ -76,7 +76,7 @@ class Heartbeat:
                 raise MalformedHeartbeat("heartbeat has {}={!r:.80}".format(field.name, value))
             values[field.name] = value
         if (values["heard_boot_id"] is None) != (values["heard_sequence"] is None):
-            raise MalformedHeartbeat("heartbeat acknowledges half a heartbeat")
+            raise MalformedHeartbeat("heartbeat has only one of heard_boot_id and heard_sequence")
         return cls(**values)
 
 

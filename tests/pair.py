@@ -1,7 +1,6 @@
 """Two platforms with the failover agent and a managed agent on each, and an observer on each message bus."""
 
 import json
-import sys
 from pathlib import Path
 
 import gevent
@@ -63,10 +62,10 @@ def wait(condition, timeout, what, interval=0.02):
 class Side:
     """One platform of a pair, its role, and what can be done with its agents."""
 
-    def __init__(self, folder: Path, role: str, extra_env=None):
+    def __init__(self, folder: Path, role: str, extra_env=None, **options):
         folder.mkdir(parents=True)
         self.role = role
-        self.platform = Platform(folder, "node-" + role, extra_env=extra_env)
+        self.platform = Platform(folder, "node-" + role, extra_env=extra_env, **options)
         self.observer = None
 
     def power_on(self):
@@ -88,7 +87,8 @@ class Side:
     def register_at(self, other):
         """Make this side's failover agent known on the other platform."""
         words = self.platform.vctl("auth", "agentcred", FAILOVER).split()
-        other.platform.vctl("auth", "add", "{}.{}".format(self.platform.name, FAILOVER), "--publickey", words[-1])
+        # With "=", because one key of 64 begins with "-".
+        other.platform.vctl("auth", "add", "{}.{}".format(self.platform.name, FAILOVER), "--publickey=" + words[-1])
 
     def start_agent(self, identity):
         self.platform.vctl("start", self.platform.uuid(identity))
@@ -110,11 +110,11 @@ class Side:
 
 
 class Pair:
-    """A primary and a secondary platform below one folder."""
+    """A primary and a secondary platform below one folder; `options` are further ones of Platform."""
 
-    def __init__(self, folder: Path, extra_env=None):
-        self.primary = Side(folder / "p", "primary", extra_env)
-        self.secondary = Side(folder / "s", "secondary", extra_env)
+    def __init__(self, folder: Path, extra_env=None, **options):
+        self.primary = Side(folder / "p", "primary", extra_env, **options)
+        self.secondary = Side(folder / "s", "secondary", extra_env, **options)
         self.sides = (self.primary, self.secondary)
 
     def install(self, failover_source=REPOSITORY, start=True, **changes):

@@ -1,0 +1,93 @@
+"""The configuration: what is accepted, and what is said about what is not."""
+
+import json
+
+import pytest
+
+from failover.config import Config, ConfigError
+from tests.pair import REPOSITORY
+
+KEY = "x" * 42 + "A"
+GOOD = {
+    "agent_id": "secondary", "simple_behavior": True, "remote_vip": "tcp://192.0.2.1:22916", "remote_serverkey": KEY,
+    "agent_vip_identity": "platform.driver", "heartbeat_period": 2, "timeout": 30,
+}
+
+
+def problems(**changes):
+    raw = {key: value for key, value in dict(GOOD, **changes).items() if value is not ...}
+    with pytest.raises(ConfigError) as error:
+        Config.load(raw)
+    assert len(error.value.problems) == len(str(error.value).splitlines())
+    return error.value.problems
+
+
+def test_a_complete_configuration():
+    config = Config.load(GOOD)
+    assert (config.agent_id, config.mode, config.heartbeat_period, config.timeout) == ("secondary", "simple", 2, 30)
+    assert (config.remote_vip, config.remote_serverkey) == ("tcp://192.0.2.1:22916", KEY)
+
+
+def test_defaults():
+    config = Config.load({key: GOOD[key] for key in (
+        "agent_id", "simple_behavior", "remote_vip", "remote_serverkey", "agent_vip_identity")})
+    assert (config.heartbeat_period, config.timeout) == (1, 10)
+
+
+def test_the_server_key_may_be_in_the_address():
+    config = Config.load(dict(GOOD, remote_vip="tcp://192.0.2.1:22916?serverkey=" + KEY, remote_serverkey=""))
+    assert (config.remote_vip, config.remote_serverkey) == ("tcp://192.0.2.1:22916", KEY)
+
+
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+def test_the_shipped_configurations_need_only_the_other_platform(role):
+    raw = json.loads((REPOSITORY / "config" / (role + ".json")).read_text())
+    assert [line.split(":")[0] for line in problems(**raw)] == ["remote_serverkey"]
+    assert Config.load(dict(raw, remote_serverkey=KEY)).agent_id == role
+
+
+def test_standard_failover_is_refused_and_is_the_default():
+    for value in (False, ...):
+        [line] = problems(simple_behavior=value)
+        assert line.startswith("simple_behavior: ") and "standard" in line and "simple failover only" in line
+
+
+@pytest.mark.parametrize("changes, words", [
+    (dict(agent_id="third"), ["agent_id", "'third'", '"primary" or "secondary"']),
+    (dict(agent_id=...), ["agent_id", "missing"]),
+    (dict(simple_behavior="yes"), ["simple_behavior", "'yes'", "true"]),
+    (dict(remote_vip="192.0.2.1"), ["remote_vip", "'192.0.2.1'", "tcp://"]),
+    (dict(remote_vip="tcp://192.0.2.1"), ["remote_vip", "tcp://"]),
+    (dict(remote_vip="tcp://192.0.2.1:99999"), ["remote_vip", "tcp://"]),
+    (dict(remote_vip=7), ["remote_vip", "7", "tcp://"]),
+    (dict(remote_serverkey=""), ["remote_serverkey", "none", "vctl auth servercred"]),
+    (dict(remote_serverkey="abc"), ["remote_serverkey", "'abc'", "43 characters"]),
+    (dict(remote_serverkey=None), ["remote_serverkey", "None", "vctl auth servercred"]),
+    (dict(remote_vip="tcp://192.0.2.1:1?serverkey=abc", remote_serverkey=""), ["remote_vip", "'abc'", "43"]),
+    (dict(remote_vip="tcp://192.0.2.1:1?serverkey=" + "y" * 42 + "A"), ["remote_serverkey", KEY, "y" * 42 + "A"]),
+    (dict(agent_vip_identity=""), ["agent_vip_identity", "''", "platform.driver"]),
+    (dict(heartbeat_period=0), ["heartbeat_period", "0", "above 0"]),
+    (dict(heartbeat_period=True), ["heartbeat_period", "True", "above 0"]),
+    (dict(heartbeat_period=float("nan")), ["heartbeat_period", "nan", "above 0"]),
+    (dict(timeout=-3), ["timeout", "-3", "above 0"]),
+    (dict(timeout=3.9), ["timeout", "3.9", "two heartbeat periods", "4 s"]),
+    (dict(time_out=5), ["time_out", "unknown", "did you mean timeout?"]),
+    (dict(qqq=5), ["qqq", "unknown", "known are", "heartbeat_period"]),
+])
+def test_one_line_with_key_value_and_what_is_wanted(changes, words):
+    [line] = problems(**changes)
+    assert line.startswith(words[0])
+    for word in words:
+        assert word in line
+
+
+def test_all_problems_at_once():
+    lines = problems(agent_id="third", timeout="long", heartbeat_perod=1, remote_vip="nowhere", remote_serverkey=5)
+    assert sorted(line.split(":")[0] for line in lines) == [
+        "agent_id", "heartbeat_perod", "remote_serverkey", "remote_vip", "timeout"]
+
+
+@pytest.mark.parametrize("raw", [None, [], "agent_id: primary", 5])
+def test_no_mapping(raw):
+    with pytest.raises(ConfigError, match="mapping"):
+        Config.load(raw)

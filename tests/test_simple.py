@@ -1,0 +1,438 @@
+"""Simple failover on two real platforms: which processes run, which alerts arrive, what the status says."""
+
+import json
+import signal
+import subprocess
+
+import gevent
+import pytest
+import yaml
+
+from failover import clock
+from failover.heartbeat import Heartbeat
+from failover.link import Link
+from tests.pair import FAILOVER, MANAGED, MANAGED_AGENT, wait
+
+# Generous: machines are shared. What is waited for takes a few seconds.
+LIMIT = 60
+
+STARTING = ("GOOD", "Starting agent platform.driver")
+TAKEOVER = ("BAD", "Primary is inactive starting agent platform.driver")
+GIVE_BACK = ("GOOD", "Primary is active stopping agent platform.driver")
+
+
+def await_takeover(pair):
+    wait(pair.secondary.runs, LIMIT, "takeover")
+    wait(lambda: TAKEOVER in pair.secondary.observer.alerts, LIMIT, "the takeover's alert")
+    wait(lambda: pair.secondary.status()["health"] == "BAD", LIMIT, "health BAD")
+    assert "secondary node-secondary is active" in pair.secondary.status()["text"]
+
+
+def await_give_back(pair):
+    wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "give-back")
+    wait(lambda: GIVE_BACK in pair.secondary.observer.alerts, LIMIT, "the give-back's alert")
+    wait(lambda: pair.secondary.status()["health"] == "GOOD", LIMIT, "health GOOD")
+    assert "primary node-primary is active" in pair.secondary.status()["text"]
+
+
+def bring_back(side):
+    side.power_on()
+    side.start_agent(FAILOVER)
+
+
+def assert_stays(seconds, condition, what):
+    """The condition holds for some seconds: for what must not happen there is nothing else to wait for."""
+    end = clock.now() + seconds
+    while clock.now() < end:
+        assert condition(), what
+        gevent.sleep(0.05)
+
+
+def find(log, *words):
+    return [line for line in log.splitlines() if all(word in line for word in words)]
+
+
+# Normal operation
+
+def test_the_primary_runs_and_the_secondary_stands_by(pair):
+    primary, secondary = pair.primary.status(), pair.secondary.status()
+    [process] = pair.primary.platform.processes(MANAGED)
+    assert primary["managed_agent"] == {
+        "identity": MANAGED, "uuid": pair.primary.platform.uuid(MANAGED), "pid": process.pid, "state": "running"}
+    assert (primary["agent_id"], primary["mode"], primary["decision"]) == ("primary", "simple", "start")
+    assert (secondary["agent_id"], secondary["mode"], secondary["decision"]) == ("secondary", "simple", "stop")
+    assert primary["instance_name"] == secondary["other"]["instance_name"] == "node-primary"
+    assert secondary["instance_name"] == primary["other"]["instance_name"] == "node-secondary"
+    assert secondary["other"]["heartbeat_age"] < 4 and secondary["link"]["up"]
+    assert_stays(3, lambda: pair.primary.runs() and not pair.secondary.runs(), "steady state")
+    assert pair.primary.observer.alerts == pair.secondary.observer.alerts == []
+
+
+def test_the_default_identity_is_failover(pair):
+    assert [agent["name"] for agent in pair.primary.platform.agents() if agent["identity"] == FAILOVER] == [
+        "volttron-failover-1.0.0"]
+
+
+def test_vctl_status_shows_the_health(pair):
+    wait(lambda: find(pair.secondary.platform.vctl("status"), "failover", "GOOD"), LIMIT, "GOOD in vctl status")
+
+
+def test_health_says_who_is_active(pair):
+    health = pair.secondary.observer.health()
+    assert health["status"] == "GOOD" and health["context"].startswith("primary node-primary is active")
+
+
+def test_heartbeats_on_the_bus(pair):
+    heard = []
+
+    def on_heartbeat(topic, sender, message):
+        if topic == "heartbeat/simple_primary":
+            heard.append((sender, Heartbeat.decode(message)))
+
+    link = Link(pair.secondary.observer.link.endpoint._replace(identity="test.listener"), 5, 1)
+    link.subscribe("heartbeat/", on_heartbeat)
+    link.start()
+    try:
+        wait(lambda: len(heard) >= 3, LIMIT, "three heartbeats")
+    finally:
+        link.close()
+    assert {sender for sender, _ in heard} == {"node-primary.failover"}
+    beats = [beat for _, beat in heard]
+    assert all(later.sequence > earlier.sequence for earlier, later in zip(beats, beats[1:]))
+    last = beats[-1]
+    assert (last.instance_name, last.vip_identity, last.agent_vip_identity) == ("node-primary", FAILOVER, MANAGED)
+    assert (last.agent_id, last.mode, last.timeout, last.heartbeat_period) == ("primary", "simple", 4, 0.5)
+    assert last.may_run and last.heard_sequence > 0 and last.heard_boot_id != last.boot_id
+
+
+def test_the_status_command(pair):
+    def status(*options):
+        command = [str(pair.primary.platform.root / "env" / "bin" / "python"), "-m", "failover", "status", *options]
+        return subprocess.run(command, env=pair.primary.platform.env, cwd=str(pair.primary.platform.root),
+                              capture_output=True, text=True, timeout=LIMIT)
+
+    shown = status()
+    assert shown.returncode == 0, shown.stderr
+    assert "primary node-primary, simple failover" in shown.stdout and "platform.driver is running" in shown.stdout
+    assert json.loads(status("--json").stdout)["managed_agent"]["state"] == "running"
+    wrong = status("--vip-identity", "nobody")
+    assert wrong.returncode == 1 and "vctl status" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+def test_an_installation_on_the_primary_causes_nothing(pair):
+    uuid = pair.primary.platform.install(MANAGED_AGENT, identity="another.agent", start=False)
+    pair.primary.platform.vctl("remove", uuid)
+    assert_stays(3, lambda: pair.primary.runs() and not pair.secondary.runs(), "steady state")
+    assert pair.secondary.observer.alerts == []
+
+
+# Loss of the primary
+
+def test_three_takeovers_after_power_losses(pair):
+    for _ in range(3):
+        pair.secondary.observer.alerts.clear()
+        pair.primary.platform.power_off()
+        await_takeover(pair)
+        bring_back(pair.primary)
+        await_give_back(pair)
+
+
+def test_primary_platform_shut_down(pair):
+    pair.primary.platform.stop()
+    await_takeover(pair)
+    assert not pair.primary.runs()
+    bring_back(pair.primary)
+    await_give_back(pair)
+
+
+def test_primary_platform_crashed_with_orphans_left(pair):
+    pair.primary.platform.crash()
+    await_takeover(pair)
+    pair.primary.platform.power_off()
+    bring_back(pair.primary)
+    await_give_back(pair)
+
+
+def test_primary_platform_frozen_and_thawed(pair):
+    pair.primary.platform.freeze()
+    await_takeover(pair)
+    pair.primary.platform.thaw()
+    await_give_back(pair)
+
+
+def test_primary_platform_process_alone_frozen_and_thawed(pair):
+    pair.primary.platform.freeze(platform_only=True)
+    await_takeover(pair)
+    pair.primary.platform.thaw()
+    await_give_back(pair)
+
+
+def test_failover_agent_of_the_primary_stopped_and_started(pair):
+    pair.primary.stop_agent(FAILOVER)
+    assert pair.primary.runs(), "simple failover leaves the managed agent running"
+    await_takeover(pair)
+    pair.primary.start_agent(FAILOVER)
+    await_give_back(pair)
+
+
+# The secondary's own trouble
+
+def test_secondary_restarted_while_it_stands_by(pair):
+    pair.secondary.platform.power_off()
+    assert_stays(2, pair.primary.runs, "the primary runs")
+    bring_back(pair.secondary)
+    wait(lambda: (pair.secondary.status() or {}).get("decision") == "stop", LIMIT, "standing by")
+    assert not pair.secondary.runs()
+
+
+def test_failover_agent_restarted_on_the_active_secondary_causes_no_outage(pair):
+    pair.primary.platform.power_off()
+    await_takeover(pair)
+    [process] = pair.secondary.platform.processes(MANAGED)
+    pair.secondary.stop_agent(FAILOVER)
+    pair.secondary.start_agent(FAILOVER)
+    wait(lambda: (pair.secondary.status() or {}).get("decision") == "start", LIMIT, "active again")
+    assert [one.pid for one in pair.secondary.platform.processes(MANAGED)] == [process.pid]
+    bring_back(pair.primary)
+    await_give_back(pair)
+
+
+def test_secondary_frozen_and_thawed_does_not_take_over(pair):
+    pair.secondary.platform.freeze()
+    gevent.sleep(5)
+    pair.secondary.platform.thaw()
+    assert_stays(5, lambda: not pair.secondary.runs(), "no takeover")
+    assert TAKEOVER not in pair.secondary.observer.alerts
+
+
+def test_secondary_platform_process_alone_frozen_and_thawed_does_not_take_over(pair):
+    pair.secondary.platform.freeze(platform_only=True)
+    gevent.sleep(5)
+    pair.secondary.platform.thaw()
+    assert_stays(5, lambda: not pair.secondary.runs(), "no takeover")
+    assert TAKEOVER not in pair.secondary.observer.alerts
+
+
+def test_both_platforms_restarted(pair):
+    for side in pair.sides:
+        side.platform.power_off()
+    for side in reversed(pair.sides):
+        bring_back(side)
+    wait(lambda: pair.primary.runs() and (pair.secondary.status() or {}).get("decision") == "stop", LIMIT, "order")
+    assert not pair.secondary.runs()
+
+
+def test_primary_up_late(pair):
+    for side in pair.sides:
+        side.platform.power_off()
+    bring_back(pair.secondary)
+    await_takeover(pair)
+    wait(lambda: any("remote link lost" in text for _, text in pair.secondary.observer.alerts), LIMIT, "link alert")
+    bring_back(pair.primary)
+    await_give_back(pair)
+    wait(lambda: any("remote link found" in text for _, text in pair.secondary.observer.alerts), LIMIT, "link alert")
+
+
+# The managed agent
+
+def test_a_killed_managed_agent_is_started_again(pair):
+    [process] = pair.primary.platform.processes(MANAGED)
+    process.send_signal(signal.SIGKILL)
+    wait(lambda: [one.pid for one in pair.primary.platform.processes(MANAGED)] not in ([], [process.pid]),
+         LIMIT, "a new process")
+    wait(lambda: STARTING in pair.primary.observer.alerts, LIMIT, "alert")
+    assert not pair.secondary.runs()
+
+
+def test_a_managed_agent_stopped_by_hand_is_started_again(pair):
+    pair.primary.stop_agent(MANAGED)
+    wait(pair.primary.runs, LIMIT, "the managed agent")
+
+
+def test_a_managed_agent_started_by_hand_on_the_secondary_is_stopped(pair):
+    pair.secondary.start_agent(MANAGED)
+    wait(lambda: not pair.secondary.runs(), LIMIT, "the stop")
+    wait(lambda: GIVE_BACK in pair.secondary.observer.alerts, LIMIT, "alert")
+
+
+def test_an_upgrade_is_followed_and_a_removal_is_reported(pair):
+    before = pair.primary.status()["managed_agent"]["uuid"]
+    pair.primary.platform.vctl("remove", before)
+    wait(lambda: pair.primary.status()["managed_agent"]["state"] == "not installed", LIMIT, "missing")
+    wait(lambda: any(status == "BAD" and "platform.driver is not installed" in text
+                     for status, text in pair.primary.observer.alerts), LIMIT, "alert")
+    status = pair.primary.status()
+    assert status["health"] == "BAD" and "platform.driver is not installed" in status["text"]
+    pair.primary.platform.install(MANAGED_AGENT, identity=MANAGED, start=False)
+    wait(pair.primary.runs, LIMIT, "the new installation")
+    wait(lambda: pair.primary.status()["health"] == "GOOD", LIMIT, "health")
+    assert pair.primary.status()["managed_agent"]["uuid"] not in (None, before)
+
+
+def test_a_slow_stop_delays_neither_heartbeats_nor_decisions(pair):
+    pair.primary.platform.power_off()
+    await_takeover(pair)
+    secondary = pair.secondary
+    configuration = secondary.platform.home / "agents" / MANAGED / "config"
+    configuration.write_text("stop_seconds: 8\n")
+    secondary.stop_agent(MANAGED)
+    wait(secondary.runs, LIMIT, "the managed agent with a slow stop")
+    bring_back(pair.primary)
+    wait(lambda: secondary.status()["decision"] == "stop", LIMIT, "decision")
+    configuration.write_text("{}\n")
+    decided_at = clock.now()
+    while secondary.runs() and clock.now() < decided_at + LIMIT:
+        assert (pair.primary.status() or {"other": {"may_run": True}})["other"]["may_run"] is not False
+        assert secondary.status()["managed_agent"]["state"] == "running"
+        assert (pair.primary.status() or {"other": {"liveness": "up"}})["other"]["liveness"] != "down"
+        gevent.sleep(0.1)
+    assert clock.now() - decided_at > 4, "the stop was not slow"
+    await_give_back(pair)
+
+
+# What the operator got wrong
+
+def test_missing_authorization_is_reported_with_the_command_that_mends_it(pair):
+    secondary = pair.secondary
+    secondary.platform.power_off()
+    # Not `vctl authz remove agent`: in this release it also removes the agent's keys.
+    granted = secondary.platform.home / "authz.json"
+    rules = json.loads(granted.read_text())
+    del rules["agents"][FAILOVER]["rpc_capabilities"]
+    granted.write_text(json.dumps(rules))
+    bring_back(secondary)
+    command = ("vctl authz add agent failover --rpc-capabilities "
+               "platform.control.start_agent platform.control.stop_agent")
+    wait(lambda: any(status == "BAD" and command in text for status, text in secondary.observer.alerts), LIMIT, "alert")
+    assert find(secondary.platform.tail(), "WARNING", command)
+    pair.primary.platform.power_off()
+    wait(lambda: (secondary.status() or {}).get("decision") == "start", LIMIT, "decision")
+    assert_stays(2, lambda: not secondary.runs(), "not authorized")
+    secondary.platform.vctl(*command.split()[1:])
+    await_takeover(pair)
+    wait(lambda: ("GOOD", "the missing authorization has been granted") in secondary.observer.alerts
+         or ("BAD", "the missing authorization has been granted") in secondary.observer.alerts, 2 * LIMIT, "alert")
+    bring_back(pair.primary)
+    await_give_back(pair)
+
+
+def configure(side, **changes):
+    """Change the configuration of the installed failover agent and restart it."""
+    path = side.platform.home / "agents" / FAILOVER / "config"
+    original = path.read_text()
+    path.write_text(yaml.safe_dump(dict(yaml.safe_load(original), **changes)))
+    if side.runs(FAILOVER):
+        side.stop_agent(FAILOVER)
+    side.start_agent(FAILOVER)
+    return original
+
+
+@pytest.fixture
+def reconfigure(pair):
+    """Return configure(side, **changes); afterwards both sides have their first configuration again."""
+    originals = {}
+
+    def change(side, **changes):
+        original = configure(side, **changes)
+        originals.setdefault(side, original)
+
+    yield change
+    for side, original in originals.items():
+        (side.platform.home / "agents" / FAILOVER / "config").write_text(original)
+        if side.runs(FAILOVER):
+            side.stop_agent(FAILOVER)
+
+
+def test_a_wrong_server_key_is_named_and_can_be_corrected(pair, reconfigure):
+    secondary = pair.secondary
+    wrong = secondary.platform.serverkey
+    reconfigure(secondary, remote_serverkey=wrong)
+    wait(lambda: any("server key" in text and "vctl auth servercred" in text
+                     for _, text in secondary.observer.alerts), LIMIT, "alert")
+    wait(lambda: (pair.primary.status() or {})["other"]["liveness"] == "down", LIMIT, "the primary hears nothing")
+    assert pair.primary.runs() and not secondary.runs(), "the other direction works"
+    reconfigure(secondary, remote_serverkey=pair.primary.platform.serverkey)
+    wait(lambda: (secondary.status() or {"link": {"up": False}})["link"]["up"], LIMIT, "link")
+
+
+def test_a_wrong_configuration_ends_the_agent_with_a_line_for_each_problem(pair, reconfigure):
+    secondary = pair.secondary
+    reconfigure(secondary, agent_id="third", timeout=0.6, heartbeat_perod=1)
+    wait(lambda: find(secondary.platform.tail(), "heartbeat_perod", "did you mean heartbeat_period?"), LIMIT, "log")
+    wait(lambda: not secondary.runs(FAILOVER), LIMIT, "the agent's end")
+    log = secondary.platform.tail(20)
+    assert find(log, "configuration: agent_id: found 'third'; wanted:")
+    assert find(log, "configuration: timeout: found 0.6; wanted: at least two heartbeat periods, 1 s")
+    assert "Traceback" not in log
+    uuid = secondary.platform.uuid(FAILOVER)
+    _, exit_status = secondary.observer.call("platform.control", "agent_status", uuid)
+    assert exit_status == 78
+
+
+def test_differing_configurations_are_shown_with_both_values(pair, reconfigure):
+    reconfigure(pair.secondary, timeout=5)
+    for side, text in ((pair.primary, "timeout is 4 here and 5 on node-secondary"),
+                       (pair.secondary, "timeout is 5 here and 4 on node-primary")):
+        wait(lambda: text in (side.status() or {"text": ""})["text"], LIMIT, text)
+        assert side.status()["health"] == "BAD"
+
+
+def test_two_primaries_are_reported(pair, reconfigure):
+    reconfigure(pair.secondary, agent_id="primary")
+    wait(lambda: any("configured as primary too" in text for _, text in pair.primary.observer.alerts), LIMIT, "alert")
+
+
+# Heartbeats of others
+
+@pytest.fixture
+def stranger(pair):
+    """Return a function that opens a link to the secondary's platform under a given identity."""
+    links = []
+
+    def connect(identity):
+        link = Link(pair.secondary.observer.link.endpoint._replace(identity=identity), 5, 60)
+        link.start()
+        links.append(link)
+        wait(lambda: link.up, LIMIT, "the stranger's link: {}".format(link.last_error))
+        return link
+
+    yield connect
+    for link in links:
+        link.close()
+
+
+def test_an_empty_heartbeat_as_the_original_agent_sends_it_counts(pair, stranger):
+    link = stranger("original.failover")
+    pair.primary.platform.power_off()
+    end = clock.now() + 8
+    while clock.now() < end:
+        link.publish("heartbeat/simple_primary", "")
+        assert not pair.secondary.runs()
+        gevent.sleep(0.2)
+    await_takeover(pair)
+
+
+def test_what_is_no_heartbeat_of_the_primary_does_not_count(pair, stranger):
+    link, local = stranger("somebody"), stranger(MANAGED)
+    pair.primary.platform.power_off()
+    other = Heartbeat("x", "failover", "another.agent", "primary", "simple", 4, 0.5, "boot-x", 1, None, None, True)
+    sequence = 0
+    end = clock.now() + LIMIT
+    while not pair.secondary.runs() and clock.now() < end:
+        sequence += 1
+        local.publish("heartbeat/simple_primary", "")
+        link.publish("heartbeat/simple_primary.more", "")
+        gevent.sleep(0.1)
+        link.publish("heartbeat/simple_primary", other.__class__(**dict(other.__dict__, sequence=sequence)).encode())
+        gevent.sleep(0.1)
+    await_takeover(pair)
+
+
+def test_bad_content_is_logged_once_and_never_fatal(pair, stranger):
+    link = stranger("somebody.else")
+    for _ in range(3):
+        wait(lambda: link.publish("heartbeat/simple_primary", '{"version": 1, "sequence": "many"}'), LIMIT, "publish")
+    wait(lambda: find(pair.secondary.platform.tail(), "somebody.else", "ignored"), LIMIT, "log")
+    gevent.sleep(0.5)
+    assert len(find(pair.secondary.platform.tail(), "somebody.else", "ignored")) == 1
+    assert pair.secondary.status()["health"] == "GOOD"
