@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 # Seconds.
 _WATCH_EVERY = 1.0
 _LONGEST_TICK = 0.5
-_AUTHORIZATION_EVERY = 60.0
+_AUTHORIZATION_EVERY, _AUTHORIZATION_EVERY_WHILE_MISSING = 60.0, 5.0
 _AUTH_WITHIN = 10.0
 _REPORT_WITHIN = 15.0
 _FIRST_START_PAUSE, _LONGEST_START_PAUSE = 1.0, 60.0
@@ -254,10 +254,10 @@ class FailoverAgent(compat.Agent):
             else:
                 if missing:
                     self._faults["unauthorized"] = self._unauthorized()
-                else:
-                    self._faults.pop("unauthorized", None)
+                elif self._faults.pop("unauthorized", None):
+                    self._start_not_before = clock.now()
                 self._wake.set()
-            gevent.sleep(_AUTHORIZATION_EVERY)
+            gevent.sleep(_AUTHORIZATION_EVERY_WHILE_MISSING if "unauthorized" in self._faults else _AUTHORIZATION_EVERY)
 
     def _unauthorized(self) -> str:
         return "{} may not start and stop agents here: run `{}`".format(

@@ -11,6 +11,7 @@ if __name__ == "__main__":
     # Until `main` has taken over the signals there is nothing to clean up: Ctrl-C ends the imports at once.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+import functools
 import json
 import os
 import shlex
@@ -28,6 +29,7 @@ from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
+from rich.progress_bar import ProgressBar
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -55,7 +57,7 @@ class Interrupted(BaseException):
 
 
 class Line(NamedTuple):
-    """Something that happened: `kind` is "step", "command", "note" or "event"; `who` a platform's name, or ""."""
+    """Something that happened: `kind` is "step", "command", "note", "event" or "health"."""
 
     at: float
     kind: str
@@ -90,6 +92,10 @@ class View:
         return self.status is not None and self.status["health"] == "GOOD"
 
     @property
+    def has_decided_to_start(self):
+        return self.status is not None and self.status["decision"] == "start"
+
+    @property
     def link_up_for(self):
         link = self.status["link"]
         return link["since"] + time.monotonic() - self._asked_at if link["up"] else None
@@ -106,7 +112,11 @@ class View:
         self.side.observer = None
 
     def look(self):
-        """Look at the processes, and tell when the managed agent's has come or gone."""
+        """Tell the new alerts, and whether the managed agent's process has come or gone."""
+        if self.side.observer:
+            for status, context in self.side.observer.alerts[self._alerts_seen:]:
+                self._alerts_seen += 1
+                self._tell(self, f"alert {status}: {context}", "red" if status == "BAD" else "green")
         pid = self._first_pid(MANAGED)
         if pid == self.pid:
             return
@@ -122,8 +132,6 @@ class View:
             self.failover_pid = self._first_pid(FAILOVER)
             if observer is self.side.observer:
                 self.status, self._asked_at = status, time.monotonic()
-                if observer:
-                    self._tell_alerts(observer)
                 if status:
                     self._tell_changes(status)
             gevent.sleep(ASK_EVERY)
@@ -131,17 +139,12 @@ class View:
     def _first_pid(self, identity):
         return next((process.pid for process in self.side.platform.processes(identity)), None)
 
-    def _tell_alerts(self, observer):
-        for status, context in observer.alerts[self._alerts_seen:]:
-            self._tell(self, f"alert {status}: {context}", "red" if status == "BAD" else "green")
-        self._alerts_seen = len(observer.alerts)
-
     def _tell_changes(self, status):
         other = status["other"]
         if other["heartbeat_age"] is not None:
             self.heard_at = self._asked_at - other["heartbeat_age"]
         role = other_role(self.side.role)
-        self._tell_once("decision", f"decision: {status['decision']}; {role} {other['liveness']}")
+        self._tell_once("event", f"{role} {other['liveness']}, decision: {status['decision']}")
         self._tell_once("health", f"health {status['health']}: {status['text']}")
 
     def _tell_once(self, kind, text):
@@ -152,8 +155,6 @@ class View:
 
 class Lines:
     """Prints one line for each thing that happens. For pipes, files and terminals that are too small."""
-
-    shows_health = False
 
     def __init__(self):
         self._start = time.monotonic()
@@ -185,8 +186,6 @@ class Lines:
 class Screen(Lines):
     """The live screen: the platforms and the timeline; steps and commands pass above it into the scroll-back."""
 
-    shows_health = True
-
     def __init__(self):
         super().__init__()
         self.views = []
@@ -207,11 +206,11 @@ class Screen(Lines):
     def put(self, line):
         if line.kind == "event":
             self._timeline.append(line)
+        if line.kind in ("event", "health"):
             return
         if line.kind == "step":
             self._step, _, self._detail = line.text.partition(": ")
-        # Not wrapped here but by the terminal, so that a command can be copied from it as one line.
-        self._console.print(self._styled(line), soft_wrap=True)
+        self._console.print(self._styled(line), crop=False)
 
     def summary(self, title, rows):
         self.close()
@@ -220,10 +219,11 @@ class Screen(Lines):
         table.add_column()
         for value, what in rows:
             table.add_row(value, what)
+        self._console.print()
         self._console.print(table)
 
     def say(self, text):
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(text))
 
     def close(self):
         """End the live screen, and leave its timeline, complete, in the scroll-back."""
@@ -239,10 +239,11 @@ class Screen(Lines):
         if line.kind == "step":
             title, colon, detail = line.text.partition(":")
             return Text.assemble((title, "bold yellow"), colon, detail)
-        colour = COLOURS[line.who.split("-")[-1]]
         if line.kind == "note":
             return Text(plain(line), style="dim")
-        return Text.assemble((f"{line.who}$", f"bold {colour}"), " ", line.text)
+        # Not wrapped here but by the terminal, so that the command can be copied from it as one line.
+        return Text.assemble((f"{line.who}$", f"bold {colour_of(line.who)}"), " ", line.text, no_wrap=True,
+                             overflow="ignore")
 
     def _render(self):
         console = self._console
@@ -259,10 +260,11 @@ class Screen(Lines):
         return Group(*parts, self._table(events), Text("\n" * (room - 1)) if room > 0 else Text("", end=""))
 
     def _header(self):
-        table = Table.grid(expand=True)
+        table = Table.grid(expand=True, padding=(0, 1))
         table.add_column(ratio=1)
         table.add_column(justify="right", no_wrap=True)
-        table.add_row(Text(self._step, "bold yellow"), Text(f"{time.monotonic() - self._start:.1f} s", "bold"))
+        table.add_row(Rule(Text(self._step, "bold yellow"), align="left", style="yellow"),
+                      Text(f"{time.monotonic() - self._start:.1f} s", "bold"))
         return Group(table, Text(self._detail))
 
     def _platforms(self):
@@ -293,8 +295,7 @@ class Screen(Lines):
         table.add_column(no_wrap=True)
         table.add_column()
         for line in lines:
-            colour = COLOURS.get(line.who.split("-")[-1], "")
-            table.add_row(f"{line.at:.1f}", Text(line.who, colour), Text(line.text, line.style))
+            table.add_row(f"{line.at:.1f}", Text(line.who, colour_of(line.who)), Text(line.text, line.style))
         return table
 
 
@@ -305,6 +306,11 @@ def plain(line):
     if line.kind == "note":
         return f"{line.who}# {line.text}"
     return f"{line.who}: {line.text}" if line.who else line.text
+
+
+def colour_of(name):
+    """Return the colour of the platform with this name."""
+    return COLOURS[name.split("-")[-1]]
 
 
 def power_text(view):
@@ -330,14 +336,18 @@ def managed_text(view):
 
 
 def heartbeat_text(view):
+    """Return the age of the other's last heartbeat, with a bar that is full at the timeout."""
     if not view.status:
         return Text("-", "dim")
-    role = other_role(view.side.role)
     if view.heard_at is None or view.status["other"]["heartbeat_age"] is None:
-        return Text(f"{role} not heard yet", "yellow")
+        return Text("none heard yet", "yellow")
     age = time.monotonic() - view.heard_at
     style = "green" if age < 2 * PERIOD else "yellow" if age < TIMEOUT else "bold red"
-    return Text.assemble(f"{role} {age:4.1f} s ago ", (f"of {TIMEOUT} s", "dim"), style=style)
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(Text(f"heard {age:.1f} s ago", style),
+                ProgressBar(TIMEOUT, min(age, TIMEOUT), 5, complete_style=style, finished_style=style),
+                Text(f"{TIMEOUT} s", "dim"))
+    return bar
 
 
 def link_text(view):
@@ -349,7 +359,7 @@ def link_text(view):
 
 def health_text(view):
     if not view.status:
-        return Text("-", "dim")
+        return Text("says nothing", "dim")
     health = view.status["health"]
     return Text.assemble((f"{health}:", "bold green" if health == "GOOD" else "bold red"), f" {view.status['text']}")
 
@@ -361,24 +371,30 @@ def other_role(role):
 class Demo:
     """The story, told on a screen, with two platforms below a folder."""
 
-    def __init__(self, screen, folder):
+    def __init__(self, screen, folder, signals):
+        self.title = "the preparation"
+        self.hint = f"Is the disk of {folder} full? TMPDIR=/... chooses another folder; its path must be short."
         self._screen = screen
-        self._closing = False
+        self._folder = folder
+        self._signals = signals
+        self._pair = None
+        self._views = []
+        self._askers = []
         self._threads = ThreadPoolExecutor()
         self._calls = []
         self._step = 0
         self._look_every = LOOK_EVERY
-        self.hint = f"Is {folder} on a full disk? A folder with a shorter path can be given with TMPDIR=/..."
-        self.pair = Pair(folder)
-        self._views = [View(side, self._tell) for side in self.pair.sides]
-        self._primary, self._secondary = self._views
-        screen.views = self._views
-        for view in self._views:
-            view.side.platform.on_command = lambda command, view=view: self._on_command(view, command)
-        self._askers = [gevent.spawn(view.keep_asking) for view in self._views]
+        self._closing = False
 
     def play(self):
         """Tell the story and return the measured times: rows of a value and what it is."""
+        self._pair = Pair(self._folder)
+        self._views = [View(side, self.tell) for side in self._pair.sides]
+        self._primary, self._secondary = self._views
+        for view in self._views:
+            view.side.platform.on_command = functools.partial(self._on_command, view)
+        self._screen.views = self._views
+        self._askers = [gevent.spawn(view.keep_asking) for view in self._views]
         self.start()
         self.install()
         self.steady()
@@ -396,8 +412,10 @@ class Demo:
             f"the managed agent, {MANAGED}, and the failover agent, which must be allowed to start and stop "
             "agents, and whose key the other platform is given"), hint=(
             "vctl's own words are above. Is `poetry` of .venv whole? If in doubt: `make clean demo`."))
-        (primary, secondary), views = self.pair.sides, self._views
-        self.in_threads(*((lambda side=side: side.platform.serverkey,) for side in self.pair.sides))
+        (primary, secondary), views = self._pair.sides, self._views
+        self._screen.add("note", f"build/{REPOSITORY.name} is a copy of {REPOSITORY}, build/{MANAGED_AGENT.name} "
+                                 f"of its tests/{MANAGED_AGENT.name}")
+        self.in_threads(*((getattr, side.platform, "serverkey") for side in self._pair.sides))
         uuids = self.in_threads((self._install, views[0], secondary), (self._install, views[1], primary))
         self.in_threads((primary.register_at, secondary), (secondary.register_at, primary))
         for view in views:
@@ -425,6 +443,7 @@ class Demo:
         primary.power = "killed"
         primary.lose()
         self.wait(lambda: secondary.runs, TIMEOUT + 20, f"{MANAGED} on the secondary")
+        self.wait(lambda: secondary.has_decided_to_start, 10, "the secondary's own word that it is active")
         took, gap = secondary.since - secondary.heard_at, secondary.since - lost_at
         self.tell(secondary, f"takeover: {took:.2f} s after the last heartbeat (timeout {TIMEOUT} s)", "bold yellow")
         self.pause(LOOK_AROUND)
@@ -449,13 +468,14 @@ class Demo:
         self.wait(self._all_good, 30, "both failover agents' health GOOD")
         self.pause(LOOK_AROUND)
         return [(f"{back:.2f} s", f"from switching the primary on until its {MANAGED} ran"),
-                (f"{ended:.2f} s", "from then until the secondary's had stopped"),
+                (f"{ended:.2f} s", f"until the secondary's {MANAGED} had stopped"),
                 (f"{both:.2f} s", "both ran, which simple failover accepts at a give-back")]
 
     def step(self, title, detail, hint):
         self._step += 1
         self.hint = hint
-        self._screen.add("step", f"{self._step}/{STEPS} {title}: {detail}")
+        self.title = f"{self._step}/{STEPS} {title}"
+        self._screen.add("step", f"{self.title}: {detail}")
 
     def tell(self, view, text, style="", kind="event"):
         self._screen.add(kind, text, view.name, style)
@@ -478,18 +498,26 @@ class Demo:
     def close(self):
         """Kill all that was started, even what a command under way still starts. Blocks."""
         self._closing = True
+        if self._pair is None:
+            return
         gevent.killall(self._askers)
 
         def ended():
-            for side in self.pair.sides:
+            for side in self._pair.sides:
                 side.platform.power_off()
             return all(call.done() for call in self._calls)
 
         wait_for(ended, 60, "the end of all commands")
-        self.pair.close()
+        self._pair.close()
+
+    def tails(self):
+        """Return the ends of the platforms' logs."""
+        return [f"--- end of {view.side.platform.log}:\n{view.side.platform.tail(25)}" for view in self._views]
 
     def _turn(self, seconds):
         gevent.sleep(seconds)
+        if self._signals:
+            raise Interrupted(self._signals[0])
         for view in self._views:
             view.look()
         self._screen.show()
@@ -497,7 +525,7 @@ class Demo:
     def _power_on(self, view):
         platform = view.side.platform
         view.power = "starting"
-        self._screen.add("note", f"export VOLTTRON_HOME={platform.home}; its address is {platform.address}", view.name)
+        self._screen.add("note", f"VOLTTRON_HOME={platform.home}, address {platform.address}", view.name)
         platform.start()
         view.power = "running"
         self.tell(view, f"the platform runs, pid {platform.pid}")
@@ -508,7 +536,7 @@ class Demo:
         platform.install(MANAGED_AGENT, MANAGED, start=False)
         self.tell(view, f"{MANAGED} is installed")
         config = view.side.config(other, heartbeat_period=PERIOD, timeout=TIMEOUT)
-        self._screen.add("note", f"the configuration below is {json.dumps(config)}", view.name)
+        self._screen.add("note", f"configuration of {FAILOVER}: {json.dumps(config)}", view.name)
         uuid = platform.install(REPOSITORY, config=config, start=False)
         view.side.authorize()
         self.tell(view, f"{FAILOVER} is installed and authorized")
@@ -524,28 +552,48 @@ class Demo:
 
 
 def main():
-    """Run the demo and return its exit status: 0, 1 after a failure, 128 + the signal that ended it."""
-    interrupted = []
-    main_greenlet = gevent.getcurrent()
-
-    def interrupt(number):
-        if not interrupted:
-            interrupted.append(number)
-            gevent.kill(main_greenlet, Interrupted(number))
-
+    """Run the demo and return its exit status: 0, 1 after a failure, 128 + the number of the signal that ended it."""
+    signals = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        gevent.signal_handler(number, interrupt, number)
+        signal.signal(number, lambda number, frame: signals.append(number))
     screen = Screen() if fits_screen() else Lines()
     folder = Path(tempfile.mkdtemp(prefix="failover-demo-"))
-    demo = None
+    demo = Demo(screen, folder, signals)
     try:
-        demo = Demo(screen, folder)
-        screen.summary("measured", demo.play())
-        screen.say(f"Where to go next: {REPOSITORY / 'README.md'} says how to do this on two machines of yours.")
+        rows = demo.play()
+        screen.summary("What was measured", rows)
+        screen.say(f"Where to go next: {REPOSITORY / 'README.md'} says how to set this up on machines of your own.")
         return 0
-    except Interrupted as signal_:
-        ...
-    return 0
+    except Interrupted as interruption:
+        screen.close()
+        return interruption.status
+    except BrokenPipeError:
+        # Nobody reads any more; what is still printed, also by Python itself at its end, goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except FAILURES as error:
+        screen.close()
+        screen.say(f"\nFAILED: {demo.title}\n{describe(error, demo)}\n\nWhat to do: {demo.hint}")
+        return 1
+    finally:
+        screen.close()
+        screen.say("cleaning up ...")
+        demo.close()
+        shutil.rmtree(folder)
+        screen.say("Both platforms have ended and their files are removed.")
+
+
+def fits_screen():
+    """Whether standard output is a terminal on which the live screen looks right."""
+    size = shutil.get_terminal_size()
+    large = size.columns >= SMALLEST_SCREEN[0] and size.lines >= SMALLEST_SCREEN[1]
+    return large and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+
+
+def describe(error, demo):
+    """Return what went wrong. A PlatformError brings the end of its platform's log, others get both."""
+    text = str(error) or type(error).__name__
+    return text if isinstance(error, PlatformError) else "\n".join([text, *demo.tails()])
 
 
 if __name__ == "__main__":

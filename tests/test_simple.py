@@ -382,6 +382,21 @@ def test_two_primaries_are_reported(pair, reconfigure):
     wait(lambda: any("configured as primary too" in text for _, text in pair.primary.observer.alerts), LIMIT, "alert")
 
 
+def test_a_refusal_by_the_remote_is_reported_and_survived(pair):
+    """The router of the other platform refuses the topic: alert, no crash, and heartbeats again once it is granted."""
+    secondary = pair.secondary
+    pair.primary.platform.vctl("authz", "add", "topics", "heartbeat/simple_secondary")
+    try:
+        wait(lambda: any("refuses our heartbeats" in text for _, text in secondary.observer.alerts), LIMIT, "alert")
+        assert secondary.status()["link"]["up"] and "not authorized" in secondary.status()["link"]["last_error"]
+        wait(lambda: pair.primary.status()["other"]["liveness"] == "down", LIMIT, "nothing heard")
+        assert pair.primary.runs() and not secondary.runs()
+    finally:
+        pair.primary.platform.vctl("authz", "remove", "topics", "heartbeat/simple_secondary")
+    wait(lambda: any("accepts heartbeats again" in text for _, text in secondary.observer.alerts), LIMIT, "alert")
+    wait(lambda: pair.primary.status()["other"]["liveness"] == "up", LIMIT, "heard again")
+
+
 # Heartbeats of others
 
 @pytest.fixture

@@ -1,0 +1,144 @@
+"""The connection to another platform, through a network that fails."""
+
+import gevent
+import psutil
+import pytest
+
+from failover import clock
+from failover.link import Link, LinkError, RemoteError
+from tests.pair import MANAGED, wait
+from tests.relay import Relay
+
+LIMIT = 60
+
+
+@pytest.fixture
+def platform(pair):
+    return pair.primary
+
+
+@pytest.fixture
+def relay(platform):
+    relay = Relay(platform.platform.address)
+    yield relay
+    relay.close()
+
+
+@pytest.fixture
+def connect(platform):
+    """Return connect(address, **changes of the endpoint): a started link that answers within a second."""
+    links = []
+
+    def connect(address, **changes):
+        endpoint = platform.observer.link.endpoint._replace(address=address, identity="test.link", **changes)
+        link = Link(endpoint, answer_within=1, probe_every=0.5)
+        link.start()
+        links.append(link)
+        return link
+
+    yield connect
+    for link in links:
+        link.close()
+
+
+def await_up(link):
+    wait(lambda: link.up, LIMIT, "link up, last error: {}".format(link.last_error))
+
+
+def await_down(link):
+    wait(lambda: not link.up, LIMIT, "link down")
+
+
+def test_calls_are_answered_refused_or_given_up(connect, platform):
+    link = connect(platform.platform.address)
+    await_up(link)
+    assert link.call("platform.control", "identity_exists", MANAGED, timeout=5) == platform.platform.uuid(MANAGED)
+    with pytest.raises(RemoteError, match="NotImplementedError|nothing_of_this_name"):
+        link.call("platform.control", "nothing_of_this_name", timeout=5)
+    with pytest.raises(RemoteError, match="No route to host"):
+        link.call("nobody", "anything", timeout=5)
+    with pytest.raises(LinkError, match="test.observer did not answer"):
+        link.call("test.observer", "anything", timeout=0.5)
+    assert link.up
+
+
+def test_a_call_without_a_connection_fails_at_once(connect):
+    with pytest.raises(LinkError):
+        connect("tcp://127.0.0.1:1").call("platform.control", "list_agents", timeout=5)
+
+
+def test_what_is_wrong_is_said(connect, platform, relay):
+    nobody = connect("tcp://127.0.0.1:1")
+    stranger = connect(platform.platform.address, serverkey="A" * 43)
+    relay.stall()
+    silent = connect(relay.address)
+    for link, words in ((nobody, "nothing listens at tcp://127.0.0.1:1"), (stranger, "vctl auth servercred"),
+                        (silent, "did not answer within 1 s")):
+        wait(lambda: link.last_error and words in link.last_error, LIMIT, words)
+        assert not link.up
+
+
+def test_it_comes_back_after_a_cut(connect, relay):
+    link = connect(relay.address)
+    for _ in range(3):
+        await_up(link)
+        relay.cut()
+        await_down(link)
+    await_up(link)
+
+
+def test_it_comes_back_though_the_router_still_holds_the_old_connection(connect, relay):
+    """The network swallowed the end of the old connection, so that its name is taken."""
+    link = connect(relay.address)
+    await_up(link)
+    relay.stall()
+    await_down(link)
+    assert "did not answer within 1 s" in link.last_error
+    second = Relay("tcp://{}:{}".format(*relay._target))
+    link.endpoint = link.endpoint._replace(address=second.address)
+    try:
+        await_up(link)
+        assert link.call("platform.control", "identity_exists", MANAGED, timeout=5)
+    finally:
+        link.close()
+        second.close()
+
+
+def test_what_cannot_be_sent_is_dropped(connect, platform, relay):
+    heard = []
+    platform.observer.link.subscribe("test/", lambda topic, sender, message: heard.append(message))
+    link = connect(relay.address)
+    await_up(link)
+    wait(lambda: link.publish("test/a", "before"), LIMIT, "publish")
+    wait(lambda: heard == ["before"], LIMIT, "what was published")
+    relay.stall()
+    end = clock.now() + 4
+    sent = 0
+    while clock.now() < end:
+        sent += link.publish("test/a", "stale")
+        gevent.sleep(0.05)
+    assert sent <= 1
+    relay.resume()
+    await_up(link)
+    wait(lambda: link.publish("test/a", "after"), LIMIT, "publish")
+    wait(lambda: "after" in heard, LIMIT, "what was published")
+    assert heard.count("stale") <= 1
+
+
+def test_rebuilds_leak_nothing(connect, relay):
+    link = connect(relay.address)
+    await_up(link)
+
+    def rebuild():
+        relay.cut()
+        await_down(link)
+        await_up(link)
+
+    rebuild()
+    process = psutil.Process()
+    # The relay is in this process too: count only what is no TCP connection of its own.
+    before = process.num_fds() - len(process.connections("tcp"))
+    for _ in range(8):
+        rebuild()
+    gevent.sleep(0.2)
+    assert process.num_fds() - len(process.connections("tcp")) <= before + 2
