@@ -69,7 +69,6 @@ class FailoverAgent(compat.Agent):
         self._start_not_before = now
         self._orphan_since = None  # type: Optional[float]
         self._link_seen_up = False
-        self._rival = None  # type: Optional[Tuple[str, float]]
         self._faults = {}  # type: Dict[str, str]
         self._problems = Problems(config)
         self._health = None  # type: Optional[Tuple[str, str]]
@@ -321,11 +320,9 @@ class FailoverAgent(compat.Agent):
         except MalformedHeartbeat as error:
             self._say_once("content of a heartbeat of {} ignored: {}".format(sender, error))
             heartbeat = None
-        now = clock.now()
-        if agent_id == self._config.agent_id:
-            self._rival = sender, now
+        if heartbeat is None and agent_id == self._config.agent_id:
             return
-        refusal = self._rules.heard(heartbeat, now)
+        refusal = self._rules.heard(heartbeat, clock.now())
         if refusal is not None:
             self._say_once("heartbeat of {} ignored: {}".format(sender, refusal))
         elif self._decision.peer is not Liveness.UP:
@@ -375,9 +372,10 @@ class FailoverAgent(compat.Agent):
         differ = differences(self._config, self._rules.peer)
         if differ:
             found["differ"] = differ
-        if self._rival is not None and now - self._rival[1] < self._config.timeout:
+        rival = self._rules.rival(now)
+        if rival is not None:
             found["rival"] = "{} is configured as {} too: give one of the two the other agent_id".format(
-                self._rival[0], self._config.agent_id)
+                rival, self._config.agent_id)
         return found
 
     def _alert_action(self, action: Action) -> None:

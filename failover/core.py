@@ -15,7 +15,7 @@ in them mean:
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from failover.config import Config
 from failover.heartbeat import Heartbeat
@@ -104,6 +104,7 @@ class Core:
         self.agent = AgentState.UNKNOWN
         self.peer = None  # type: Optional[Heartbeat]
         self.last_heard = None  # type: Optional[float]
+        self._rival = None  # type: Optional[Tuple[str, float]]
         self._former_boots = []  # type: List[str]
         self._listens = False
         self._listening_since = now
@@ -125,7 +126,7 @@ class Core:
         :return: None, or why it is no sign of life.
         """
         if heartbeat is not None:
-            refusal = self._refusal(heartbeat)
+            refusal = self._refusal(heartbeat, now)
             if refusal is not None:
                 return refusal
             if self.peer is not None and heartbeat.boot_id != self.peer.boot_id:
@@ -245,10 +246,17 @@ class Core:
         """Return the seconds until a heartbeat is due by the period; 0 if one is."""
         return max(0.0, self._next_beat - now)
 
-    def _refusal(self, heartbeat: Heartbeat) -> Optional[str]:
+    def rival(self, now: float) -> Optional[str]:
+        """Return the name of another instance that, by a heartbeat within ``timeout``, has this side's role."""
+        if self._rival is None or now - self._rival[1] >= self._config.timeout:
+            return None
+        return self._rival[0]
+
+    def _refusal(self, heartbeat: Heartbeat, now: float) -> Optional[str]:
         if heartbeat.agent_vip_identity != self._config.agent_vip_identity:
             return "it is about another managed agent, {}".format(heartbeat.agent_vip_identity)
         if heartbeat.agent_id == self._config.agent_id:
+            self._rival = heartbeat.instance_name, now
             return "its sender {} is configured as {} too".format(heartbeat.instance_name, heartbeat.agent_id)
         if heartbeat.boot_id in self._former_boots:
             return "it is from an earlier start of the other failover agent"

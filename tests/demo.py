@@ -44,7 +44,7 @@ LOOK_EVERY, LOOK_CLOSELY_EVERY, ASK_EVERY, DRAW_EVERY = 0.1, 0.02, 0.2, 0.15
 LOOK_AROUND = 4
 STEPS = 5
 SMALLEST_SCREEN = 80, 24
-COLOURS = {"primary": "cyan", "secondary": "magenta"}
+COLOURS = {"node-primary": "cyan", "node-secondary": "magenta"}
 FAILURES = (PlatformError, TimeoutError, LinkError, RemoteError, OSError, ValueError)
 
 
@@ -210,7 +210,8 @@ class Screen(Lines):
             return
         if line.kind == "step":
             self._step, _, self._detail = line.text.partition(": ")
-        self._console.print(self._styled(line), crop=False)
+        # A Group, because print joins bare texts and forgets that they are not to be wrapped.
+        self._console.print(Group(self._styled(line)), crop=False)
 
     def summary(self, title, rows):
         self.close()
@@ -242,7 +243,7 @@ class Screen(Lines):
         if line.kind == "note":
             return Text(plain(line), style="dim")
         # Not wrapped here but by the terminal, so that the command can be copied from it as one line.
-        return Text.assemble((f"{line.who}$", f"bold {colour_of(line.who)}"), " ", line.text, no_wrap=True,
+        return Text.assemble((f"{line.who}$", f"bold {COLOURS[line.who]}"), " ", line.text, no_wrap=True,
                              overflow="ignore")
 
     def _render(self):
@@ -275,19 +276,19 @@ class Screen(Lines):
         return grid
 
     def _platform(self, view):
-        table = Table.grid(padding=(0, 1))
+        table = Table.grid(padding=(0, 1), expand=True)
         table.add_column(style="dim", no_wrap=True)
-        table.add_column()
+        table.add_column(ratio=1)
         for name, text in (("platform", power_text(view)), ("failover", failover_text(view)),
                            ("managed", managed_text(view)), ("heartbeat", heartbeat_text(view)),
                            ("link", link_text(view))):
             table.add_row(name, text)
-        colour = COLOURS[view.side.role]
+        colour = COLOURS[view.name]
         return Panel(table, title=Text(view.name, f"bold {colour}"), border_style=colour, box=box.ROUNDED)
 
     def _health(self):
         return Group(*(
-            Text.assemble((view.name, COLOURS[view.side.role]), " ", health_text(view)) for view in self.views))
+            Text.assemble((view.name, COLOURS[view.name]), " ", health_text(view)) for view in self.views))
 
     def _table(self, lines):
         table = Table.grid(padding=(0, 1))
@@ -295,7 +296,7 @@ class Screen(Lines):
         table.add_column(no_wrap=True)
         table.add_column()
         for line in lines:
-            table.add_row(f"{line.at:.1f}", Text(line.who, colour_of(line.who)), Text(line.text, line.style))
+            table.add_row(f"{line.at:.1f}", Text(line.who, COLOURS[line.who]), Text(line.text, line.style))
         return table
 
 
@@ -306,11 +307,6 @@ def plain(line):
     if line.kind == "note":
         return f"{line.who}# {line.text}"
     return f"{line.who}: {line.text}" if line.who else line.text
-
-
-def colour_of(name):
-    """Return the colour of the platform with this name."""
-    return COLOURS[name.split("-")[-1]]
 
 
 def power_text(view):
@@ -343,9 +339,12 @@ def heartbeat_text(view):
         return Text("none heard yet", "yellow")
     age = time.monotonic() - view.heard_at
     style = "green" if age < 2 * PERIOD else "yellow" if age < TIMEOUT else "bold red"
-    bar = Table.grid(padding=(0, 1))
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(no_wrap=True)
+    bar.add_column(ratio=1)
+    bar.add_column(no_wrap=True)
     bar.add_row(Text(f"heard {age:.1f} s ago", style),
-                ProgressBar(TIMEOUT, min(age, TIMEOUT), 5, complete_style=style, finished_style=style),
+                ProgressBar(TIMEOUT, min(age, TIMEOUT), complete_style=style, finished_style=style),
                 Text(f"{TIMEOUT} s", "dim"))
     return bar
 
@@ -359,7 +358,7 @@ def link_text(view):
 
 def health_text(view):
     if not view.status:
-        return Text("says nothing", "dim")
+        return Text("no word from its failover agent", "dim")
     health = view.status["health"]
     return Text.assemble((f"{health}:", "bold green" if health == "GOOD" else "bold red"), f" {view.status['text']}")
 

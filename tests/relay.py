@@ -1,6 +1,6 @@
 """A TCP relay on loopback that can be stalled and cut: a network that fails."""
 
-import select
+import contextlib
 import socket
 import threading
 
@@ -31,29 +31,24 @@ class Relay:
 
     def cut(self):
         """End all connections that there are."""
-        for one in self._sockets:
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        self._end(*self._sockets)
+        self._sockets.clear()
 
     def close(self):
         self._closed = True
         self._passing.set()
+        self._end(self._listener)
         self._listener.close()
         self.cut()
 
     def _accept(self):
         while not self._closed:
             try:
-                readable, _, _ = select.select([self._listener], [], [], 1)
-                if not readable:
-                    continue
                 near, _ = self._listener.accept()
                 self._passing.wait()
                 far = socket.create_connection(self._target, timeout=5)
                 far.settimeout(None)
-            except (OSError, ValueError):
+            except OSError:
                 continue
             self._sockets += [near, far]
             for source, sink in ((near, far), (far, near)):
@@ -70,8 +65,11 @@ class Relay:
         except OSError:
             pass
         self._passing.wait()
-        for one in (source, sink):
-            try:
+        self._end(source, sink)
+        source.close()
+
+    @staticmethod
+    def _end(*sockets):
+        for one in sockets:
+            with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
