@@ -1,0 +1,74 @@
+"""The distribution, as both build backends make it and as the real `vctl` installs it."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from email import message_from_string
+
+import pytest
+
+from tests.pair import FAILOVER, REPOSITORY
+from tests.platforms import Platform
+
+IDENTITY_FILE = "volttron-failover-default-vip-id"
+
+
+def copy_source(folder):
+    """Copy the repository, to build in."""
+    return shutil.copytree(REPOSITORY, folder, symlinks=True,
+                           ignore=shutil.ignore_patterns(".*", "__pycache__", "dist", "build", "*.egg-info"))
+
+
+def build(source, *command):
+    subprocess.run([sys.executable, *command], cwd=source, check=True, capture_output=True, timeout=120)
+    [wheel] = (source / "dist").glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(folder):
+    """The wheel that modular VOLTTRON makes."""
+    return build(copy_source(folder / "poetry"), "-m", "poetry", "build", "--format", "wheel")
+
+
+def read(wheel, name):
+    with zipfile.ZipFile(wheel) as archive:
+        [path] = [path for path in archive.namelist() if path == name or path.endswith(".dist-info/" + name)]
+        return archive.read(path).decode()
+
+
+def test_the_wheel_requires_nothing_and_holds_the_default_identity(wheel):
+    metadata = message_from_string(read(wheel, "METADATA"))
+    assert metadata["Name"] == "volttron-failover"
+    assert all("extra ==" in requirement for requirement in metadata.get_all("Requires-Dist"))
+    assert read(wheel, IDENTITY_FILE) == (REPOSITORY / "IDENTITY").read_text() == FAILOVER + "\n"
+    assert "volttron-failover=failover.agent:main" in read(wheel, "entry_points.txt")
+    with zipfile.ZipFile(wheel) as archive:
+        assert {path.split("/")[0] for path in archive.namelist() if ".dist-info/" not in path} == {
+            "failover", IDENTITY_FILE}
+
+
+def test_setup_py_makes_the_same_distribution(folder, wheel):
+    """As monolithic VOLTTRON builds it."""
+    ours = build(copy_source(folder / "setuptools"), "setup.py", "bdist_wheel")
+    same = [message_from_string(read(one, "METADATA")) for one in (ours, wheel)]
+    for field in ("Name", "Version", "Summary", "Requires-Python"):
+        assert same[0][field] == same[1][field] is not None
+    assert "eggsecutable = failover.agent:main" in read(ours, "entry_points.txt")
+    with zipfile.ZipFile(ours) as archive:
+        modules = {path.name for path in (REPOSITORY / "failover").glob("*.py")}
+        assert {path for path in archive.namelist() if ".dist-info/" not in path} == {
+            "failover/" + name for name in modules}
+
+
+def test_vctl_installs_the_wheel_under_the_default_identity(folder, wheel):
+    root = folder / "wheel"
+    root.mkdir()
+    platform = Platform(root, "wheel")
+    try:
+        platform.start()
+        uuid = platform.install(wheel, start=False)
+        assert platform.uuid(FAILOVER) == uuid
+    finally:
+        platform.close()
