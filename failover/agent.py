@@ -156,6 +156,8 @@ class FailoverAgent(compat.Agent):
         before, self._decision = self._decision, decision
         if decision.peer is not before.peer:
             _log.info("%s is %s (was %s)", other_role(self._config), decision.peer.value, before.peer.value)
+            if decision.peer is Liveness.UP and not self._link.up:
+                self._link.retry_now()
         if decision.action is not before.action:
             self._decided_at, self._decided_on = now, datetime.now(timezone.utc)
             _log.info("decision: %s (was %s)", decision.action.value, before.action.value)
@@ -179,7 +181,7 @@ class FailoverAgent(compat.Agent):
                 return
             self._start_not_before = now + next(self._start_pauses)
         self._rules.command_begun(command)
-        if self._commanded and command.value not in self._faults:
+        if self._commanded and not self._faults.keys() & {command.value, "unauthorized"}:
             self._alert_action(command)
         self._commanded = True
         gevent.spawn(self._carry_out, command)

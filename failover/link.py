@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 
 import gevent
 import zmq.green as zmq
-from gevent.event import AsyncResult
+from gevent.event import AsyncResult, Event
 from gevent.queue import Empty, Queue
 from zmq.utils.monitor import recv_monitor_message
 
@@ -79,6 +79,7 @@ class Link:
         self._probe_every = probe_every
         self._on_change = on_change
         self._subscriptions = {}  # type: Dict[str, Callable[[str, str, Any], None]]
+        self._retry = Event()
         self._session = None  # type: Optional[_Session]
         self._greenlet = None  # type: Optional[gevent.Greenlet]
 
@@ -90,6 +91,10 @@ class Link:
         """Close the connection and give back what it held."""
         if self._greenlet is not None:
             self._greenlet.kill()
+
+    def retry_now(self) -> None:
+        """Do not wait for the next attempt: there is a sign that the other platform is back."""
+        self._retry.set()
 
     def subscribe(self, prefix: str, callback: Callable[[str, str, Any], None]) -> None:
         """Have ``callback(topic, sender, message)`` called for what is published there, again after each rebuild."""
@@ -148,7 +153,8 @@ class Link:
                 session.close()
             if clock.now() - opened_at > _LONGEST_PAUSE:
                 delays = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
-            gevent.sleep(next(delays))
+            self._retry.wait(next(delays))
+            self._retry.clear()
 
     def _set(self, up: bool, error: Optional[Exception] = None) -> None:
         if up != self.up:

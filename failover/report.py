@@ -86,13 +86,16 @@ def headline(config: Config, instance: str, decision: Decision, state: AgentStat
     agent = config.agent_vip_identity
     other = "{} {}".format(other_role(config), peer.instance_name) if peer else "the " + other_role(config)
     if config.agent_id == "primary":
+        active = "is active" if state is AgentState.RUNNING else "is not active yet"
         seen = {Liveness.UP: "heard", Liveness.UNKNOWN: "not heard yet", Liveness.DOWN: "not heard"}[decision.peer]
-        return "primary {} is active: the primary always runs {} ({}); {} {}".format(
-            instance, agent, state.value, other, seen)
+        return "primary {} {}: the primary always runs {}, which is {}; {} {}".format(
+            instance, active, agent, state.value, other, seen)
     if decision.peer is Liveness.UP:
-        return "{} is active: it is heard; {} is {} on this secondary {}".format(other, agent, state.value, instance)
+        return "{} is active: heard within the last {:g} s; {} is {} on this secondary {}".format(
+            other, config.timeout, agent, "being stopped" if state is AgentState.RUNNING else state.value, instance)
     if decision.peer is Liveness.UNKNOWN:
         return "waiting up to {:g} s to hear {}; {} ({}) is left as it is on this secondary {}".format(
             config.timeout, other, agent, state.value, instance)
-    return "secondary {} is active: {} not heard for {:g} s; {} is {}".format(
-        instance, other, config.timeout, agent, state.value)
+    active = "is active" if state is AgentState.RUNNING else "is not active yet"
+    return "secondary {} {}: {} not heard for {:g} s; {} is {}".format(
+        instance, active, other, config.timeout, agent, state.value)

@@ -54,9 +54,12 @@ SETTLE = 5
 # Wanted.
 REACTION = 0.5
 CPU_PERCENT = 0.35
-CPU_GROWTH_PERCENT = 0.05
+CPU_GROWTH_PERCENT = 0.1
 MEMORY_MIB = 5
 RPCS_PER_SECOND = 1
+
+# What two looks at one moment may differ by: ours and the failover agent's at the last heartbeat.
+RESOLUTION = 0.01
 
 _ROUTER_LOGS_FRAMES = """import logging
 logging.getLogger("volttron.messagebus.zmq.router.router").setLevel(logging.DEBUG)
@@ -332,7 +335,7 @@ def takeover_rows(takeovers):
     counted = "takeover from the last heartbeat received, minus `timeout`: "
     return [
         Row(f"{counted}start commanded", spread(commands), f"0 to {REACTION} s",
-            0 <= min(commands) and max(commands) <= REACTION),
+            -RESOLUTION <= min(commands) and max(commands) <= REACTION),
         Row(f"{counted}process begins", spread(processes), "never below 0", min(processes) >= 0),
         Row(f"{counted}agent at work", spread(works), f"at most {REACTION} s + its start time ({start_time:.2f} s)",
             max(works) <= REACTION + start_time),
@@ -370,9 +373,8 @@ def memory_rows(few, many):
         failover, nothing = ([usages[role, what] for role in ("primary", "secondary")] for what in (FAILOVER, MANAGED))
         more = [ours.rss - its.rss for ours, its in zip(failover, nothing)]
         rows.append(Row(
-            f"failover agent, resident memory, {name}", mib(failover),
-            f"at most {MEMORY_MIB} MiB more than the do-nothing agent; is {both('{:+.1f}', more)} MiB",
-            max(more) <= MEMORY_MIB))
+            f"failover agent, resident memory, {name}", f"{mib(failover)}: {both('{:+.1f}', more)} MiB",
+            f"at most {MEMORY_MIB} MiB more than the do-nothing agent", max(more) <= MEMORY_MIB))
         rows.append(Row(f"do-nothing agent, resident memory, {name}", mib(nothing)))
     return rows
 

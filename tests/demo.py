@@ -1,8 +1,8 @@
-"""The demo: two real VOLTTRON platforms on this machine, a power loss, a takeover and a give-back, in a minute.
+"""The demo: two real VOLTTRON platforms on this machine, a power loss, a takeover and a give-back.
 
-Run it with ``make demo``. On a terminal it shows both platforms on a live screen, into a pipe it prints lines. It
-is the recipe too: every ``vctl`` command it runs is printed, after the name of the platform it is run on. All that
-it starts and writes is gone when it ends.
+Run it with ``make demo``. On a terminal it shows both platforms on a live screen, into a pipe it prints
+lines. It is the recipe too: every ``vctl`` command it runs is printed, after the name of the platform it is
+run on. All that it starts and writes is gone when it ends.
 """
 
 import signal
@@ -156,7 +156,8 @@ class View:
 class Lines:
     """Prints one line for each thing that happens. For pipes, files and terminals that are too small."""
 
-    def __init__(self):
+    def __init__(self, signals):
+        self._signals = signals
         self._start = time.monotonic()
         self._new = deque()
 
@@ -169,14 +170,19 @@ class Lines:
             self.put(self._new.popleft())
 
     def put(self, line):
-        print(f"{line.at:6.1f}  {plain(line)}", flush=True)
+        self.say(f"{line.at:6.1f}  {plain(line)}")
 
     def summary(self, title, rows):
         self.show()
-        print(f"\n{title}", *(f"{value:>8}  {what}" for value, what in rows), sep="\n", flush=True)
+        self.say("\n".join(["", title, *(f"{value:>8}  {what}" for value, what in rows)]))
 
     def say(self, text):
-        print(text, flush=True)
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            # Nobody reads any more: that ends the demo, and what is still printed goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._signals.append(signal.SIGPIPE)
 
     def close(self):
         """Print what has not been printed. May be called twice."""
@@ -184,17 +190,18 @@ class Lines:
 
 
 class Screen(Lines):
-    """The live screen: the platforms and the timeline; steps and commands pass above it into the scroll-back."""
+    """The live screen: platforms and timeline. Steps and commands pass above it into the scroll-back."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, signals):
+        super().__init__(signals)
         self.views = []
         self._console = Console(highlight=False)
         self._step = ""
         self._detail = ""
         self._timeline = []
         self._drawn_at = 0.0
-        self._live = Live(console=self._console, get_renderable=self._render, auto_refresh=False, transient=True)
+        self._live = Live(
+            console=self._console, get_renderable=self._render, auto_refresh=False, transient=True)
         self._live.start()
 
     def show(self):
@@ -215,7 +222,8 @@ class Screen(Lines):
 
     def summary(self, title, rows):
         self.close()
-        table = Table(title=title, box=box.ROUNDED, show_header=False, title_style="bold", title_justify="left")
+        table = Table(
+            title=title, title_style="bold", title_justify="left", box=box.ROUNDED, show_header=False)
         table.add_column(justify="right", style="bold green", no_wrap=True)
         table.add_column()
         for value, what in rows:
@@ -233,7 +241,7 @@ class Screen(Lines):
         super().show()
         self._live.stop()
         if self._timeline:
-            self._console.print(Rule("timeline, seconds", align="left", style="dim"))
+            self._console.print(self._rule())
             self._console.print(self._table(self._timeline))
 
     def _styled(self, line):
@@ -248,7 +256,7 @@ class Screen(Lines):
 
     def _render(self):
         console = self._console
-        parts = [self._header(), self._platforms(), self._health(), Rule("timeline, seconds", align="left", style="dim")]
+        parts = [self._header(), self._platforms(), self._health(), self._rule()]
         used = sum(len(console.render_lines(part, console.options, pad=False)) for part in parts)
         # What is left above belongs to the commands. The height is constant, for a calm picture.
         room = max(SMALLEST_SCREEN[1] - 3, console.height * 2 // 3) - used
@@ -290,6 +298,9 @@ class Screen(Lines):
         return Group(*(
             Text.assemble((view.name, COLOURS[view.name]), " ", health_text(view)) for view in self.views))
 
+    def _rule(self):
+        return Rule("timeline, seconds", align="left", style="dim")
+
     def _table(self, lines):
         table = Table.grid(padding=(0, 1))
         table.add_column(justify="right", width=5, style="dim")
@@ -306,13 +317,15 @@ def plain(line):
         return f"{line.who}$ {line.text}"
     if line.kind == "note":
         return f"{line.who}# {line.text}"
-    return f"{line.who}: {line.text}" if line.who else line.text
+    if line.kind == "step":
+        return f"== {line.text}"
+    return f"{line.who}: {line.text}"
 
 
 def power_text(view):
     pid = view.side.platform.pid
-    style = {"running": "green", "not started": "dim", "killed": "bold white on red"}.get(view.power, "yellow")
-    return Text(f"{view.power}, pid {pid}" if view.power == "running" and pid else view.power, style)
+    styles = {"not started": "dim", "starting": "yellow", "running": "green", "killed": "bold white on red"}
+    return Text(f"{view.power}, pid {pid}" if view.power == "running" else view.power, styles[view.power])
 
 
 def failover_text(view):
@@ -360,7 +373,8 @@ def health_text(view):
     if not view.status:
         return Text("no word from its failover agent", "dim")
     health = view.status["health"]
-    return Text.assemble((f"{health}:", "bold green" if health == "GOOD" else "bold red"), f" {view.status['text']}")
+    style = "bold green" if health == "GOOD" else "bold red"
+    return Text.assemble((f"{health}:", style), f" {view.status['text']}")
 
 
 def other_role(role):
@@ -372,7 +386,7 @@ class Demo:
 
     def __init__(self, screen, folder, signals):
         self.title = "the preparation"
-        self.hint = f"Is the disk of {folder} full? TMPDIR=/... chooses another folder; its path must be short."
+        self.hint = f"Give another folder than {folder} with TMPDIR=/...: a short path, on a disk with space."
         self._screen = screen
         self._folder = folder
         self._signals = signals
@@ -400,9 +414,10 @@ class Demo:
         return self.takeover() + self.give_back()
 
     def start(self):
-        self.step("Two platforms start", "each has an environment, a VOLTTRON_HOME and a port of its own", hint=(
-            "VOLTTRON refuses to run as root. Therefore root needs user namespaces here: does `unshare --user "
-            "--map-user=1000 --map-group=1000 true` work? If not, run the demo as another user."
+        self.step("Two platforms start", (
+            "each has an environment, a VOLTTRON_HOME and a port of its own"), hint=(
+            "VOLTTRON refuses to run as root. Therefore root needs user namespaces here: does `unshare "
+            "--user --map-user=1000 --map-group=1000 true` work? If not, run the demo as another user."
             if os.getuid() == 0 else "Does `.venv/bin/volttron --version` work? If not: `make clean demo`."))
         self.in_threads(*((self._power_on, view) for view in self._views))
 
@@ -410,10 +425,10 @@ class Demo:
         self.step("Both agents are installed on both platforms", (
             f"the managed agent, {MANAGED}, and the failover agent, which must be allowed to start and stop "
             "agents, and whose key the other platform is given"), hint=(
-            "vctl's own words are above. Is `poetry` of .venv whole? If in doubt: `make clean demo`."))
+            "What vctl and the platform say is above. `make clean demo` begins with a new environment."))
         (primary, secondary), views = self._pair.sides, self._views
-        self._screen.add("note", f"build/{REPOSITORY.name} is a copy of {REPOSITORY}, build/{MANAGED_AGENT.name} "
-                                 f"of its tests/{MANAGED_AGENT.name}")
+        self._screen.add("note", f"build/{REPOSITORY.name} is a copy of {REPOSITORY}, "
+                                 f"build/{MANAGED_AGENT.name} of its tests/{MANAGED_AGENT.name}")
         self.in_threads(*((getattr, side.platform, "serverkey") for side in self._pair.sides))
         uuids = self.in_threads((self._install, views[0], secondary), (self._install, views[1], primary))
         self.in_threads((primary.register_at, secondary), (secondary.register_at, primary))
@@ -425,7 +440,7 @@ class Demo:
     def steady(self):
         self.step("Steady state", (
             f"the agents hear each other every {PERIOD} s; only the primary's {MANAGED} runs"), hint=(
-            "Look at the failover agents' own words in the logs above: they name the fault and the command."))
+            "What the failover agents say of themselves, above, names the fault and what helps."))
         self.wait(lambda: self._all_good() and self._primary.runs and not self._secondary.runs, 30,
                   f"both failover agents' health GOOD and {MANAGED} on the primary only")
         self.pause(LOOK_AROUND)
@@ -433,7 +448,9 @@ class Demo:
     def takeover(self):
         self.step("Power loss of the primary", (
             "all its processes are killed at once; the secondary takes over when it has heard nothing for "
-            f"timeout = {TIMEOUT} s"), hint="Look at the log of node-secondary above.")
+            f"timeout = {TIMEOUT} s"), hint=(
+            "The log of node-secondary, above, says what its failover agent saw and did. A machine under "
+            "heavy load may just have been too slow: try again."))
         primary, secondary = self._primary, self._secondary
         self._look_every = LOOK_CLOSELY_EVERY
         self.tell(primary, "power loss", "bold white on red")
@@ -444,16 +461,18 @@ class Demo:
         self.wait(lambda: secondary.runs, TIMEOUT + 20, f"{MANAGED} on the secondary")
         self.wait(lambda: secondary.has_decided_to_start, 10, "the secondary's own word that it is active")
         took, gap = secondary.since - secondary.heard_at, secondary.since - lost_at
-        self.tell(secondary, f"takeover: {took:.2f} s after the last heartbeat (timeout {TIMEOUT} s)", "bold yellow")
+        self.tell(secondary, f"takeover: {took:.2f} s after the last heartbeat (timeout {TIMEOUT} s)",
+                  "bold yellow")
         self.pause(LOOK_AROUND)
-        return [(f"{took:.2f} s", f"takeover: from the last heartbeat that the secondary heard until its {MANAGED} "
-                                  f"ran; timeout is {TIMEOUT} s"),
+        return [(f"{took:.2f} s", "takeover: from the last heartbeat that the secondary heard until its "
+                                  f"{MANAGED} ran; timeout is {TIMEOUT} s"),
                 (f"{gap:.2f} s", f"without {MANAGED}: from the power loss until then")]
 
     def give_back(self):
         self.step("The primary returns", (
             f"its failover agent starts {MANAGED}; the secondary hears it and stops its own"), hint=(
-            "Look at the logs of both platforms above."))
+            "The logs above say what the failover agents saw and did. A machine under heavy load may just "
+            "have been too slow: try again."))
         primary, secondary = self._primary, self._secondary
         began = time.monotonic()
         self.tell(primary, "is switched on again", "bold yellow")
@@ -462,13 +481,14 @@ class Demo:
         self.in_threads((primary.side.platform.vctl, "start", self._failover_uuid))
         self.wait(lambda: primary.runs and not secondary.runs, 30, f"{MANAGED} on the primary only")
         back, ended = primary.since - began, secondary.since - began
-        both = max(0.0, ended - back)
-        self.tell(secondary, f"give-back: {MANAGED} ran on both platforms for {both:.2f} s", "bold yellow")
+        overlap = f"{abs(ended - back):.2f} s"
+        where = "both platforms" if ended >= back else "neither platform"
+        self.tell(secondary, f"give-back: {MANAGED} ran on {where} for {overlap}", "bold yellow")
         self.wait(self._all_good, 30, "both failover agents' health GOOD")
         self.pause(LOOK_AROUND)
         return [(f"{back:.2f} s", f"from switching the primary on until its {MANAGED} ran"),
                 (f"{ended:.2f} s", f"until the secondary's {MANAGED} had stopped"),
-                (f"{both:.2f} s", "both ran, which simple failover accepts at a give-back")]
+                (overlap, f"it ran on {where} at the give-back, a known limit of simple failover")]
 
     def step(self, title, detail, hint):
         self._step += 1
@@ -488,7 +508,7 @@ class Demo:
         self.wait(lambda: time.monotonic() >= until, seconds + 30, "the end of a pause")
 
     def in_threads(self, *calls):
-        """Make the calls, each (function, *args), at once, in threads, for they block; return what they return."""
+        """Make the calls, each (function, *args), all at once and in threads, as they block."""
         begun = [self._threads.submit(*call) for call in calls]
         self._calls += begun
         self.wait(lambda: all(call.done() for call in begun), 200, "the end of a command")
@@ -511,7 +531,13 @@ class Demo:
 
     def tails(self):
         """Return the ends of the platforms' logs."""
-        return [f"--- end of {view.side.platform.log}:\n{view.side.platform.tail(25)}" for view in self._views]
+        platforms = [view.side.platform for view in self._views]
+        return "".join(f"--- end of {platform.log}:\n{platform.tail(25)}\n" for platform in platforms)
+
+    def words(self):
+        """Return a line for each failover agent that answers: its health, in its own words."""
+        return [f"{view.name} {view.status['health']}: {view.status['text']}"
+                for view in self._views if view.status]
 
     def _turn(self, seconds):
         gevent.sleep(seconds)
@@ -551,35 +577,43 @@ class Demo:
 
 
 def main():
-    """Run the demo and return its exit status: 0, 1 after a failure, 128 + the number of the signal that ended it."""
+    """Run the demo and return its exit status: 0, 1 after a failure, 128 + the signal that ended it."""
     signals = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: signals.append(number))
-    screen = Screen() if fits_screen() else Lines()
     folder = Path(tempfile.mkdtemp(prefix="failover-demo-"))
+    screen = (Screen if fits_screen() else Lines)(signals)
     demo = Demo(screen, folder, signals)
     try:
-        rows = demo.play()
-        screen.summary("What was measured", rows)
-        screen.say(f"Where to go next: {REPOSITORY / 'README.md'} says how to set this up on machines of your own.")
-        return 0
-    except Interrupted as interruption:
-        screen.close()
-        return interruption.status
-    except BrokenPipeError:
-        # Nobody reads any more; what is still printed, also by Python itself at its end, goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except FAILURES as error:
-        screen.close()
-        screen.say(f"\nFAILED: {demo.title}\n{describe(error, demo)}\n\nWhat to do: {demo.hint}")
-        return 1
+        status = perform(demo, screen)
     finally:
-        screen.close()
-        screen.say("cleaning up ...")
         demo.close()
         shutil.rmtree(folder)
-        screen.say("Both platforms have ended and their files are removed.")
+    screen.say("Both platforms have ended and their files are removed.")
+    return status
+
+
+def perform(demo, screen):
+    """Play the demo, print how it ended, and return the exit status."""
+    status = 0
+    try:
+        rows = demo.play()
+    except Interrupted as interruption:
+        status = interruption.status
+    except FAILURES as error:
+        status = 1
+        screen.close()
+        # A PlatformError brings the end of its platform's log; of others the first line says it all.
+        screen.say(f"{error}\n" if isinstance(error, PlatformError) else demo.tails())
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        screen.say("\n".join([f"FAILED: {demo.title}", reason, *demo.words(), f"What to do: {demo.hint}"]))
+    else:
+        screen.summary("What was measured", rows)
+        screen.say(f"Where to go next: {REPOSITORY / 'README.md'} says how to set it up on your machines.")
+    finally:
+        screen.close()  # also before the traceback of an error that nobody foresaw
+    screen.say("cleaning up ...")
+    return status
 
 
 def fits_screen():
@@ -587,12 +621,6 @@ def fits_screen():
     size = shutil.get_terminal_size()
     large = size.columns >= SMALLEST_SCREEN[0] and size.lines >= SMALLEST_SCREEN[1]
     return large and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
-
-
-def describe(error, demo):
-    """Return what went wrong. A PlatformError brings the end of its platform's log, others get both."""
-    text = str(error) or type(error).__name__
-    return text if isinstance(error, PlatformError) else "\n".join([text, *demo.tails()])
 
 
 if __name__ == "__main__":
