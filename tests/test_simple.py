@@ -24,15 +24,21 @@ GIVE_BACK = ("GOOD", "Primary is active stopping agent platform.driver")
 def await_takeover(pair):
     wait(pair.secondary.runs, LIMIT, "takeover")
     wait(lambda: TAKEOVER in pair.secondary.observer.alerts, LIMIT, "the takeover's alert")
-    wait(lambda: pair.secondary.status()["health"] == "BAD", LIMIT, "health BAD")
-    assert "secondary node-secondary is active" in pair.secondary.status()["text"]
+    await_health(pair.secondary, "BAD", "secondary node-secondary is active")
 
 
 def await_give_back(pair):
     wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "give-back")
     wait(lambda: GIVE_BACK in pair.secondary.observer.alerts, LIMIT, "the give-back's alert")
-    wait(lambda: pair.secondary.status()["health"] == "GOOD", LIMIT, "health GOOD")
-    assert "primary node-primary is active" in pair.secondary.status()["text"]
+    await_health(pair.secondary, "GOOD", "primary node-primary is active")
+
+
+def await_health(side, health, text):
+    def shown():
+        status = side.status()
+        return status and status["health"] == health and text in status["text"]
+
+    wait(shown, LIMIT, "health {} with '{}'".format(health, text))
 
 
 def bring_back(side):
@@ -218,8 +224,8 @@ def test_both_platforms_restarted(pair):
         side.platform.power_off()
     for side in reversed(pair.sides):
         bring_back(side)
-    wait(lambda: pair.primary.runs() and (pair.secondary.status() or {}).get("decision") == "stop", LIMIT, "order")
-    assert not pair.secondary.runs()
+    wait(lambda: pair.primary.runs() and not pair.secondary.runs()
+         and (pair.secondary.status() or {}).get("decision") == "stop", LIMIT, "the primary runs, the secondary not")
 
 
 def test_primary_up_late(pair):
