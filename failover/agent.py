@@ -10,7 +10,7 @@ import os
 import sys
 import uuid
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple
 
 import gevent
 import psutil
@@ -19,9 +19,9 @@ from gevent.queue import Full, Queue
 
 from failover import clock, compat
 from failover.config import Config, ConfigError
-from failover.control import ControlError, ManagedAgent, NotAuthorized
+from failover.control import ControlError, ControlSilent, ManagedAgent, NotAuthorized
 from failover.core import Action, AgentState, Core, Decision, Liveness
-from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, topic
+from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, topic
 from failover.link import Link, pauses
 from failover.report import Problems, alert_context, alert_key, differences, headline, other_role
 
@@ -34,12 +34,18 @@ _WATCH_EVERY = 1.0
 _LONGEST_TICK = 0.5
 _AUTHORIZATION_EVERY, _AUTHORIZATION_EVERY_WHILE_MISSING = 60.0, 5.0
 _AUTH_WITHIN = 10.0
+_SUBSCRIBE_EVERY = 5.0
 _REPORT_WITHIN = 15.0
-_FIRST_START_PAUSE, _LONGEST_START_PAUSE = 1.0, 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_CLOSE_WITHIN = 2.0
 
 # Exit statuses. Not 0, so that the platform reports an agent that ended this way as failed.
 _EXIT_CONFIG = 78
 _EXIT_ORPHAN = 1
+
+# How many are remembered before the memory is cleared.
+_SAID_ONCE = 100
+_SENDERS = 1000
 
 
 class FailoverAgent(compat.Agent):
@@ -51,7 +57,7 @@ class FailoverAgent(compat.Agent):
         self._config = config
         self._instance = compat.instance_name()
         self._topic = topic(config.agent_id, config.mode)
-        self._platform = _platform_process()
+        self._platform = _own_platform()
         self._rules = Core(config, self._instance, self.core.identity, uuid.uuid4().hex, now)
         within = min(max(config.timeout / 2, 0.5), 10.0)
         self._managed = ManagedAgent(self._call, config.agent_vip_identity, within)
@@ -63,18 +69,20 @@ class FailoverAgent(compat.Agent):
         self._decision = Decision(Action.WAIT, None, Liveness.UNKNOWN)
         self._decided_at = now
         self._decided_on = datetime.now(timezone.utc)
-        self._announced = None  # type: Optional[Action]
+        self._announced: Optional[Action] = None
         self._commanded = False
-        self._start_pauses = pauses(_FIRST_START_PAUSE, _LONGEST_START_PAUSE)
-        self._start_not_before = now
-        self._orphan_since = None  # type: Optional[float]
+        self._pauses: Dict[Action, Iterator[float]] = {}
+        self._not_before: Dict[Action, float] = {}
+        self._permit_at_once(Action.START, Action.STOP)
+        self._orphan_since: Optional[float] = None
         self._link_seen_up = False
-        self._faults = {}  # type: Dict[str, str]
+        self._faults: Dict[str, str] = {}
         self._problems = Problems(config)
-        self._health = None  # type: Optional[Tuple[str, str]]
+        self._health: Optional[Tuple[str, str]] = None
         self._reports = Queue(maxsize=100)
-        self._sender_is_remote = {}  # type: Dict[str, bool]
-        self._said_once = set()  # type: Set[str]
+        self._other_mode = config.mode
+        self._sender_is_remote: Dict[str, bool] = {}
+        self._said_once: Set[str] = set()
 
     @compat.Core.receiver("onstart")
     def _onstart(self, sender: Any, **kwargs: Any) -> None:
@@ -89,7 +97,7 @@ class FailoverAgent(compat.Agent):
     @compat.Core.receiver("onstop")
     def _onstop(self, sender: Any, **kwargs: Any) -> None:
         """Simple failover leaves the managed agent as it is when its failover agent stops."""
-        gevent.killall(self._greenlets)
+        gevent.killall(self._greenlets, timeout=_CLOSE_WITHIN)
         self._link.close()
         _log.info("stopped; %s is left as it is", self._config.agent_vip_identity)
 
@@ -160,6 +168,7 @@ class FailoverAgent(compat.Agent):
                 self._link.retry_now()
         if decision.action is not before.action:
             self._decided_at, self._decided_on = now, datetime.now(timezone.utc)
+            self._permit_at_once(Action.START, Action.STOP)
             _log.info("decision: %s (was %s)", decision.action.value, before.action.value)
         if decision.action not in (Action.START, Action.STOP) or decision.action is self._announced:
             return
@@ -172,19 +181,25 @@ class FailoverAgent(compat.Agent):
         self._alert_action(decision.action)
 
     def _act(self, decision: Decision, now: float) -> None:
-        """Have the command carried out, unless a start would follow the one before it too soon."""
+        """Have the command carried out, unless it would follow the same one before it too soon."""
         command = decision.command
-        if command is None:
+        if command is None or now < self._not_before[command]:
             return
-        if command is Action.START:
-            if now < self._start_not_before:
-                return
-            self._start_not_before = now + next(self._start_pauses)
+        self._not_before[command] = now + next(self._pauses[command])
         self._rules.command_begun(command)
-        if self._commanded and not self._faults.keys() & {command.value, "unauthorized"}:
+        if self._commanded and not self._has_failed(command):
             self._alert_action(command)
         self._commanded = True
         gevent.spawn(self._carry_out, command)
+
+    def _permit_at_once(self, *commands: Action) -> None:
+        """Forget how often these commands were given: the next one need not wait."""
+        for command in commands:
+            self._pauses[command] = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+            self._not_before[command] = 0.0
+
+    def _has_failed(self, command: Action) -> bool:
+        return bool(self._faults.keys() & {command.value, "unauthorized"})
 
     def _beat(self, now: float) -> None:
         heartbeat = self._rules.beat(now)
@@ -200,7 +215,7 @@ class FailoverAgent(compat.Agent):
         if self._orphan_since is None:
             self._orphan_since = now
             _log.error("the platform's process is gone: no more heartbeats")
-        if now - self._orphan_since > self._config.timeout or _lives(_platform_process()):
+        if now - self._orphan_since > self._config.timeout or _lives(_platform_on_file()):
             _log.error("ending, because the platform that started this agent is gone")
             os._exit(_EXIT_ORPHAN)
         return False
@@ -212,21 +227,29 @@ class FailoverAgent(compat.Agent):
             asked_at = clock.now()
             try:
                 state = self._managed.observe()
-            except ControlError as error:
+            except ControlSilent as error:
                 _log.debug("%s", error)
+            except ControlError as error:
+                self._rules.platform_answered(clock.now())
+                self._say_once(str(error))
             else:
-                now = clock.now()
-                if state is AgentState.RUNNING and now - self._start_not_before > _LONGEST_START_PAUSE:
-                    self._start_pauses = pauses(_FIRST_START_PAUSE, _LONGEST_START_PAUSE)
-                self._rules.agent_observed(state, asked_at, now)
-                self._wake.set()
+                self._observed(state, asked_at, clock.now())
             self._watch_now.wait(_WATCH_EVERY)
             self._watch_now.clear()
+
+    def _observed(self, state: Optional[AgentState], asked_at: float, now: float) -> None:
+        if state is None:
+            self._rules.platform_answered(now)
+        else:
+            self._rules.agent_observed(state, asked_at, now)
+        if state is AgentState.RUNNING and now - self._not_before[Action.START] > _LONGEST_PAUSE:
+            self._permit_at_once(Action.START)
+        self._wake.set()
 
     def _carry_out(self, command: Action) -> None:
         agent = self._config.agent_vip_identity
         done = {Action.START: self._managed.start, Action.STOP: self._managed.stop}[command]
-        _log.info("%s: %s", command.value, agent)
+        _log.log(logging.DEBUG if self._has_failed(command) else logging.INFO, "%s: %s", command.value, agent)
         try:
             done()
         except NotAuthorized:
@@ -237,9 +260,7 @@ class FailoverAgent(compat.Agent):
         else:
             _log.info("%s: %s done", command.value, agent)
             self._faults.pop(command.value, None)
-            if command is Action.STOP:
-                self._start_pauses = pauses(_FIRST_START_PAUSE, _LONGEST_START_PAUSE)
-                self._start_not_before = clock.now()
+            self._permit_at_once(Action.STOP)
         finally:
             self._rules.command_ended(clock.now())
             self._watch_now.set()
@@ -256,7 +277,7 @@ class FailoverAgent(compat.Agent):
                 if missing:
                     self._faults["unauthorized"] = self._unauthorized()
                 elif self._faults.pop("unauthorized", None):
-                    self._start_not_before = clock.now()
+                    self._permit_at_once(Action.START, Action.STOP)
                 self._wake.set()
             gevent.sleep(_AUTHORIZATION_EVERY_WHILE_MISSING if "unauthorized" in self._faults else _AUTHORIZATION_EVERY)
 
@@ -270,11 +291,16 @@ class FailoverAgent(compat.Agent):
     # Heartbeats of the other side
 
     def _listen(self) -> None:
-        """Subscribe to all heartbeat topics: those of another mode or of the own role show a wrong configuration."""
-        for name in TOPICS:
-            while not self._subscribe(name):
-                gevent.sleep(1)
+        """Subscribe to the heartbeats of the other side, then to the other topics, which show wrong configurations."""
+        needed = topic(other_role(self._config), self._config.mode)
+        while not self._subscribe(needed):
+            gevent.sleep(_SUBSCRIBE_EVERY)
         self._rules.subscribed()
+        rest = set(TOPICS) - {needed}
+        while rest:
+            rest = {name for name in rest if not self._subscribe(name)}
+            self._faults.pop("deaf", None)
+            gevent.sleep(_AUTHORIZATION_EVERY)
 
     def _subscribe(self, name: str) -> bool:
         try:
@@ -305,6 +331,8 @@ class FailoverAgent(compat.Agent):
             remote = sender != self.core.identity and not self._managed.is_installed(sender)
         except ControlError:
             return
+        if len(self._sender_is_remote) >= _SENDERS:
+            self._sender_is_remote.clear()
         self._sender_is_remote[sender] = remote
         if remote:
             self._hear(sender, parsed, message)
@@ -313,25 +341,35 @@ class FailoverAgent(compat.Agent):
 
     def _hear(self, sender: str, parsed: Tuple[str, str], message: Any) -> None:
         agent_id, mode = parsed
-        heartbeat = None
+        about = subject(message)
+        if about not in (None, self._config.agent_vip_identity):
+            self._say_once("ignoring heartbeats of {}: they are about another managed agent, {:.80}".format(
+                sender, about))
+            return
         try:
             heartbeat = Heartbeat.decode(message)
-            if heartbeat is not None and (heartbeat.agent_id, heartbeat.mode) != parsed:
-                raise MalformedHeartbeat("heartbeat of a {} {} on the topic of a {} {}".format(
-                    heartbeat.mode, heartbeat.agent_id, mode, agent_id))
         except MalformedHeartbeat as error:
             self._say_once("content of a heartbeat of {} ignored: {}".format(sender, error))
             heartbeat = None
         if heartbeat is None and agent_id == self._config.agent_id:
             return
+        if heartbeat is not None and (heartbeat.agent_id, heartbeat.mode) != parsed:
+            self._say_once("heartbeat of {} ignored: it is of a {} {} and on the topic of a {} {}".format(
+                sender, heartbeat.mode, heartbeat.agent_id, mode, agent_id))
+            return
         refusal = self._rules.heard(heartbeat, clock.now())
         if refusal is not None:
             self._say_once("heartbeat of {} ignored: {}".format(sender, refusal))
-        elif self._decision.peer is not Liveness.UP:
+            return
+        self._other_mode = mode
+        if self._decision.peer is not Liveness.UP:
             self._wake.set()
 
     def _say_once(self, text: str) -> None:
-        if text not in self._said_once and len(self._said_once) < 100:
+        """Log a line that what happens again and again would otherwise repeat."""
+        if len(self._said_once) >= _SAID_ONCE:
+            self._said_once.clear()
+        if text not in self._said_once:
             self._said_once.add(text)
             _log.warning("%s", text)
 
@@ -356,29 +394,50 @@ class FailoverAgent(compat.Agent):
             self._enqueue(lambda: self.vip.health.set_status(*health))
 
     def _find_problems(self, decision: Decision, now: float) -> Dict[str, str]:
+        """Return what is the matter. What was and of which nothing is known now stays: only evidence clears it."""
+        agent, state = self._config.agent_vip_identity, self._rules.agent
+        if decision.action is not Action.START or state is AgentState.RUNNING:
+            self._faults.pop("start", None)
+        if decision.action is not Action.STOP or state in (AgentState.STOPPED, AgentState.MISSING):
+            self._faults.pop("stop", None)
         found = dict(self._faults)
-        if self._rules.agent is AgentState.MISSING:
-            found["missing"] = "{} is not installed here: run `vctl install` with `--vip-identity {}`".format(
-                self._config.agent_vip_identity, self._config.agent_vip_identity)
-        if not self._rules.platform_answers(now):
-            found["control"] = ("control of this platform does not answer, so no heartbeats are sent: "
-                                "see `vctl status` and the platform's log")
-        if not self._link.up and now - self._link.changed_at >= self._config.timeout / 2:
-            found["link"] = "remote link lost: {}".format(self._link.last_error)
-        elif self._link.refusal:
-            found["refused"] = "{} refuses our heartbeats: {}; see `vctl authz list` there".format(
-                self._config.remote_vip, self._link.refusal)
-        if self._config.agent_id == "primary" and decision.peer is Liveness.DOWN:
-            found["peer"] = "secondary not heard for {:g} s: nobody would take over; see `vctl status` there".format(
-                self._config.timeout)
-        differ = differences(self._config, self._rules.peer)
-        if differ:
-            found["differ"] = differ
+
+        def judge(key: str, bad: bool, unknown: bool, text: str) -> None:
+            if bad:
+                found[key] = text
+            elif unknown and key in self._problems.texts:
+                found[key] = self._problems.texts[key]
+
+        judge("missing", state is AgentState.MISSING, state in (AgentState.UNKNOWN, AgentState.STARTING),
+              "{} is not installed here: run `vctl install` with `--vip-identity {}`".format(agent, agent))
+        judge("control", not self._rules.platform_answers(now), False,
+              "control of this platform does not answer, so no heartbeats are sent: see `vctl status` and the "
+              "platform's log")
+        judge("link", self._link_lost(now), not self._link.up,
+              "remote link lost: {}".format(self._link.last_error))
+        judge("refused", self._link.refusal is not None, False,
+              "{} refuses our heartbeats: {}; see `vctl authz list` there".format(
+                  self._config.remote_vip, self._link.refusal))
+        judge("peer", self._config.agent_id == "primary" and decision.peer is Liveness.DOWN,
+              decision.peer is Liveness.UNKNOWN,
+              "secondary not heard for {:g} s: nobody would take over; see `vctl status` there".format(
+                  self._config.timeout))
+        differ = differences(self._config, self._other_mode, self._rules.peer)
+        judge("differ", differ is not None, self._rules.last_heard is None, differ or "")
         rival = self._rules.rival(now)
-        if rival is not None:
+        if rival == self._instance:
+            found["rival"] = "remote_vip {} leads to this platform itself, or to one of the same name".format(
+                self._config.remote_vip)
+        elif rival is not None:
             found["rival"] = "{} is configured as {} too: give one of the two the other agent_id".format(
                 rival, self._config.agent_id)
+        judge("names", self._rules.peer is not None and self._rules.peer.instance_name == self._instance, False,
+              "both platforms have the instance name {}: give them different ones".format(self._instance))
         return found
+
+    def _link_lost(self, now: float) -> bool:
+        return (not self._link.up and self._link.last_error is not None
+                and now - self._link.changed_at >= self._config.timeout / 2)
 
     def _alert_action(self, action: Action) -> None:
         secondary_active = self._config.agent_id == "secondary" and action is Action.START
@@ -415,8 +474,16 @@ def _persist(task: Callable[[], None]) -> None:
             gevent.sleep(1)
 
 
-def _platform_process() -> Optional[psutil.Process]:
-    """Return the process that the own platform wrote down as its own, None if there is none."""
+def _own_platform() -> Optional[psutil.Process]:
+    """Return the process of the platform that this agent belongs to: that which started it."""
+    parent = psutil.Process().parent()
+    if "_LAUNCHED_BY_PLATFORM" in os.environ and parent is not None and parent.pid != 1:
+        return parent
+    return _platform_on_file()
+
+
+def _platform_on_file() -> Optional[psutil.Process]:
+    """Return the process that a platform wrote down as its own, None if there is none."""
     try:
         return psutil.Process(compat.platform_pid())
     except (OSError, ValueError, psutil.NoSuchProcess):
@@ -438,6 +505,10 @@ def main() -> None:
     except ConfigError as error:
         for problem in error.problems:
             _log.error("configuration: %s", problem)
+        sys.exit(_EXIT_CONFIG)
+    if config.agent_vip_identity == os.environ.get("AGENT_VIP_IDENTITY"):
+        _log.error("configuration: agent_vip_identity: found %r, which is this agent itself; wanted: the agent to "
+                   "manage", config.agent_vip_identity)
         sys.exit(_EXIT_CONFIG)
     compat.vip_main(FailoverAgent, config=config)
 

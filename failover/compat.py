@@ -28,7 +28,7 @@ __all__ = [
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
 # the health from the start on.
-AGENT_OPTIONS = {"options": AgentOptions(enable_store=False, heartbeat_autostart=True)}  # type: Dict[str, Any]
+AGENT_OPTIONS: Dict[str, Any] = {"options": AgentOptions(enable_store=False, heartbeat_autostart=True)}
 
 _CAPABILITIES = [CONTROL + ".start_agent", CONTROL + ".stop_agent"]
 

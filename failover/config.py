@@ -6,7 +6,7 @@ The keys and their meaning are those of VOLTTRON's documentation of the Failover
 import base64
 import binascii
 import difflib
-import math
+import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import parse_qs, urlsplit
@@ -92,54 +92,63 @@ def _address(value: Any) -> bool:
         url = urlsplit(value)
         if url.scheme == "ipc":
             return bool(url.netloc or url.path)
-        return url.scheme == "tcp" and bool(url.hostname) and url.port is not None and url.path in ("", "/")
+        return (url.scheme == "tcp" and bool(url.hostname) and bool(url.port) and url.username is None
+                and url.path == "")
     except ValueError:
         return False
 
 
-def _text(value: Any) -> bool:
-    return isinstance(value, str)
+def _key_or_none(value: Any) -> bool:
+    return value == "" or isinstance(value, str) and _curve_key(value)
 
 
 def _identity(value: Any) -> bool:
-    return isinstance(value, str) and value.strip() != ""
+    return isinstance(value, str) and re.match(r"[A-Za-z0-9_.\-]+\Z", value) is not None
 
 
 def _seconds(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LONGEST
 
 
-_KEYS = {
+_LONGEST = 86400
+_WANTED_SECONDS = "a number of seconds above 0, at most {}".format(_LONGEST)
+
+# Control of the own platform is asked once a second, and counts as silent after half of timeout.
+_SHORTEST_TIMEOUT = 4
+
+_KEYS: Dict[str, Tuple[Callable[[Any], bool], str, Any]] = {
     "agent_id": (_role, '"primary" or "secondary"', _REQUIRED),
     "simple_behavior": (_boolean, "true (simple failover) or false (standard failover)", False),
     "remote_vip": (_address, 'VIP address of the other platform, such as "tcp://192.0.2.10:22916"', _REQUIRED),
-    "remote_serverkey": (_text, "public key of the other platform, as `vctl auth servercred` prints it there", ""),
+    "remote_serverkey": (
+        _key_or_none, "public key of the other platform, the 43 characters that `vctl auth servercred` prints there",
+        ""),
     "agent_vip_identity": (_identity, 'VIP identity of the agent to manage, such as "platform.driver"', _REQUIRED),
-    "heartbeat_period": (_seconds, "a number of seconds above 0", 1),
-    "timeout": (_seconds, "a number of seconds above 0", 10),
-}  # type: Dict[str, Tuple[Callable[[Any], bool], str, Any]]
+    "heartbeat_period": (_seconds, _WANTED_SECONDS, 1),
+    "timeout": (_seconds, _WANTED_SECONDS, 10),
+}
 
 
 def _across_keys(values: Mapping[str, Any]) -> List[str]:
     """Return the problems that only two keys together show. Keys with a problem of their own are absent."""
     problems = []
     if "remote_vip" in values and "remote_serverkey" in values:
-        key_in_address = _key_in_address(values["remote_vip"])
-        key = values["remote_serverkey"]
+        key, key_in_address = values["remote_serverkey"], _key_in_address(values["remote_vip"])
+        wanted = _KEYS["remote_serverkey"][1]
         if not key and key_in_address is None:
-            problems.append("remote_serverkey: found none, neither here nor in remote_vip; wanted: "
-                            + _KEYS["remote_serverkey"][1])
-        if key and key_in_address is not None and key != key_in_address:
-            problems.append("remote_serverkey: found {}, but remote_vip carries serverkey={}; wanted: one of them, "
-                            "or the same in both".format(_show(key), key_in_address))
-        for name, value in (("remote_serverkey", key or None), ("remote_vip, serverkey", key_in_address)):
-            if value is not None and not _curve_key(value):
-                problems.append("{}: found {}; wanted: 43 characters, {}".format(
-                    name, _show(value), _KEYS["remote_serverkey"][1]))
+            problems.append("remote_serverkey: found none, neither here nor in remote_vip; wanted: " + wanted)
+        if key_in_address is not None and not _curve_key(key_in_address):
+            problems.append("remote_vip: found serverkey={}; wanted: {}".format(_show(key_in_address), wanted))
+        elif key and key_in_address is not None and key != key_in_address:
+            problems.append("remote_serverkey: found {}, but remote_vip carries serverkey={}; wanted: one of them, or "
+                            "the same in both".format(_show(key), key_in_address))
     if "timeout" in values and "heartbeat_period" in values:
         if values["timeout"] < 2 * values["heartbeat_period"]:
             problems.append("timeout: found {}; wanted: at least two heartbeat periods, {:g} s".format(
                 _show(values["timeout"]), 2 * values["heartbeat_period"]))
+        elif values["timeout"] < _SHORTEST_TIMEOUT:
+            problems.append("timeout: found {}; wanted: at least {} s, because a platform is asked for a sign of life "
+                            "once a second".format(_show(values["timeout"]), _SHORTEST_TIMEOUT))
     if values.get("simple_behavior") is False:
         problems.append("simple_behavior: found false (the default), which is standard failover; wanted: true, "
                         "because this release has simple failover only")

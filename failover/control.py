@@ -37,17 +37,17 @@ class ManagedAgent:
 
     def __init__(self, call: Callable[..., Any], identity: str, answer_within: float):
         self.identity = identity
-        self.uuid = None  # type: Optional[str]
-        self.pid = None  # type: Optional[int]
-        self._state = AgentState.UNKNOWN
+        self.uuid: Optional[str] = None
+        self.pid: Optional[int] = None
         self._call = call
         self._answer_within = answer_within
         self._look_up = True
 
-    def observe(self) -> AgentState:
-        """Ask control for the state of the agent: one question, two when something has changed.
+    def observe(self) -> Optional[AgentState]:
+        """Ask control for the state of the agent: one question, more when something has changed.
 
-        While the agent does not run, every other question is whether its identity still has the same uuid.
+        While the agent does not run, every other question is whether its identity still has the same uuid. If it has,
+        that says nothing new of the state, and None is returned.
 
         :raises ControlError: control did not answer, or answered with an error.
         """
@@ -55,34 +55,44 @@ class ManagedAgent:
             before = self.uuid
             self._find()
             if self.uuid is None:
-                return self._state
+                return AgentState.MISSING
             self._look_up = False
             if self.uuid == before:
-                return self._state
-        ran = self._state is AgentState.RUNNING
-        self._ask_status()
-        if self._state is not AgentState.RUNNING:
-            self._look_up = True
-            if ran:
-                # It has just ended: perhaps because it was removed, or replaced by another version.
-                self._find()
-        return self._state
+                return None
+        ran = self.pid is not None
+        pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
+        # (None, None): never started. (pid, None): runs. (pid, code): has ended.
+        if pid is not None and exit_code is None:
+            self.pid = pid
+            return AgentState.RUNNING
+        self.pid = None
+        self._look_up = True
+        if ran:
+            # It has just ended: perhaps because it was removed, or replaced by another version.
+            before = self.uuid
+            self._find()
+            if self.uuid is None:
+                return AgentState.MISSING
+            if self.uuid != before:
+                self._look_up = False
+                return None
+        return AgentState.STOPPED
 
     def start(self) -> None:
-        """Start the agent, if it is still installed.
+        """Start the agent.
 
         :raises NotAuthorized: this agent may not start others here.
         :raises ControlError: control did not answer, or the start failed.
         """
         self._find()
         if self.uuid is None:
-            return
+            raise ControlError("{} is not installed any more".format(self.identity))
+        self._look_up = False
         try:
             self._ask("start_agent", self.uuid, timeout=START_WITHIN)
         except ControlError as error:
             if "already running" not in str(error):
                 raise
-        self._look_up = False
 
     def stop(self) -> None:
         """Stop the agent and return when control says that it is done, which may take up to two minutes.
@@ -103,21 +113,19 @@ class ManagedAgent:
         self.uuid = self._ask("identity_exists", self.identity, timeout=self._answer_within) or None
         if self.uuid is None:
             self.pid = None
-            self._state = AgentState.MISSING
-
-    def _ask_status(self) -> None:
-        pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
-        # (None, None): never started. (pid, None): runs. (pid, code): has ended.
-        runs = pid is not None and exit_code is None
-        self.pid = pid if runs else None
-        self._state = AgentState.RUNNING if runs else AgentState.STOPPED
+            self._look_up = True
 
     def _ask(self, method: str, *args: Any, timeout: float) -> Any:
+        limit = gevent.Timeout(timeout)
         try:
-            with gevent.Timeout(timeout):
+            with limit:
                 return self._call(CONTROL, method, *args)
-        except gevent.Timeout:
+        except gevent.Timeout as caught:
+            if caught is not limit:
+                raise
             raise ControlSilent("{} did not answer {} within {:g} s".format(CONTROL, method, timeout)) from None
         except RemoteError as error:
             kind = NotAuthorized if is_refusal(error) else ControlError
             raise kind("{} {}: {}".format(CONTROL, method, error)) from error
+        except Exception as error:  # VOLTTRON's calls raise various errors of their own when the bus is gone.
+            raise ControlSilent("{} {}: {!r}".format(CONTROL, method, error)) from error

@@ -54,14 +54,14 @@ _UP, _UNKNOWN, _DOWN = Liveness.UP, Liveness.UNKNOWN, Liveness.DOWN
 _START, _STOP, _WAIT, _VERIFY = Action.START, Action.STOP, Action.WAIT, Action.VERIFY
 
 # Simple failover: {role: {the other side: action}}.
-SIMPLE = {
+SIMPLE: Dict[str, Dict[Liveness, Action]] = {
     "primary":   {_UP: _START, _UNKNOWN: _START, _DOWN: _START},
     "secondary": {_UP: _STOP,  _UNKNOWN: _WAIT,  _DOWN: _START},
-}  # type: Dict[str, Dict[Liveness, Action]]
+}
 
 # Standard failover: {role: {the other side: {VOLTTRON Central: action}}}. The documentation's two tables are the
 # cells in which both are known; where one is not, nothing changes.
-STANDARD = {
+STANDARD: Dict[str, Dict[Liveness, Dict[Liveness, Action]]] = {
     "primary": {
         _UP:      {_UP: _START, _UNKNOWN: _WAIT, _DOWN: _START},
         _UNKNOWN: {_UP: _WAIT,  _UNKNOWN: _WAIT, _DOWN: _WAIT},
@@ -72,7 +72,7 @@ STANDARD = {
         _UNKNOWN: {_UP: _WAIT,   _UNKNOWN: _WAIT, _DOWN: _WAIT},
         _DOWN:    {_UP: _VERIFY, _UNKNOWN: _WAIT, _DOWN: _STOP},
     },
-}  # type: Dict[str, Dict[Liveness, Dict[Liveness, Action]]]
+}
 
 
 @dataclass(frozen=True)
@@ -102,21 +102,21 @@ class Core:
         self._vip_identity = vip_identity
         self.boot_id = boot_id
         self.agent = AgentState.UNKNOWN
-        self.peer = None  # type: Optional[Heartbeat]
-        self.last_heard = None  # type: Optional[float]
-        self._rival = None  # type: Optional[Tuple[str, float]]
-        self._former_boots = []  # type: List[str]
+        self.peer: Optional[Heartbeat] = None
+        self.last_heard: Optional[float] = None
+        self._rival: Optional[Tuple[str, float]] = None
+        self._former_boots: List[str] = []
         self._listens = False
         self._listening_since = now
         self._last_decision = now
         self._platform_lives = True
         self._last_answer = now
-        self._pending = None  # type: Optional[Action]
+        self._pending: Optional[Action] = None
         self._ended_at = now
         self._observed_at = now
         self._sequence = 0
         self._next_beat = now
-        self._said_may_run = None  # type: Optional[bool]
+        self._said_may_run: Optional[bool] = None
 
     # Evidence
 
@@ -131,7 +131,7 @@ class Core:
                 return refusal
             if self.peer is not None and heartbeat.boot_id != self.peer.boot_id:
                 self._former_boots = self._former_boots[-15:] + [self.peer.boot_id]
-            self.peer = heartbeat
+        self.peer = heartbeat
         self.last_heard = now
         return None
 
@@ -139,12 +139,16 @@ class Core:
         """From now on the bus of the own platform passes on the heartbeats of the other side."""
         self._listens = True
 
+    def platform_answered(self, now: float) -> None:
+        """Control of the own platform answered, whatever it said."""
+        self._last_answer = now
+
     def agent_observed(self, state: AgentState, asked_at: float, now: float) -> None:
         """Control of the own platform answered at ``now``: the managed agent is in this state.
 
         The answer to a question asked before a command had ended says nothing about what the command did.
         """
-        self._last_answer = now
+        self.platform_answered(now)
         if self._pending is not Action.START and asked_at >= self._ended_at:
             self.agent = state
             self._observed_at = asked_at
@@ -247,7 +251,10 @@ class Core:
         return max(0.0, self._next_beat - now)
 
     def rival(self, now: float) -> Optional[str]:
-        """Return the name of another instance that, by a heartbeat within ``timeout``, has this side's role."""
+        """Return the name of another instance that, by a heartbeat within ``timeout``, has this side's role.
+
+        It is this side's own name if its heartbeats come back to itself.
+        """
         if self._rival is None or now - self._rival[1] >= self._config.timeout:
             return None
         return self._rival[0]

@@ -11,9 +11,9 @@ The topics are those of the original agent, whose messages are empty, so that ei
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
-__all__ = ["Heartbeat", "MalformedHeartbeat", "TOPICS", "VERSION", "topic"]
+__all__ = ["Heartbeat", "MalformedHeartbeat", "TOPICS", "VERSION", "subject", "topic"]
 
 VERSION = 1
 
@@ -60,12 +60,8 @@ class Heartbeat:
             from the original agent or from a newer release, and still are heartbeats.
         :raises MalformedHeartbeat: it claims this version but lacks a field, or a field has a wrong type or value.
         """
-        if isinstance(message, str):
-            try:
-                message = json.loads(message)
-            except ValueError:
-                return None
-        if not isinstance(message, dict) or message.get("version") != VERSION:
+        message = _parse(message)
+        if message is None or message.get("version") != VERSION:
             return None
         values = {}
         for field in fields(cls):
@@ -80,8 +76,23 @@ class Heartbeat:
         return cls(**values)
 
 
+def subject(message: Any) -> Optional[str]:
+    """Return which managed agent a message says it is about, in whatever version; None if it does not say."""
+    found = (_parse(message) or {}).get("agent_vip_identity")
+    return found if isinstance(found, str) else None
+
+
+def _parse(message: Any) -> Optional[Dict[str, Any]]:
+    if isinstance(message, str):
+        try:
+            message = json.loads(message)
+        except (ValueError, RecursionError):
+            return None
+    return message if isinstance(message, dict) else None
+
+
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and value != "" and len(value) <= 255 and value.isprintable()
 
 
 def _count(value: Any) -> bool:

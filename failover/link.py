@@ -5,12 +5,14 @@ by answered round trips: when they stop, the connection is thrown away, socket a
 pause. Nothing a caller does here waits for the network, except :meth:`Link.call`, which has a time limit.
 
 VOLTTRON's own agent connection is not used for this. It stays "connected" when the remote is gone, its publish may
-never return, and it cannot be closed without leaks.
+never return, and it cannot be closed without leaks. Nor is its ZeroMQ context shared: a context resolves host names in
+its one I/O thread, so that a name server that does not answer would silence the agent's own platform too.
 """
 
 import base64
 import itertools
 import json
+import logging
 import random
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -24,9 +26,13 @@ from failover import clock
 
 __all__ = ["Endpoint", "Link", "LinkError", "RemoteError", "pauses"]
 
+_log = logging.getLogger(__name__)
+
 _PROTO = b"VIP1"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _QUEUED_EVENTS = 1000
+_CLOSE_WITHIN = 2.0
+_SECOND_NAME = "_2"
 _CONNECTED = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
 _ENDED = (zmq.EVENT_CLOSED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
           | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
@@ -74,23 +80,25 @@ class Link:
         self.endpoint = endpoint
         self.up = False
         self.changed_at = clock.now()
-        self.last_error = None  # type: Optional[str]
-        self._answer_within = answer_within
-        self._probe_every = probe_every
-        self._on_change = on_change
-        self._subscriptions = {}  # type: Dict[str, Callable[[str, str, Any], None]]
+        self.last_error: Optional[str] = None
+        self.answer_within = answer_within
+        self.probe_every = probe_every
+        self.on_change = on_change
+        self._subscriptions: Dict[str, Callable[[str, str, Any], None]] = {}
         self._retry = Event()
-        self._session = None  # type: Optional[_Session]
-        self._greenlet = None  # type: Optional[gevent.Greenlet]
+        self._context = zmq.Context()
+        self._session: Optional[_Session] = None
+        self._greenlet: Optional[gevent.Greenlet] = None
 
     def start(self) -> None:
         """Begin to connect. Returns at once."""
+        self.changed_at = clock.now()
         self._greenlet = gevent.spawn(self._run)
 
     def close(self) -> None:
         """Close the connection and give back what it held."""
         if self._greenlet is not None:
-            self._greenlet.kill()
+            self._greenlet.kill(timeout=_CLOSE_WITHIN)
 
     def retry_now(self) -> None:
         """Do not wait for the next attempt: there is a sign that the other platform is back."""
@@ -104,8 +112,8 @@ class Link:
 
     @property
     def refusal(self) -> Optional[str]:
-        """The other platform's words if it refused the last publish, else None."""
-        return self._session.refusal if self.up else None
+        """The other platform's words if it refused the last publish that it answered, else None."""
+        return self._session.refusal if self._session is not None else None
 
     def publish(self, topic: str, message: str) -> bool:
         """Publish on the bus of the other platform, or say False at once; never queue.
@@ -124,29 +132,29 @@ class Link:
         """
         if not self.up:
             raise LinkError(self.last_error or "not connected yet")
-        result = self._session.call(peer, method, args)
-        try:
-            return result.get(timeout=timeout)
-        except gevent.Timeout:
-            raise LinkError("{} did not answer {} within {:g} s".format(peer, method, timeout)) from None
+        return self._session.call(peer, method, args, timeout)
 
     def _run(self) -> None:
         delays = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         second_name = False
         while True:
             opened_at = clock.now()
-            session = self._session = _Session(self.endpoint, second_name, self._answer_within, self._probe_every)
+            session = _Session(self, second_name, self.refusal)
+            self._session = session
             try:
-                session.open()
+                session.open(self._context)
                 for prefix in self._subscriptions:
                     session.subscribe(prefix)
                 self._set(True)
                 while True:
-                    session.serve_one(self._deliver, self._on_change)
-            except _NoHello as error:
-                second_name = not second_name
+                    session.serve_one()
+            except _Silence as error:
+                if error.name_may_be_held:
+                    second_name = not second_name
                 self._set(False, error)
-            except (LinkError, zmq.ZMQError) as error:
+            except Exception as error:  # Whatever it is, it must not end the attempts.
+                if not isinstance(error, LinkError):
+                    _log.warning("connection to %s: %r", self.endpoint.address, error)
                 self._set(False, error)
             finally:
                 self.up = False
@@ -161,78 +169,93 @@ class Link:
             self.changed_at = clock.now()
         self.up = up
         if error is not None:
-            self.last_error = str(error)
-        self._on_change()
+            self.last_error = str(error) or repr(error)
+        self.on_change()
 
-    def _deliver(self, topic: str, sender: str, message: Any) -> None:
+    def deliver(self, topic: str, sender: str, message: Any) -> None:
+        """Hand a publication to the callbacks that subscribed to its topic."""
         for prefix, callback in list(self._subscriptions.items()):
             if topic.startswith(prefix):
                 callback(topic, sender, message)
 
 
-class _NoHello(LinkError):
-    """The router's door is open, but it does not answer to this name."""
+class _Silence(LinkError):
+    """No answer in time.
+
+    A router ignores a second connection under a name as long as it has not noticed the end of the first, which takes
+    minutes when a cut link swallowed that end. ``name_may_be_held`` says that this may be so; another name gets in.
+    """
+
+    def __init__(self, text: str, name_may_be_held: bool):
+        super().__init__(text)
+        self.name_may_be_held = name_may_be_held
 
 
 class _Session:
-    """One socket, from connect to close. It is used once and thrown away."""
+    """One socket of a link, from connect to close. It is used once and thrown away."""
 
-    def __init__(self, endpoint: Endpoint, second_name: bool, answer_within: float, probe_every: float):
-        self._address = endpoint.address
-        self._answer_within = answer_within
-        self._probe_every = probe_every
-        # A router ignores a second connection under an identity as long as it has not noticed the end of the first,
-        # which takes minutes when a cut link swallowed that end. A second name gets in.
-        self._identity = endpoint.identity + (".2" if second_name else "")
-        self.last_answer = clock.now()
-        self.refusal = None  # type: Optional[str]
-        self._pending = None  # type: Optional[bytes]
+    def __init__(self, link: Link, second_name: bool, refusal: Optional[str]):
+        self._link = link
+        self._address = link.endpoint.address
+        self._identity = link.endpoint.identity + (_SECOND_NAME if second_name else "")
+        self.refusal = refusal
+        self._shaken = False
+        self._last_answer = clock.now()
+        self._pending: Optional[bytes] = None
         self._pending_since = 0.0
         self._publish_missed = False
-        self._calls = {}  # type: Dict[bytes, AsyncResult]
+        self._calls: Dict[bytes, AsyncResult] = {}
         self._ids = itertools.count(1)
         self._inbox = Queue(maxsize=_QUEUED_EVENTS)
-        self._socket = zmq.Context.instance().socket(zmq.DEALER)
+        self._socket = None
+        self._monitor = None
+        self._readers = []
+
+    def open(self, context: zmq.Context) -> None:
+        """Connect and exchange hellos. Raises LinkError when that does not succeed in time."""
+        endpoint = self._link.endpoint
+        self._socket = context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.immediate = True
         self._socket.reconnect_ivl = -1
+        self._socket.ipv6 = "[" in self._address
         self._socket.identity = self._identity.encode()
         self._socket.curve_serverkey = _key_bytes(endpoint.serverkey)
         self._socket.curve_publickey = _key_bytes(endpoint.publickey)
         self._socket.curve_secretkey = _key_bytes(endpoint.secretkey)
         self._monitor = self._socket.get_monitor_socket(_CONNECTED | _ENDED)
         self._readers = [gevent.spawn(self._read_monitor), gevent.spawn(self._read_socket)]
-
-    def open(self) -> None:
-        """Connect and exchange hellos. Raises LinkError when that does not succeed in time."""
         self._socket.connect(self._address)
-        reached = shaken = False
-        deadline = clock.now() + self._answer_within
+        reached = False
+        deadline = clock.now() + self._link.answer_within
         while True:
             event, frames = self._next_event(deadline)
             if frames and frames[3:6] == [b"hello", b"hello", b"welcome"]:
-                self.last_answer = clock.now()
+                self._last_answer = clock.now()
                 return
             if event == zmq.EVENT_CONNECTED:
                 reached = True
             elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                shaken = True
+                self._shaken = True
                 self._send(b"", b"hello", b"hello", b"hello")
             elif event is not None and event & _ENDED:
-                raise LinkError(self._why_ended(reached, shaken))
+                raise LinkError(self._why_ended(reached))
             elif event is None and frames is None:
-                raise (_NoHello if shaken else LinkError)(self._silence())
+                if reached:
+                    raise self._silence()
+                raise LinkError("no connection to {} within {:g} s: is the name known, does that platform run, does a "
+                                "firewall drop packets?".format(self._address, self._link.answer_within))
 
-    def serve_one(self, deliver: Callable[[str, str, Any], None], on_free: Callable[[], None]) -> None:
+    def serve_one(self) -> None:
         """Wait for one event and handle it. Raises LinkError when the connection has ended or answers no more."""
         event, frames = self._next_event(clock.now() + self._until_overdue())
         if frames is not None:
-            self._handle(frames, deliver, on_free)
+            self._handle(frames)
         elif event is not None and event & _ENDED:
             raise LinkError("{} closed the connection".format(self._address))
         elif self._until_overdue() == 0.0:
             if self._pending is not None or not self._ask(b"ping", b"ping"):
-                raise LinkError(self._silence())
+                raise self._silence()
 
     def publish(self, topic: str, message: str) -> bool:
         if self._pending is not None:
@@ -245,33 +268,42 @@ class _Session:
         body = json.dumps({"prefix": [prefix], "bus": "", "all_platforms": False})
         self._send(b"", b"pubsub", self._new_id(), b"subscribe", body.encode())
 
-    def call(self, peer: str, method: str, args: tuple) -> AsyncResult:
+    def call(self, peer: str, method: str, args: tuple, timeout: float) -> Any:
         ident = self._new_id()
         request = {"jsonrpc": "2.0", "method": method, "params": list(args), "id": ident.decode()}
         result = self._calls[ident] = AsyncResult()
-        if not self._send(peer.encode(), b"RPC", ident, json.dumps(request).encode()):
-            self._calls.pop(ident)
-            result.set_exception(LinkError(self._silence()))
-        return result
+        limit = gevent.Timeout(timeout)
+        try:
+            if not self._send(peer.encode(), b"RPC", ident, json.dumps(request).encode()):
+                raise self._silence()
+            with limit:
+                return result.get()
+        except gevent.Timeout as caught:
+            if caught is not limit:
+                raise
+            raise LinkError("{} did not answer {} within {:g} s".format(peer, method, timeout)) from None
+        finally:
+            self._calls.pop(ident, None)
 
     def close(self) -> None:
-        gevent.killall(self._readers)
-        self._socket.disable_monitor()
-        self._monitor.close(0)
-        self._socket.close(0)
+        gevent.killall(self._readers, timeout=_CLOSE_WITHIN)
+        if self._monitor is not None:
+            self._socket.disable_monitor()
+            self._monitor.close(0)
+        if self._socket is not None:
+            self._socket.close(0)
         for result in self._calls.values():
             result.set_exception(LinkError("the connection to {} ended".format(self._address)))
 
     def _until_overdue(self) -> float:
         """Return the seconds until an answer is overdue, or, while none is awaited, until one should be asked for."""
         if self._pending is None:
-            due = self.last_answer + self._probe_every
+            due = self._last_answer + self._link.probe_every
         else:
-            due = self._pending_since + self._answer_within
+            due = self._pending_since + self._link.answer_within
         return max(0.0, due - clock.now())
 
-    def _handle(self, frames: List[bytes], deliver: Callable[[str, str, Any], None],
-                on_free: Callable[[], None]) -> None:
+    def _handle(self, frames: List[bytes]) -> None:
         """Handle a message: peer, protocol, user, id, subsystem, arguments."""
         if len(frames) < 5:
             return
@@ -282,9 +314,9 @@ class _Session:
                 sender, message = body["sender"], body["message"]
             except (ValueError, LookupError, TypeError):
                 return
-            deliver(topic, sender, message)
+            self._link.deliver(topic, sender, message)
             return
-        self.last_answer = clock.now()
+        self._last_answer = clock.now()
         if ident == self._pending:
             self._pending = None
             if subsystem == b"pubsub":
@@ -293,9 +325,9 @@ class _Session:
                 self.refusal = _error_text(args)
             if self._publish_missed:
                 self._publish_missed = False
-                on_free()
+                self._link.on_change()
         elif ident in self._calls:
-            _settle(self._calls.pop(ident), subsystem, args)
+            _settle(self._calls[ident], subsystem, args)
 
     def _ask(self, subsystem: bytes, *args: bytes) -> bool:
         """Send the router a request whose answer proves the connection."""
@@ -331,15 +363,15 @@ class _Session:
         while True:
             self._inbox.put((None, self._socket.recv_multipart()))
 
-    def _silence(self) -> str:
-        return ("{} did not answer within {:g} s: is that platform overloaded or frozen, or the network cut? "
-                "See `vctl status` there".format(self._address, self._answer_within))
+    def _silence(self) -> _Silence:
+        return _Silence("{} did not answer within {:g} s: is that platform overloaded or frozen, or the network cut? "
+                        "See `vctl status` there".format(self._address, self._link.answer_within), self._shaken)
 
-    def _why_ended(self, reached: bool, shaken: bool) -> str:
+    def _why_ended(self, reached: bool) -> str:
         if not reached:
             return ("nothing listens at {}: does that platform run, and is this its address? "
                     "See `vctl status` there".format(self._address))
-        if not shaken:
+        if not self._shaken:
             return ("{} broke off the handshake: the server key configured here is not its key, as `vctl auth "
                     "servercred` prints it there".format(self._address))
         return "{} closed the connection before it said hello".format(self._address)
@@ -358,10 +390,13 @@ def _settle(result: AsyncResult, subsystem: bytes, args: List[bytes]) -> None:
     if subsystem != b"RPC" or not args:
         result.set_exception(RemoteError(_error_text(args)))
         return
-    answer = json.loads(args[0].decode())
-    if "error" in answer:
-        error = answer["error"]
-        detail = error.get("data", {}).get("detail", "")
-        result.set_exception(RemoteError("{} {}".format(error.get("message", ""), detail).strip()))
-    else:
-        result.set(answer.get("result"))
+    try:
+        answer = json.loads(args[0].decode())
+        if "error" in answer:
+            error = answer["error"]
+            detail = (error.get("data") or {}).get("detail", "")
+            result.set_exception(RemoteError("{} {}".format(error.get("message", ""), detail).strip()))
+        else:
+            result.set(answer.get("result"))
+    except (ValueError, AttributeError, TypeError):
+        result.set_exception(RemoteError("the answer could not be read"))

@@ -31,31 +31,34 @@ class Problems:
         "peer": "the {other_role} is heard again",
         "differ": "both sides are configured alike again",
         "rival": "only one {role} is heard again",
+        "names": "the two platforms have different names again",
     }
 
     def __init__(self, config: Config):
         self._words = dict(agent=config.agent_vip_identity, address=config.remote_vip, role=config.agent_id,
                            other_role=other_role(config))
-        self.texts = {}  # type: Dict[str, str]
+        self.texts: Dict[str, str] = {}
 
     def update(self, found: Dict[str, str]) -> List[Change]:
-        """Compare with what is the matter now, a text for each kind of problem, and return what changed."""
+        """Take what is the matter now, a text for each kind of problem, and return which kinds came and went."""
         gone = [key for key in self.texts if key not in found]
         new = [key for key in found if key not in self.texts]
-        for key in gone:
-            del self.texts[key]
-        self.texts.update((key, found[key]) for key in new)
+        self.texts = dict(found)
         return ([Change(False, self._GONE[key].format(**self._words)) for key in gone]
                 + [Change(True, found[key]) for key in new])
 
 
-def differences(config: Config, peer: Optional[Heartbeat]) -> Optional[str]:
-    """Return in what the two sides' configurations differ though they must agree, with both values, or None."""
-    if peer is None:
-        return None
-    pairs = [("mode", config.mode, peer.mode), ("timeout", config.timeout, peer.timeout),
-             ("heartbeat_period", config.heartbeat_period, peer.heartbeat_period)]  # type: List[Tuple]
-    texts = ["{} is {} here and {} on {}".format(name, own, other, peer.instance_name)
+def differences(config: Config, mode: str, peer: Optional[Heartbeat]) -> Optional[str]:
+    """Return in what the two sides' configurations differ though they must agree, with both values, or None.
+
+    :param mode: the other side's mode, by the topic on which it was last heard.
+    :param peer: its last heartbeat; None if that had no content, as those of the original agent.
+    """
+    pairs: List[Tuple] = [("mode", config.mode, mode)]
+    if peer is not None:
+        pairs += [("timeout", config.timeout, peer.timeout),
+                  ("heartbeat_period", config.heartbeat_period, peer.heartbeat_period)]
+    texts = ["{} is {} here and {} on {}".format(name, own, other, peer.instance_name if peer else "the other side")
              for name, own, other in pairs if own != other]
     return "; ".join(texts) + ": configure both sides alike" if texts else None
 

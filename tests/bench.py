@@ -5,9 +5,9 @@ its exit status: that is 0 unless the measurement itself breaks. All times are i
 
 Takeover
     The primary loses power at a random moment. Counted from the last heartbeat that arrived on the bus of the
-    secondary, seen there by an observer of our own: when the secondary's failover agent commands the start (its
-    log), when the managed agent's process begins (the kernel's word, to 0.01 s), and when that agent is at work
-    (its log, from its onstart). Then the primary comes back: for how long do both processes live?
+    secondary, seen there by an observer of our own: when the secondary's failover agent commands the start (by
+    its log), when the managed agent's process begins (the kernel's word, to 0.01 s), and when that agent is at
+    work (by its log, in its onstart). Then the primary comes back: for how long do both processes live?
 Idle minute
     CPU time and memory of the failover agents, of their platforms and of a do-nothing agent, as the kernel
     counts them, while nothing happens and nobody is connected; then the same without failover agents. The

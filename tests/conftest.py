@@ -22,7 +22,8 @@ def folder():
 @pytest.fixture(scope="session")
 def measured():
     """The environment in which the failover agents' own processes measure their coverage."""
-    return {"COVERAGE_PROCESS_START": str(REPOSITORY / "pyproject.toml"), "COVERAGE_FILE": str(REPOSITORY / ".coverage")}
+    return {"COVERAGE_PROCESS_START": str(REPOSITORY / "pyproject.toml"),
+            "COVERAGE_FILE": str(REPOSITORY / ".coverage")}
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,13 @@ def test_standard_failover_is_refused_and_is_the_default():
     (dict(remote_vip="192.0.2.1"), ["remote_vip", "'192.0.2.1'", "tcp://"]),
     (dict(remote_vip="tcp://192.0.2.1"), ["remote_vip", "tcp://"]),
     (dict(remote_vip="tcp://192.0.2.1:99999"), ["remote_vip", "tcp://"]),
+    (dict(remote_vip="tcp://192.0.2.1:0"), ["remote_vip", "tcp://"]),
+    (dict(remote_vip="tcp://192.0.2.1:1/"), ["remote_vip", "tcp://"]),
+    (dict(remote_vip="tcp://me:pw@192.0.2.1:1"), ["remote_vip", "tcp://"]),
     (dict(remote_vip=7), ["remote_vip", "7", "tcp://"]),
+    (dict(agent_vip_identity="two words"), ["agent_vip_identity", "'two words'", "platform.driver"]),
+    (dict(timeout=10 ** 400), ["timeout", "at most 86400"]),
+    (dict(timeout=3, heartbeat_period=1), ["timeout", "3", "at least 4 s"]),
     (dict(remote_serverkey=""), ["remote_serverkey", "none", "vctl auth servercred"]),
     (dict(remote_serverkey="abc"), ["remote_serverkey", "'abc'", "43 characters"]),
     (dict(remote_serverkey=None), ["remote_serverkey", "None", "vctl auth servercred"]),
@@ -79,6 +85,11 @@ def test_one_line_with_key_value_and_what_is_wanted(changes, words):
     assert line.startswith(words[0])
     for word in words:
         assert word in line
+
+
+def test_the_key_is_checked_whatever_the_address_is():
+    assert sorted(line.split(":")[0] for line in problems(remote_vip="x", remote_serverkey="y")) == [
+        "remote_serverkey", "remote_vip"]
 
 
 def test_all_problems_at_once():

@@ -287,5 +287,6 @@ def test_the_heartbeat_acknowledges_the_last_one_heard():
     core = make_core()
     assert (core.beat(0.0).heard_boot_id, core.beat(0.0).heard_sequence) == (None, None)
     core.heard(heartbeat(sequence=7), 0.0)
-    core.heard(None, 0.1)
     assert (core.beat(0.2).heard_boot_id, core.beat(0.2).heard_sequence) == ("boot-there", 7)
+    core.heard(None, 0.3)
+    assert (core.beat(0.4).heard_boot_id, core.beat(0.4).heard_sequence) == (None, None)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, topic
+from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, topic
 
 HEARTBEAT = Heartbeat("node-a", "failover", "platform.driver", "primary", "simple", 10.0, 1.0, "boot", 7, "other", 3,
                       True)
@@ -25,10 +25,21 @@ def test_the_wire_format_is_what_the_module_documents():
 @pytest.mark.parametrize("message", ["", None, "alive", "GOOD", 7, [], {}, "{", '{"version": 2}', {"version": "1"}])
 def test_foreign_messages_are_no_error(message):
     assert Heartbeat.decode(message) is None
+    assert subject(message) is None
+
+
+def test_a_deeply_nested_message_is_no_error():
+    assert Heartbeat.decode("[" * 100000) is None
+
+
+def test_every_version_says_what_it_is_about():
+    assert subject(HEARTBEAT.encode()) == "platform.driver"
+    assert subject('{"version": 7, "agent_vip_identity": "another"}') == "another"
 
 
 @pytest.mark.parametrize("field, value", [
-    ("instance_name", ""), ("vip_identity", 5), ("agent_vip_identity", None), ("agent_id", "third"), ("mode", [1]),
+    ("instance_name", ""), ("instance_name", "two\nlines"),
+    ("vip_identity", 5), ("agent_vip_identity", None), ("agent_id", "third"), ("mode", [1]),
     ("timeout", 0), ("timeout", "10"), ("heartbeat_period", -1), ("heartbeat_period", float("nan")), ("boot_id", {}),
     ("sequence", 0), ("sequence", True), ("sequence", 1.5), ("heard_boot_id", 5), ("heard_boot_id", None),
     ("heard_sequence", None), ("heard_sequence", "3"), ("may_run", "yes"), ("may_run", ...),

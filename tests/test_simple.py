@@ -311,6 +311,10 @@ def test_missing_authorization_is_reported_with_the_command_that_mends_it(pair):
                "platform.control.start_agent platform.control.stop_agent")
     wait(lambda: any(status == "BAD" and command in text for status, text in secondary.observer.alerts), LIMIT, "alert")
     assert find(secondary.platform.tail(), "WARNING", command)
+    secondary.start_agent(MANAGED)
+    assert_stays(3, secondary.runs, "not authorized to stop it")
+    assert 1 <= len(find(secondary.platform.tail(200), "agent(", "stop: platform.driver")) <= 2
+    secondary.stop_agent(MANAGED)
     pair.primary.platform.power_off()
     wait(lambda: (secondary.status() or {}).get("decision") == "start", LIMIT, "decision")
     assert_stays(2, lambda: not secondary.runs(), "not authorized")
