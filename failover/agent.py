@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 # Seconds.
 _WATCH_EVERY = 1.0
-_LONGEST_TICK = 0.5
+_LONGEST_TICK = 1.0
 _AUTHORIZATION_EVERY, _AUTHORIZATION_EVERY_WHILE_MISSING = 60.0, 5.0
 _AUTH_WITHIN = 10.0
 _SUBSCRIBE_EVERY = 5.0
@@ -238,13 +238,15 @@ class FailoverAgent(compat.Agent):
             self._watch_now.clear()
 
     def _observed(self, state: Optional[AgentState], asked_at: float, now: float) -> None:
+        before = self._rules.agent
         if state is None:
             self._rules.platform_answered(now)
         else:
             self._rules.agent_observed(state, asked_at, now)
         if state is AgentState.RUNNING and now - self._not_before[Action.START] > _LONGEST_PAUSE:
             self._permit_at_once(Action.START)
-        self._wake.set()
+        if self._rules.agent is not before or self._decision.command is not None:
+            self._wake.set()
 
     def _carry_out(self, command: Action) -> None:
         agent = self._config.agent_vip_identity
@@ -278,7 +280,6 @@ class FailoverAgent(compat.Agent):
                     self._faults["unauthorized"] = self._unauthorized()
                 elif self._faults.pop("unauthorized", None):
                     self._permit_at_once(Action.START, Action.STOP)
-                self._wake.set()
             gevent.sleep(_AUTHORIZATION_EVERY_WHILE_MISSING if "unauthorized" in self._faults else _AUTHORIZATION_EVERY)
 
     def _unauthorized(self) -> str:
@@ -491,6 +492,8 @@ def _platform_on_file() -> Optional[psutil.Process]:
 
 
 def _lives(process: Optional[psutil.Process]) -> bool:
+    if process is not None and process.pid == os.getppid():
+        return True  # Whoever has died is nobody's parent any more. This is the common case, and costs next to nothing.
     try:
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
