@@ -60,7 +60,7 @@ CPU_GROWTH_PERCENT = 0.1
 MEMORY_MIB = 5
 RPCS_PER_SECOND = 1
 
-# Times are good to this: the kernel rounds the begin of a process, and the observer hears a heartbeat a little
+# Times are good to this: the kernel rounds the begin of a process, and the observer hears a heartbeat a bit
 # earlier or later than the failover agent.
 RESOLUTION = 0.01
 
