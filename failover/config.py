@@ -33,6 +33,11 @@ class Config:
     :ivar agent_vip_identity: VIP identity of the managed agent, the same on both platforms.
     :ivar heartbeat_period: seconds from one heartbeat to the next.
     :ivar timeout: seconds without a heartbeat after which the other side counts as down.
+    :ivar stop_grace: seconds from the decision to stop the managed agent until it is gone.
+    :ivar volttron_central_vip: VIP address of the platform of VOLTTRON Central (VC), without a query; "" if not given.
+    :ivar volttron_central_serverkey: public key of that platform.
+    :ivar volttron_central_identity: VIP identity of VC there.
+    :ivar remote_instance_name: instance name of the other platform; "" means as learnt from its heartbeats.
     """
 
     agent_id: str
@@ -42,6 +47,11 @@ class Config:
     agent_vip_identity: str
     heartbeat_period: float
     timeout: float
+    stop_grace: float = 10
+    volttron_central_vip: str = ""
+    volttron_central_serverkey: str = ""
+    volttron_central_identity: str = "volttron.central"
+    remote_instance_name: str = ""
 
     @property
     def mode(self) -> str:
@@ -70,7 +80,8 @@ class Config:
         problems.extend(_across_keys(values))
         if problems:
             raise ConfigError(problems)
-        values["remote_vip"], values["remote_serverkey"] = _split_address(values)
+        for address, key in _ADDRESSES:
+            values[address], values[key] = _split_address(values[address], values[key])
         return cls(**values)
 
 
@@ -111,6 +122,7 @@ def _seconds(value: Any) -> bool:
 
 
 _LONGEST = 86400
+_LONGEST_GRACE = 45
 _WANTED_SECONDS = "a number of seconds above 0, at most {}".format(_LONGEST)
 
 # Control of the own platform is asked once a second, and counts as silent after half of timeout.
@@ -126,40 +138,66 @@ _KEYS: Dict[str, Tuple[Callable[[Any], bool], str, Any]] = {
     "agent_vip_identity": (_identity, 'VIP identity of the agent to manage, such as "platform.driver"', _REQUIRED),
     "heartbeat_period": (_seconds, _WANTED_SECONDS, 1),
     "timeout": (_seconds, _WANTED_SECONDS, 10),
+    "stop_grace": (
+        lambda value: _seconds(value) and 1 <= value <= _LONGEST_GRACE,
+        "a number of seconds from 1 to {}".format(_LONGEST_GRACE), 10),
+    "volttron_central_vip": (
+        lambda value: value == "" or _address(value),
+        'VIP address of VOLTTRON Central\'s platform, such as "tcp://192.0.2.30:22916"', ""),
+    "volttron_central_serverkey": (
+        _key_or_none, "public key of VOLTTRON Central's platform, the 43 characters that `vctl auth servercred` prints "
+        "there", ""),
+    "volttron_central_identity": (_identity, 'VIP identity of VOLTTRON Central, such as "volttron.central"',
+                                  "volttron.central"),
+    "remote_instance_name": (
+        lambda value: value == "" or _identity(value),
+        'instance name of the other platform, such as "node-b", or "" to learn it from heartbeats', ""),
 }
+
+# Addresses and the keys that belong to them.
+_ADDRESSES = (("remote_vip", "remote_serverkey"), ("volttron_central_vip", "volttron_central_serverkey"))
 
 
 def _across_keys(values: Mapping[str, Any]) -> List[str]:
     """Return the problems that only two keys together show. Keys with a problem of their own are absent."""
     problems = []
-    if "remote_vip" in values and "remote_serverkey" in values:
-        key, key_in_address = values["remote_serverkey"], _key_in_address(values["remote_vip"])
-        wanted = _KEYS["remote_serverkey"][1]
-        if not key and key_in_address is None:
-            problems.append("remote_serverkey: found none, neither here nor in remote_vip; wanted: " + wanted)
-        if key_in_address is not None and not _curve_key(key_in_address):
-            problems.append("remote_vip: found serverkey={}; wanted: {}".format(_show(key_in_address), wanted))
-        elif key and key_in_address is not None and key != key_in_address:
-            problems.append("remote_serverkey: found {}, but remote_vip carries serverkey={}; wanted: one of them, or "
-                            "the same in both".format(_show(key), key_in_address))
-    if "timeout" in values and "heartbeat_period" in values:
-        if values["timeout"] < 2 * values["heartbeat_period"]:
-            problems.append("timeout: found {}; wanted: at least two heartbeat periods, {:g} s".format(
-                _show(values["timeout"]), 2 * values["heartbeat_period"]))
+    for address, key in _ADDRESSES:
+        if address in values and key in values and values[address]:
+            problems += _key_problems(address, values[address], key, values[key])
+    if values.get("simple_behavior") is False and values.get("volttron_central_vip") == "":
+        problems.append("volttron_central_vip: missing; wanted: {}, which standard failover asks before the secondary "
+                        "starts; or simple_behavior: true".format(_KEYS["volttron_central_vip"][1]))
+    if "timeout" in values and "heartbeat_period" in values and "simple_behavior" in values:
+        simple, period = values["simple_behavior"], values["heartbeat_period"]
+        fewest = 2 if simple else 3
+        if values["timeout"] < fewest * period:
+            problems.append("timeout: found {}; wanted: at least {} heartbeat periods, {:g} s".format(
+                _show(values["timeout"]), "two" if simple else "three", fewest * period))
         elif values["timeout"] < _SHORTEST_TIMEOUT:
             problems.append("timeout: found {}; wanted: at least {} s, because a platform is asked for a sign of life "
                             "once a second".format(_show(values["timeout"]), _SHORTEST_TIMEOUT))
-    if values.get("simple_behavior") is False:
-        problems.append("simple_behavior: found false (the default), which is standard failover; wanted: true, "
-                        "because this release has simple failover only")
+        if not simple and "stop_grace" in values and values["stop_grace"] < period:
+            problems.append("stop_grace: found {}; wanted: at least one heartbeat period, {:g} s, in standard "
+                            "failover".format(_show(values["stop_grace"]), period))
     return problems
 
 
-def _split_address(values: Mapping[str, Any]) -> Tuple[str, str]:
+def _key_problems(address_name: str, address: str, key_name: str, key: str) -> List[str]:
+    wanted, key_in_address = _KEYS[key_name][1], _key_in_address(address)
+    problems = []
+    if not key and key_in_address is None:
+        problems.append("{}: found none, neither here nor in {}; wanted: {}".format(key_name, address_name, wanted))
+    if key_in_address is not None and not _curve_key(key_in_address):
+        problems.append("{}: found serverkey={}; wanted: {}".format(address_name, _show(key_in_address), wanted))
+    elif key and key_in_address is not None and key != key_in_address:
+        problems.append("{}: found {}, but {} carries serverkey={}; wanted: one of them, or the same in both".format(
+            key_name, _show(key), address_name, key_in_address))
+    return problems
+
+
+def _split_address(address: str, key: str) -> Tuple[str, str]:
     """Return the address without its query, and the server key from wherever it was given."""
-    address = values["remote_vip"]
-    key = values["remote_serverkey"] or _key_in_address(address)
-    return urlsplit(address)._replace(query="", fragment="").geturl(), key
+    return urlsplit(address)._replace(query="", fragment="").geturl(), key or _key_in_address(address) or ""
 
 
 def _key_in_address(address: str) -> Optional[str]:

@@ -15,12 +15,13 @@ in them mean:
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Dict, List, Optional, Tuple
+from math import inf
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from failover.config import Config
 from failover.heartbeat import Heartbeat
 
-__all__ = ["Action", "AgentState", "Core", "Decision", "Liveness", "SIMPLE", "STANDARD"]
+__all__ = ["Action", "AgentState", "Cadence", "Core", "Decision", "Liveness", "SIMPLE", "STANDARD", "Terms"]
 
 
 class Liveness(Enum):
@@ -53,6 +54,9 @@ class AgentState(Enum):
 _UP, _UNKNOWN, _DOWN = Liveness.UP, Liveness.UNKNOWN, Liveness.DOWN
 _START, _STOP, _WAIT, _VERIFY = Action.START, Action.STOP, Action.WAIT, Action.VERIFY
 
+# Of so many starts of the other failover agent it is remembered which heartbeat was the newest.
+_BOOTS = 16
+
 # Simple failover: {role: {the other side: action}}.
 SIMPLE: Dict[str, Dict[Liveness, Action]] = {
     "primary":   {_UP: _START, _UNKNOWN: _START, _DOWN: _START},
@@ -82,11 +86,55 @@ class Decision:
     :ivar action: what the table says.
     :ivar command: START or STOP if the managed agent is known not to be as the table wants it, else None.
     :ivar peer: liveness of the other failover agent.
+    :ivar vc: liveness of VOLTTRON Central; UNKNOWN in simple failover, which does not ask it.
     """
 
     action: Action
     command: Optional[Action]
     peer: Liveness
+    vc: Liveness = Liveness.UNKNOWN
+
+
+class Terms(NamedTuple):
+    """The times, in seconds, that both sides must agree on. Where they do not, the larger ones hold."""
+
+    timeout: float
+    heartbeat_period: float
+    stop_grace: float
+
+    @classmethod
+    def of(cls, source: Any) -> "Terms":
+        """Return the terms in a configuration or in a heartbeat."""
+        return cls(source.timeout, source.heartbeat_period, source.stop_grace)
+
+    def larger(self, other: Optional["Terms"]) -> "Terms":
+        """Return the larger of each; the own ones if the others are not known."""
+        return self if other is None else Terms(*map(max, self, other))
+
+
+class Cadence:
+    """When heartbeats are due on one way to the other side: every period, and at once when ``may_run`` has changed."""
+
+    def __init__(self, period: float, now: float):
+        self._period = period
+        self._next = now
+        self._said: Optional[bool] = None
+
+    def due(self, may_run: bool, now: float) -> bool:
+        """Whether a heartbeat should go out."""
+        return now >= self._next or may_run != self._said
+
+    def sent(self, may_run: bool, now: float) -> None:
+        """A heartbeat went out. One that could not be sent stays due."""
+        self._said = may_run
+        if now >= self._next:
+            self._next += self._period
+            if self._next <= now:
+                self._next = now + self._period
+
+    def until_next(self, now: float) -> float:
+        """Return the seconds until one is due by the period; 0 if one is."""
+        return max(0.0, self._next - now)
 
 
 class Core:
@@ -105,7 +153,7 @@ class Core:
         self.peer: Optional[Heartbeat] = None
         self.last_heard: Optional[float] = None
         self._rival: Optional[Tuple[str, float]] = None
-        self._former_boots: List[str] = []
+        self._newest: Dict[str, int] = {}
         self._listens = False
         self._listening_since = now
         self._last_decision = now
@@ -115,8 +163,9 @@ class Core:
         self._ended_at = now
         self._observed_at = now
         self._sequence = 0
-        self._next_beat = now
-        self._said_may_run: Optional[bool] = None
+        self._cadence = Cadence(config.heartbeat_period, now)
+        self._hold_until = now + (2 * config.heartbeat_period if config.agent_id == "primary" else 0.0)
+        self._hold_extended = False
 
     # Evidence
 
@@ -129,8 +178,11 @@ class Core:
             refusal = self._refusal(heartbeat, now)
             if refusal is not None:
                 return refusal
-            if self.peer is not None and heartbeat.boot_id != self.peer.boot_id:
-                self._former_boots = self._former_boots[-15:] + [self.peer.boot_id]
+            self._newest.pop(heartbeat.boot_id, None)
+            self._newest[heartbeat.boot_id] = heartbeat.sequence
+            if len(self._newest) > _BOOTS:
+                del self._newest[next(iter(self._newest))]
+            self._hear_word(heartbeat, now)
         self.peer = heartbeat
         self.last_heard = now
         return None
@@ -152,6 +204,8 @@ class Core:
         if self._pending is not Action.START and asked_at >= self._ended_at:
             self.agent = state
             self._observed_at = asked_at
+            if state is AgentState.RUNNING:
+                self._hold_until = now
 
     def platform_lives(self, lives: bool) -> None:
         """The process of the own platform exists, or no longer does."""
@@ -192,10 +246,14 @@ class Core:
             return Liveness.UNKNOWN
         return Liveness.DOWN
 
-    def until_silence_counts(self, now: float) -> float:
-        """Return the seconds until the other side, if it stays silent, is no longer up or unknown; 0 if it is not."""
+    def until_change(self, now: float) -> float:
+        """Return the seconds until the passing of time alone may change the decision; infinity if it cannot."""
+        return min((moment - now for moment in self._turning_points() if moment > now), default=inf)
+
+    def _turning_points(self) -> Tuple[float, ...]:
+        """Return the moments at which, while nothing new is heard, the decision may change."""
         since = self._listening_since if self.last_heard is None else max(self.last_heard, self._listening_since)
-        return max(0.0, since + self._config.timeout - now)
+        return since + self._config.timeout, self._hold_until
 
     def decide(self, now: float) -> Decision:
         """Return what to do. To be called often: a pause of half of ``timeout`` between two calls is blindness."""
@@ -205,23 +263,57 @@ class Core:
         if not answers or not self._listens or now - self._last_decision >= self.blind_after:
             self._listening_since = now
         self._last_decision = now
+        return self._conclude(now)
+
+    def _conclude(self, now: float) -> Decision:
         peer = self.liveness(now)
         action = SIMPLE[self._config.agent_id][peer]
-        command = None
-        if self._pending is None and self._observed_at >= self._ended_at:
-            if action is Action.START and self.agent is AgentState.STOPPED:
-                command = Action.START
-            elif action is Action.STOP and self.agent is AgentState.RUNNING:
-                command = Action.STOP
+        command = self._command(action)
+        if command is Action.START and now < self._hold_until:
+            command = None
         return Decision(action, command, peer)
 
+    def _command(self, action: Action) -> Optional[Action]:
+        """Return the command that makes the managed agent as the action wants it, None if it is or may yet become."""
+        if self._pending is not None or self._observed_at < self._ended_at:
+            return None
+        if action is Action.START and self.agent is AgentState.STOPPED:
+            return Action.START
+        if action is Action.STOP and self.agent is AgentState.RUNNING:
+            return Action.STOP
+        return None
+
+    def _hear_word(self, heartbeat: Heartbeat, now: float) -> None:
+        """A simple primary that finds its agent not running at its start gives the secondary time to stop its own.
+
+        It waits for the secondary's first word up to two periods, and for the end of what runs there ``stop_grace``.
+        """
+        if now >= self._hold_until:
+            return
+        if not heartbeat.may_run:
+            self._hold_until = now
+        elif not self._hold_extended:
+            self._hold_extended = True
+            self._hold_until = now + Terms.of(self._config).larger(Terms.of(heartbeat)).stop_grace
+
     def beat(self, now: float) -> Optional[Heartbeat]:
-        """Return the heartbeat to send now, or None.
+        """Return the heartbeat to send now to the other platform, or None.
 
         One is due every ``heartbeat_period``, and at once when ``may_run`` has changed. None is sent while the own
         platform is dead or silent: a heartbeat vouches for a living platform.
         """
-        if not self.platform_answers(now) or (now < self._next_beat and self.may_run == self._said_may_run):
+        return self._next_heartbeat(self._cadence, now)
+
+    def beat_sent(self, heartbeat: Heartbeat, now: float) -> None:
+        """The heartbeat went out at ``now``. One that could not be sent stays due, and is made anew."""
+        self._cadence.sent(heartbeat.may_run, now)
+
+    def until_next_beat(self, now: float) -> float:
+        """Return the seconds until a heartbeat is due by the period; 0 if one is."""
+        return self._cadence.until_next(now)
+
+    def _next_heartbeat(self, cadence: Cadence, now: float) -> Optional[Heartbeat]:
+        if not self.platform_answers(now) or not cadence.due(self.may_run, now):
             return None
         self._sequence += 1
         return Heartbeat(
@@ -232,23 +324,12 @@ class Core:
             mode=self._config.mode,
             timeout=self._config.timeout,
             heartbeat_period=self._config.heartbeat_period,
+            stop_grace=self._config.stop_grace,
             boot_id=self.boot_id,
             sequence=self._sequence,
             heard_boot_id=self.peer.boot_id if self.peer else None,
             heard_sequence=self.peer.sequence if self.peer else None,
             may_run=self.may_run)
-
-    def beat_sent(self, heartbeat: Heartbeat, now: float) -> None:
-        """The heartbeat went out at ``now``. One that could not be sent stays due, and is made anew."""
-        self._said_may_run = heartbeat.may_run
-        if now >= self._next_beat:
-            self._next_beat += self._config.heartbeat_period
-            if self._next_beat <= now:
-                self._next_beat = now + self._config.heartbeat_period
-
-    def until_next_beat(self, now: float) -> float:
-        """Return the seconds until a heartbeat is due by the period; 0 if one is."""
-        return max(0.0, self._next_beat - now)
 
     def rival(self, now: float) -> Optional[str]:
         """Return the name of another instance that, by a heartbeat within ``timeout``, has this side's role.
@@ -265,9 +346,6 @@ class Core:
         if heartbeat.agent_id == self._config.agent_id:
             self._rival = heartbeat.instance_name, now
             return "its sender {} is configured as {} too".format(heartbeat.instance_name, heartbeat.agent_id)
-        if heartbeat.boot_id in self._former_boots:
-            return "it is from an earlier start of the other failover agent"
-        if self.peer is not None and heartbeat.boot_id == self.peer.boot_id:
-            if heartbeat.sequence <= self.peer.sequence:
-                return "it is not newer than the last one"
+        if heartbeat.sequence <= self._newest.get(heartbeat.boot_id, 0):
+            return "it is not newer than the last one"
         return None

@@ -13,6 +13,8 @@ GOOD = {
     "agent_vip_identity": "platform.driver", "heartbeat_period": 2, "timeout": 30,
 }
 
+STANDARD = dict(GOOD, simple_behavior=False, volttron_central_vip="tcp://192.0.2.3:22916?serverkey=" + KEY)
+
 
 def problems(**changes):
     raw = {key: value for key, value in dict(GOOD, **changes).items() if value is not ...}
@@ -46,10 +48,25 @@ def test_the_shipped_configurations_need_only_the_other_platform(role):
     assert Config.load(dict(raw, remote_serverkey=KEY)).agent_id == role
 
 
-def test_standard_failover_is_refused_and_is_the_default():
+def test_standard_failover_is_the_default_and_needs_to_know_where_vc_is():
     for value in (False, ...):
         [line] = problems(simple_behavior=value)
-        assert line.startswith("simple_behavior: ") and "standard" in line and "simple failover only" in line
+        assert line.startswith("volttron_central_vip: missing; ") and "tcp://" in line
+    config = Config.load(STANDARD)
+    assert (config.mode, config.volttron_central_vip, config.volttron_central_serverkey) == (
+        "standard", "tcp://192.0.2.3:22916", KEY)
+    assert (config.volttron_central_identity, config.stop_grace, config.remote_instance_name) == (
+        "volttron.central", 10, "")
+
+
+@pytest.mark.parametrize("changes, words", [
+    (dict(timeout=5.9), ["timeout", "5.9", "three heartbeat periods, 6 s"]),
+    (dict(stop_grace=1.5), ["stop_grace", "1.5", "one heartbeat period, 2 s"]),
+])
+def test_what_standard_failover_wants_beyond(changes, words):
+    [line] = problems(**dict(STANDARD, **changes))
+    for word in words:
+        assert word in line
 
 
 @pytest.mark.parametrize("changes, words", [
@@ -77,6 +94,10 @@ def test_standard_failover_is_refused_and_is_the_default():
     (dict(heartbeat_period=float("nan")), ["heartbeat_period", "nan", "above 0"]),
     (dict(timeout=-3), ["timeout", "-3", "above 0"]),
     (dict(timeout=3.9), ["timeout", "3.9", "two heartbeat periods", "4 s"]),
+    (dict(stop_grace=46), ["stop_grace", "46", "from 1 to 45"]),
+    (dict(volttron_central_vip="vc"), ["volttron_central_vip", "'vc'", "tcp://"]),
+    (dict(volttron_central_vip="tcp://192.0.2.3:1"), ["volttron_central_serverkey", "none", "vctl auth servercred"]),
+    (dict(remote_instance_name="two words"), ["remote_instance_name", "'two words'"]),
     (dict(time_out=5), ["time_out", "unknown", "did you mean timeout?"]),
     (dict(qqq=5), ["qqq", "unknown", "known are", "heartbeat_period"]),
 ])

@@ -9,19 +9,19 @@ from failover.core import SIMPLE, STANDARD, Action, AgentState, Core, Liveness
 from failover.heartbeat import Heartbeat
 from tests.pair import REPOSITORY
 
-PERIOD, TIMEOUT = 1.0, 10.0
+PERIOD, TIMEOUT, GRACE = 1.0, 10.0, 5.0
 
 
 def make_core(agent_id="secondary", now=0.0):
-    config = Config(agent_id, True, "tcp://127.0.0.1:1", "key", "platform.driver", PERIOD, TIMEOUT)
+    config = Config(agent_id, True, "tcp://127.0.0.1:1", "key", "platform.driver", PERIOD, TIMEOUT, GRACE)
     core = Core(config, "here", "failover", "boot-here", now)
     core.subscribed()
     return core
 
 
-def heartbeat(sequence=1, boot_id="boot-there", agent_id="primary", agent_vip_identity="platform.driver"):
-    return Heartbeat("there", "failover", agent_vip_identity, agent_id, "simple", TIMEOUT, PERIOD, boot_id, sequence,
-                     None, None, True)
+def heartbeat(sequence=1, boot_id="boot-there", agent_id="primary", agent_vip_identity="platform.driver", may_run=True):
+    return Heartbeat("there", "failover", agent_vip_identity, agent_id, "simple", TIMEOUT, PERIOD, GRACE, boot_id,
+                     sequence, None, None, may_run)
 
 
 def run(core, until, since=0.0, state=AgentState.STOPPED, step=0.5):
@@ -80,7 +80,7 @@ def test_down_begins_exactly_timeout_after_the_last_heartbeat():
     core.heard(heartbeat(), 3.0)
     run(core, 12.5, since=3.0)
     assert core.decide(12.999).peer is Liveness.UP
-    assert core.until_silence_counts(12.999) == pytest.approx(0.001)
+    assert core.until_change(12.999) == pytest.approx(0.001)
     assert core.decide(13.0).peer is Liveness.DOWN
 
 
@@ -98,7 +98,7 @@ def test_a_heartbeat_ends_the_silence():
 
 
 def test_silence_does_not_count_before_the_subscription():
-    config = Config("secondary", True, "tcp://127.0.0.1:1", "key", "platform.driver", PERIOD, TIMEOUT)
+    config = Config("secondary", True, "tcp://127.0.0.1:1", "key", "platform.driver", PERIOD, TIMEOUT, GRACE)
     core = Core(config, "here", "failover", "boot-here", 0.0)
     assert run(core, 50).peer is Liveness.UNKNOWN
     core.subscribed()
@@ -161,8 +161,16 @@ def test_a_restarted_sender_counts_and_its_former_start_does_not():
     core = make_core()
     core.heard(heartbeat(sequence=50, boot_id="first"), 1.0)
     assert core.heard(heartbeat(sequence=1, boot_id="second"), 2.0) is None
-    assert "earlier start" in core.heard(heartbeat(sequence=51, boot_id="first"), 3.0)
+    assert "not newer" in core.heard(heartbeat(sequence=50, boot_id="first"), 3.0)
     assert core.last_heard == 2.0
+
+
+def test_a_late_heartbeat_of_an_earlier_start_does_not_hide_the_present_one():
+    core = make_core()
+    core.heard(heartbeat(sequence=1, boot_id="second"), 1.0)
+    core.heard(heartbeat(sequence=51, boot_id="first"), 2.0)
+    assert core.heard(heartbeat(sequence=2, boot_id="second"), 3.0) is None
+    assert core.peer.boot_id == "second" and core.last_heard == 3.0
 
 
 # Commands
@@ -176,10 +184,34 @@ def test_a_fresh_secondary_does_nothing_before_it_has_looked():
     assert core.decide(10.0).command is Action.START
 
 
-def test_a_simple_primary_starts_at_once():
+def test_a_simple_primary_that_hears_nothing_starts_after_two_periods():
     core = make_core("primary")
-    core.agent_observed(AgentState.STOPPED, 0.0, 0.0)
-    assert core.decide(0.0).command is Action.START
+    assert run(core, 1.5).command is None
+    assert core.until_change(1.5) == pytest.approx(0.5)
+    assert run(core, 2.0, since=2.0).command is Action.START
+
+
+def test_a_simple_primary_starts_as_soon_as_the_secondary_says_that_it_does_not_run():
+    core = make_core("primary")
+    core.heard(heartbeat(agent_id="secondary", may_run=False), 0.5)
+    assert run(core, 0.5, since=0.5).command is Action.START
+
+
+def test_a_simple_primary_gives_the_secondary_time_to_stop_but_not_for_ever():
+    core = make_core("primary")
+    for second in range(7):
+        core.heard(heartbeat(second + 1, agent_id="secondary"), second + 0.5)
+        assert run(core, second + 0.9, since=second).command is (Action.START if second >= 5 else None)
+    stopped = make_core("primary")
+    stopped.heard(heartbeat(1, agent_id="secondary"), 0.5)
+    stopped.heard(heartbeat(2, agent_id="secondary", may_run=False), 1.5)
+    assert run(stopped, 1.5, since=1.5).command is Action.START
+
+
+def test_a_simple_primary_whose_agent_ran_since_its_start_restarts_it_at_once():
+    core = make_core("primary")
+    run(core, 0.0, state=AgentState.RUNNING)
+    assert run(core, 0.5, since=0.5).command is Action.START
 
 
 def test_the_secondary_stops_what_runs_and_only_that():

@@ -6,8 +6,8 @@ import pytest
 
 from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, topic
 
-HEARTBEAT = Heartbeat("node-a", "failover", "platform.driver", "primary", "simple", 10.0, 1.0, "boot", 7, "other", 3,
-                      True)
+HEARTBEAT = Heartbeat("node-a", "failover", "platform.driver", "primary", "simple", 10.0, 1.0, 5.0, "boot", 7,
+                      "other", 3, True)
 
 
 def test_round_trip():
@@ -18,7 +18,7 @@ def test_round_trip():
 def test_the_wire_format_is_what_the_module_documents():
     assert json.loads(HEARTBEAT.encode()) == {
         "version": 1, "instance_name": "node-a", "vip_identity": "failover", "agent_vip_identity": "platform.driver",
-        "agent_id": "primary", "mode": "simple", "timeout": 10.0, "heartbeat_period": 1.0, "boot_id": "boot",
+        "agent_id": "primary", "mode": "simple", "timeout": 10.0, "heartbeat_period": 1.0, "stop_grace": 5.0, "boot_id": "boot",
         "sequence": 7, "heard_boot_id": "other", "heard_sequence": 3, "may_run": True}
 
 

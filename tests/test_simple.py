@@ -444,7 +444,7 @@ def test_an_empty_heartbeat_as_the_original_agent_sends_it_counts(pair, stranger
 def test_what_is_no_heartbeat_of_the_primary_does_not_count(pair, stranger):
     link, local = stranger("somebody"), stranger(MANAGED)
     pair.primary.platform.power_off()
-    other = Heartbeat("x", "failover", "another.agent", "primary", "simple", 4, 0.5, "boot-x", 1, None, None, True)
+    other = Heartbeat("x", "failover", "another.agent", "primary", "simple", 4, 0.5, 10, "boot-x", 1, None, None, True)
     sequence = 0
     end = clock.now() + LIMIT
     while not pair.secondary.runs() and clock.now() < end:
