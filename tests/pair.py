@@ -7,12 +7,16 @@ import gevent
 
 from failover.link import Endpoint, Link, LinkError, RemoteError
 from tests.platforms import Platform, wait_for
+from tests.relay import Relay
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MANAGED_AGENT = Path(__file__).resolve().parent / "managed_agent"
 MANAGED = "platform.driver"
 FAILOVER = "failover"
-CAPABILITIES = ["platform.control.start_agent", "platform.control.stop_agent"]
+CAPABILITIES = ["platform.control.start_agent", "platform.control.stop_agent", "platform.control.clear_status"]
+
+# What makes a pair's configuration one of standard failover, beside where VOLTTRON Central is.
+STANDARD = dict(simple_behavior=False, stop_grace=2)
 
 
 class Observer:
@@ -60,24 +64,32 @@ def wait(condition, timeout, what, interval=0.02):
 
 
 class Side:
-    """One platform of a pair, its role, and what can be done with its agents."""
+    """One platform of a pair, its role, and what can be done with its agents.
+
+    In a pair with VOLTTRON Central, `to_other` and `to_central` are the relays through which this side's connections
+    go; without, they are None.
+    """
 
     def __init__(self, folder: Path, role: str, extra_env=None, **options):
         folder.mkdir(parents=True)
         self.role = role
         self.platform = Platform(folder, "node-" + role, extra_env=extra_env, **options)
         self.observer = None
+        self.to_other = self.to_central = None
 
     def power_on(self):
         self.platform.start()
         if self.observer is None:
             self.observer = Observer(self.platform)
 
-    def config(self, other, **changes):
-        """The shipped configuration of this role, with the other platform filled in, and faster."""
+    def config(self, other, central=None, **changes):
+        """The shipped configuration of this role, with the other platforms filled in, and faster."""
         config = json.loads((REPOSITORY / "config" / (self.role + ".json")).read_text())
         config.update(remote_vip=other.platform.address, remote_serverkey=other.platform.serverkey,
                       heartbeat_period=0.5, timeout=4)
+        if central:
+            config.update(STANDARD, remote_vip=self.to_other.address, volttron_central_vip=self.to_central.address,
+                          volttron_central_serverkey=central.platform.serverkey)
         config.update(changes)
         return config
 
@@ -104,18 +116,33 @@ class Side:
         return self.observer.status()
 
     def close(self):
+        for relay in filter(None, (self.to_other, self.to_central)):
+            relay.close()
         if self.observer:
             self.observer.close()
         self.platform.close()
 
 
 class Pair:
-    """A primary and a secondary platform below one folder; `options` are further ones of Platform."""
+    """A primary and a secondary platform below one folder; `options` are further ones of Platform.
 
-    def __init__(self, folder: Path, extra_env=None, **options):
+    With `central` (a `tests.central.Central`, whose maker starts and closes it) the pair is installed for standard
+    failover. Its four connections then go through relays, `side.to_other` and `side.to_central` of both sides.
+    """
+
+    def __init__(self, folder: Path, extra_env=None, central=None, **options):
         self.primary = Side(folder / "p", "primary", extra_env, **options)
         self.secondary = Side(folder / "s", "secondary", extra_env, **options)
         self.sides = (self.primary, self.secondary)
+        self.central = central
+        if central:
+            for side, other in (self.sides, self.sides[::-1]):
+                side.to_other = Relay(other.platform.address)
+                side.to_central = Relay(central.platform.address)
+
+    @property
+    def relays(self):
+        return [relay for side in self.sides for relay in (side.to_other, side.to_central) if relay]
 
     def install(self, failover_source=REPOSITORY, start=True, **changes):
         """Start both platforms and install both agents on each, as the README says."""
@@ -123,16 +150,19 @@ class Pair:
             side.power_on()
         for side, other in (self.sides, self.sides[::-1]):
             side.platform.install(MANAGED_AGENT, identity=MANAGED, start=False)
-            side.platform.install(failover_source, config=side.config(other, **changes), start=False)
+            side.platform.install(failover_source, config=side.config(other, self.central, **changes), start=False)
             side.authorize()
         for side, other in (self.sides, self.sides[::-1]):
             side.register_at(other)
+            if self.central:
+                side.register_at(self.central)
         if start:
             for side in self.sides:
                 side.start_agent(FAILOVER)
 
     def tails(self):
-        return "\n".join("--- end of {}:\n{}".format(side.platform.log, side.platform.tail()) for side in self.sides)
+        platforms = [side.platform for side in self.sides + ((self.central,) if self.central else ())]
+        return "\n".join("--- end of {}:\n{}".format(platform.log, platform.tail()) for platform in platforms)
 
     def close(self):
         for side in self.sides:

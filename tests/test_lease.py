@@ -176,7 +176,7 @@ def test_the_primarys_not_running_breaks_the_secondarys_silence_but_not_the_reve
 @pytest.mark.parametrize("lapse", ["unanswered", "reset", "late", "apart"])
 def test_silence_does_not_count_while_vcs_answers_had_lapsed(lapse):
     side = Side("secondary")
-    side.run(SILENCE - 1, vc=True)
+    side.run(SILENCE - 3, vc=True)
     if lapse == "reset":
         side.core.vc_reset()
     elif lapse == "unanswered":
