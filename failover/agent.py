@@ -1,8 +1,9 @@
 """The failover agent: evidence from two platforms in, starts and stops of the managed agent out.
 
-The rules are in :mod:`failover.core`. Here is what surrounds them, in greenlets of which none waits for another: one
-decides and sends heartbeats, one watches the managed agent, one carries out a start or a stop, one reports.
-:mod:`failover.link` keeps the connection to the other platform.
+The rules are in :mod:`failover.core` and :mod:`failover.lease`. Here is what surrounds them, in greenlets of which none
+waits for another: one decides and sends heartbeats, one hears them, one reports. :mod:`failover.steering` watches and
+steers the managed agent, :mod:`failover.link` keeps the connection to the other platform, :mod:`failover.central` the
+one to VOLTTRON Central's.
 """
 
 import logging
@@ -10,33 +11,33 @@ import os
 import sys
 import uuid
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Optional, Set, Tuple
 
 import gevent
-import psutil
 from gevent.event import Event
 from gevent.queue import Full, Queue
 
-from failover import clock, compat
+from failover import clock, compat, process
+from failover.central import Central, pair_topic
 from failover.config import Config, ConfigError
-from failover.control import ControlError, ControlSilent, ManagedAgent, NotAuthorized
+from failover.control import ControlError
 from failover.core import Action, AgentState, Core, Decision, Liveness
 from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, topic
-from failover.link import Link, pauses
-from failover.report import Problems, alert_context, alert_key, differences, headline, other_role
+from failover.lease import LeaseCore, Remembered
+from failover.link import Link
+from failover.memory import Memory
+from failover.report import Problems, alert_context, alert_key, differences, headline, other_role, reason
+from failover.steering import Steering
 
 __all__ = ["FailoverAgent", "main"]
 
 _log = logging.getLogger(__name__)
 
 # Seconds.
-_WATCH_EVERY = 1.0
 _LONGEST_TICK = 1.0
-_AUTHORIZATION_EVERY, _AUTHORIZATION_EVERY_WHILE_MISSING = 60.0, 5.0
 _AUTH_WITHIN = 10.0
-_SUBSCRIBE_EVERY = 5.0
+_SUBSCRIBE_EVERY, _SUBSCRIBE_REST_EVERY = 5.0, 60.0
 _REPORT_WITHIN = 15.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _CLOSE_WITHIN = 2.0
 
 # Exit statuses. Not 0, so that the platform reports an agent that ended this way as failed.
@@ -57,12 +58,22 @@ class FailoverAgent(compat.Agent):
         self._config = config
         self._instance = compat.instance_name()
         self._topic = topic(config.agent_id, config.mode)
-        self._platform = _own_platform()
-        self._rules = Core(config, self._instance, self.core.identity, uuid.uuid4().hex, now)
-        within = min(max(config.timeout / 2, 0.5), 10.0)
-        self._managed = ManagedAgent(self._call, config.agent_vip_identity, within)
+        self._platform = process.own_platform()
         self._wake = Event()
-        self._watch_now = Event()
+        within = min(max(config.timeout / 2, 0.5), 10.0)
+        boot_id = uuid.uuid4().hex
+        self._central: Optional[Central] = None
+        self._memory: Optional[Memory] = None
+        self._saved = Remembered()
+        self._save_now = Event()
+        if config.simple_behavior:
+            self._rules = Core(config, self._instance, self.core.identity, boot_id, now)
+        else:
+            self._memory = Memory(compat.data_folder())
+            self._saved = self._memory.load()
+            self._rules = LeaseCore(config, self._instance, self.core.identity, boot_id, now, self._saved)
+            self._central = self._connect_to_vc(boot_id, within)
+        self._steering = Steering(config, self._rules, self._call, self.core.identity, within, self._wake, self._warn)
         self._link = Link(compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey), within,
                           1.5 * config.heartbeat_period, on_change=self._wake.set)
         self._greenlets = []
@@ -71,18 +82,30 @@ class FailoverAgent(compat.Agent):
         self._decided_on = datetime.now(timezone.utc)
         self._announced: Optional[Action] = None
         self._commanded = False
-        self._pauses: Dict[Action, Iterator[float]] = {}
-        self._not_before: Dict[Action, float] = {}
-        self._permit_at_once(Action.START, Action.STOP)
+        self._copy_expected = False
+        self._copy_seen: Optional[float] = None
         self._orphan_since: Optional[float] = None
         self._link_seen_up = False
-        self._faults: Dict[str, str] = {}
         self._problems = Problems(config)
+        self._faults: Dict[str, str] = {}
         self._health: Optional[Tuple[str, str]] = None
         self._reports = Queue(maxsize=100)
         self._other_mode = config.mode
         self._sender_is_remote: Dict[str, bool] = {}
         self._said_once: Set[str] = set()
+
+    def _connect_to_vc(self, boot_id: str, within: float) -> Central:
+        config = self._config
+        central = Central(
+            compat.remote_endpoint(self, config.volttron_central_vip, config.volttron_central_serverkey),
+            config.volttron_central_identity,
+            pair_topic(compat.serverkey(self), config.remote_serverkey, config.agent_vip_identity),
+            boot_id, within, 1.5 * config.heartbeat_period)
+        central.hear = self._hear
+        central.answered = lambda sequence: self._rules.vc_answered(sequence, clock.now())
+        central.reset = self._rules.vc_reset
+        central.on_change = self._wake.set
+        return central
 
     @compat.Core.receiver("onstart")
     def _onstart(self, sender: Any, **kwargs: Any) -> None:
@@ -90,16 +113,29 @@ class FailoverAgent(compat.Agent):
             return
         _log.info("%s failover, %s on %s, manages %s; the other platform is %s", self._config.mode,
                   self._config.agent_id, self._instance, self._config.agent_vip_identity, self._config.remote_vip)
-        self._greenlets = [gevent.spawn(_persist, task) for task in (
-            self._tick, self._listen, self._watch, self._report, self._check_authorization)]
+        tasks = [self._tick, self._listen, self._report, self._steering.watch, self._steering.check_authorization]
+        if self._central is not None:
+            tasks.append(self._save)
+            self._central.link.start()
+        self._greenlets = [gevent.spawn(_persist, task) for task in tasks]
         self._link.start()
 
     @compat.Core.receiver("onstop")
     def _onstop(self, sender: Any, **kwargs: Any) -> None:
-        """Simple failover leaves the managed agent as it is when its failover agent stops."""
+        """Simple failover leaves the managed agent as it is when its failover agent stops.
+
+        In standard failover a copy that nobody supervises would break the promise, so it is stopped too.
+        """
         gevent.killall(self._greenlets, timeout=_CLOSE_WITHIN)
         self._link.close()
-        _log.info("stopped; %s is left as it is", self._config.agent_vip_identity)
+        if self._central is not None:
+            self._central.link.close()
+            try:
+                self._steering.stop(self._rules.terms.stop_grace)
+            except ControlError as error:
+                _log.error("stopping %s: %s", self._config.agent_vip_identity, error)
+        _log.info("stopped; %s is %s", self._config.agent_vip_identity,
+                  "left as it is" if self._central is None else "stopped too")
 
     @compat.RPC.export
     def status(self) -> Dict[str, Any]:
@@ -117,8 +153,10 @@ class FailoverAgent(compat.Agent):
             "decision": self._decision.action.value,
             "decided_on": self._decided_on.isoformat(timespec="milliseconds"),
             "decided_for": now - self._decided_at,
-            "timeout": self._config.timeout,
-            "heartbeat_period": self._config.heartbeat_period,
+            "why": None if self._central is None else reason(self._config, self._rules, self._decision, now),
+            "timeout": self._rules.terms.timeout,
+            "heartbeat_period": self._rules.terms.heartbeat_period,
+            "stop_grace": self._rules.terms.stop_grace,
             "platform_answers": self._rules.platform_answers(now),
             "other": {
                 "instance_name": peer.instance_name if peer else None,
@@ -133,10 +171,24 @@ class FailoverAgent(compat.Agent):
                 "since": now - self._link.changed_at,
                 "last_error": self._link.refusal or self._link.last_error,
             },
+            "vc": None if self._central is None else {
+                "address": self._config.volttron_central_vip,
+                "identity": self._central.identity,
+                "up": self._central.link.up,
+                "since": now - self._central.link.changed_at,
+                "liveness": self._decision.vc.value,
+                "answer_age": self._rules.vc_answer_age(now),
+                "vcp": self._rules.vcp_word,
+                "last_error": self._vc_error(),
+            },
+            "lease": None if self._central is None else {
+                "held": self._rules.holds_lease,
+                "seconds_left": self._rules.lease_until - now if self._rules.holds_lease else None,
+            },
             "managed_agent": {
                 "identity": self._config.agent_vip_identity,
-                "uuid": self._managed.uuid,
-                "pid": self._managed.pid,
+                "uuid": self._steering.managed.uuid,
+                "pid": self._steering.managed.pid,
                 "state": self._rules.agent.value,
             },
         }
@@ -151,12 +203,13 @@ class FailoverAgent(compat.Agent):
             self._note(decision, now)
             self._act(decision, now)
             self._beat(now)
+            if self._central is not None:
+                self._ask_vc(now)
+                self._keep_in_mind()
             self._review(decision, now)
-            pause = min(_LONGEST_TICK, self._config.timeout / 8)
-            for event_in in (self._rules.until_next_beat(now), self._rules.until_silence_counts(now)):
-                if event_in > 0:
-                    pause = min(pause, event_in)
-            self._wake.wait(pause)
+            pause = min(_LONGEST_TICK, self._config.timeout / 8, self._rules.until_change(now))
+            until_next_beat = self._rules.until_next_beat(now)
+            self._wake.wait(min(pause, until_next_beat) if until_next_beat > 0 else pause)
             self._wake.clear()
 
     def _note(self, decision: Decision, now: float) -> None:
@@ -166,125 +219,103 @@ class FailoverAgent(compat.Agent):
             _log.info("%s is %s (was %s)", other_role(self._config), decision.peer.value, before.peer.value)
             if decision.peer is Liveness.UP and not self._link.up:
                 self._link.retry_now()
+        if decision.vc is not before.vc:
+            _log.info("VC is %s (was %s)", decision.vc.value, before.vc.value)
         if decision.action is not before.action:
             self._decided_at, self._decided_on = now, datetime.now(timezone.utc)
-            self._permit_at_once(Action.START, Action.STOP)
             _log.info("decision: %s (was %s)", decision.action.value, before.action.value)
-        if decision.action not in (Action.START, Action.STOP) or decision.action is self._announced:
+        if decision.wanted is not before.wanted:
+            self._steering.permit_at_once(Action.START, Action.STOP)
+        if decision.wanted is None or decision.wanted is self._announced:
             return
         if decision.command is None and self._announced is None:
             if self._rules.agent is not AgentState.UNKNOWN:
                 # At our start the agent is found as it should be: nothing has changed.
-                self._announced, self._commanded = decision.action, True
+                self._announced, self._commanded = decision.wanted, True
             return
-        self._announced, self._commanded = decision.action, False
-        self._alert_action(decision.action)
+        self._announced, self._commanded = decision.wanted, False
+        self._alert_action(decision.wanted)
 
     def _act(self, decision: Decision, now: float) -> None:
         """Have the command carried out, unless it would follow the same one before it too soon."""
         command = decision.command
-        if command is None or now < self._not_before[command]:
+        if command is None or not self._steering.may_begin(command, now):
             return
-        self._not_before[command] = now + next(self._pauses[command])
-        self._rules.command_begun(command)
-        if self._commanded and not self._has_failed(command):
+        if self._commanded and not self._steering.has_failed(command):
             self._alert_action(command)
         self._commanded = True
-        gevent.spawn(self._carry_out, command)
-
-    def _permit_at_once(self, *commands: Action) -> None:
-        """Forget how often these commands were given: the next one need not wait."""
-        for command in commands:
-            self._pauses[command] = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
-            self._not_before[command] = 0.0
-
-    def _has_failed(self, command: Action) -> bool:
-        return bool(self._faults.keys() & {command.value, "unauthorized"})
+        self._steering.begin(command, now)
 
     def _beat(self, now: float) -> None:
         heartbeat = self._rules.beat(now)
         if heartbeat is not None and self._link.publish(self._topic, heartbeat.encode()):
             self._rules.beat_sent(heartbeat, now)
 
+    def _ask_vc(self, now: float) -> None:
+        """Publish a heartbeat on VC's bus and ask VC, and VCP of the other platform, when they are due."""
+        heartbeat = self._rules.beat_to_vc(now)
+        if heartbeat is not None and self._central.publish_and_ask(heartbeat):
+            self._rules.vc_asked(heartbeat, now)
+        if self._rules.wants_vcp(now):
+            self._rules.vcp_asked(now)
+            gevent.spawn(self._ask_vcp, now)
+
+    def _ask_vcp(self, asked_at: float) -> None:
+        runs = self._central.ask_vcp(self._rules.peer_instance, self._config.agent_vip_identity,
+                                     self._config.timeout / 4)
+        if runs is None:
+            self._rules.vcp_silent(asked_at)
+        else:
+            self._rules.vcp_answered(runs, asked_at, clock.now())
+
     def _platform_lives(self, now: float) -> bool:
-        """Whether our platform's process lives. Without it this agent ends itself after ``timeout``, or at once when
-        the platform has come back: its identity is then that of the agent which that one starts.
+        """Whether our platform's process lives. Without it this agent and the managed agent are orphans. Both end after
+        ``timeout``, or at once when the platform has come back: the identities then belong to what that one starts.
         """
         if self._orphan_since is None and _lives(self._platform):
             return True
         if self._orphan_since is None:
             self._orphan_since = now
             _log.error("the platform's process is gone: no more heartbeats")
-        if now - self._orphan_since > self._config.timeout or _lives(_platform_on_file()):
-            _log.error("ending, because the platform that started this agent is gone")
-            os._exit(_EXIT_ORPHAN)
+        if now - self._orphan_since > self._config.timeout or process.lives(process.platform_on_file()):
+            self._end_as_orphan()
         return False
 
-    # The managed agent
-
-    def _watch(self) -> None:
-        while True:
-            asked_at = clock.now()
-            try:
-                state = self._managed.observe()
-            except ControlSilent as error:
-                _log.debug("%s", error)
-            except ControlError as error:
-                self._rules.platform_answered(clock.now())
-                self._say_once(str(error))
-            else:
-                self._observed(state, asked_at, clock.now())
-            self._watch_now.wait(_WATCH_EVERY)
-            self._watch_now.clear()
-
-    def _observed(self, state: Optional[AgentState], asked_at: float, now: float) -> None:
-        before = self._rules.agent
-        if state is None:
-            self._rules.platform_answered(now)
-        else:
-            self._rules.agent_observed(state, asked_at, now)
-        if state is AgentState.RUNNING and now - self._not_before[Action.START] > _LONGEST_PAUSE:
-            self._permit_at_once(Action.START)
-        if self._rules.agent is not before or self._decision.command is not None:
-            self._wake.set()
-
-    def _carry_out(self, command: Action) -> None:
-        agent = self._config.agent_vip_identity
-        done = {Action.START: self._managed.start, Action.STOP: self._managed.stop}[command]
-        _log.log(logging.DEBUG if self._has_failed(command) else logging.INFO, "%s: %s", command.value, agent)
+    def _end_as_orphan(self) -> None:
+        _log.error("ending, and %s too, because the platform that started this agent is gone",
+                   self._config.agent_vip_identity)
         try:
-            done()
-        except NotAuthorized:
-            self._faults["unauthorized"] = self._unauthorized()
+            self._steering.end_process(self._rules.terms.stop_grace, "its platform is gone")
         except ControlError as error:
-            self._faults[command.value] = "{} of {} failed: {}; see the platform's log, and try `vctl {} {}`".format(
-                command.value, agent, error, command.value, self._managed.uuid)
-        else:
-            _log.info("%s: %s done", command.value, agent)
-            self._faults.pop(command.value, None)
-            self._permit_at_once(Action.STOP)
-        finally:
-            self._rules.command_ended(clock.now())
-            self._watch_now.set()
+            _log.error("%s", error)
+        os._exit(_EXIT_ORPHAN)
 
-    def _check_authorization(self) -> None:
-        """Find out before the night of the takeover whether this agent may start and stop others."""
+    # What outlives a restart
+
+    def _keep_in_mind(self) -> None:
+        """Have it saved when it differs, but the end of the lease only now and then, since each proof moves it."""
+        held, saved = self._rules.remembered, self._saved
+        if (held._replace(lease_until=None) != saved._replace(lease_until=None)
+                or (held.lease_until is None) != (saved.lease_until is None)
+                or held.lease_until is not None
+                and held.lease_until - saved.lease_until > self._config.timeout / 4):
+            self._save_now.set()
+
+    def _save(self) -> None:
+        """Write down what must outlive a restart, in a thread, because a disk may hang."""
         while True:
+            self._save_now.wait()
+            self._save_now.clear()
+            remembered = self._rules.remembered
             try:
-                with gevent.Timeout(_AUTH_WITHIN):
-                    missing = compat.missing_authorizations(self._call, self.core.identity)
-            except (gevent.Timeout, compat.RemoteError) as error:
-                _log.debug("asking for authorizations: %s", error)
+                gevent.get_hub().threadpool.apply(self._memory.save, (remembered,))
+            except OSError as error:
+                self._faults["memory"] = "{} cannot be written: {}; see `df` and `ls -l` there".format(
+                    self._memory.path, error)
+                gevent.sleep(_SUBSCRIBE_EVERY)
             else:
-                if missing:
-                    self._faults["unauthorized"] = self._unauthorized()
-                elif self._faults.pop("unauthorized", None):
-                    self._permit_at_once(Action.START, Action.STOP)
-            gevent.sleep(_AUTHORIZATION_EVERY_WHILE_MISSING if "unauthorized" in self._faults else _AUTHORIZATION_EVERY)
-
-    def _unauthorized(self) -> str:
-        return "{} may not start and stop agents here: run `{}`".format(
-            self.core.identity, compat.authorize_command(self.core.identity))
+                self._faults.pop("memory", None)
+                self._saved = remembered
 
     def _call(self, peer: str, method: str, *args: Any, **kwargs: Any) -> Any:
         return self.vip.rpc.call(peer, method, *args, **kwargs).get()
@@ -301,7 +332,7 @@ class FailoverAgent(compat.Agent):
         while rest:
             rest = {name for name in rest if not self._subscribe(name)}
             self._faults.pop("deaf", None)
-            gevent.sleep(_AUTHORIZATION_EVERY)
+            gevent.sleep(_SUBSCRIBE_REST_EVERY)
 
     def _subscribe(self, name: str) -> bool:
         try:
@@ -324,24 +355,24 @@ class FailoverAgent(compat.Agent):
         if remote is None:
             gevent.spawn(self._look_at_sender, sender, parsed, message)
         elif remote:
-            self._hear(sender, parsed, message)
+            self._hear(sender, message, parsed)
 
     def _look_at_sender(self, sender: str, parsed: Tuple[str, str], message: Any) -> None:
         """Find out, once for each sender, whether it is an agent of the own platform, which is no other side."""
         try:
-            remote = sender != self.core.identity and not self._managed.is_installed(sender)
+            remote = sender != self.core.identity and not self._steering.managed.is_installed(sender)
         except ControlError:
             return
         if len(self._sender_is_remote) >= _SENDERS:
             self._sender_is_remote.clear()
         self._sender_is_remote[sender] = remote
         if remote:
-            self._hear(sender, parsed, message)
+            self._hear(sender, message, parsed)
         else:
             self._say_once("ignoring heartbeats of {}: it is an agent of this platform".format(sender))
 
-    def _hear(self, sender: str, parsed: Tuple[str, str], message: Any) -> None:
-        agent_id, mode = parsed
+    def _hear(self, sender: str, message: Any, parsed: Optional[Tuple[str, str]] = None) -> None:
+        """Take in a heartbeat from our own bus, with role and mode by its topic, or without them from VC's bus."""
         about = subject(message)
         if about not in (None, self._config.agent_vip_identity):
             self._say_once("ignoring heartbeats of {}: they are about another managed agent, {:.80}".format(
@@ -352,18 +383,23 @@ class FailoverAgent(compat.Agent):
         except MalformedHeartbeat as error:
             self._say_once("content of a heartbeat of {} ignored: {}".format(sender, error))
             heartbeat = None
-        if heartbeat is None and agent_id == self._config.agent_id:
+        if heartbeat is None and (parsed is None or parsed[0] == self._config.agent_id):
             return
-        if heartbeat is not None and (heartbeat.agent_id, heartbeat.mode) != parsed:
+        if heartbeat is not None and parsed is not None and (heartbeat.agent_id, heartbeat.mode) != parsed:
             self._say_once("heartbeat of {} ignored: it is of a {} {} and on the topic of a {} {}".format(
-                sender, heartbeat.mode, heartbeat.agent_id, mode, agent_id))
+                sender, heartbeat.mode, heartbeat.agent_id, parsed[1], parsed[0]))
             return
+        if parsed is None and heartbeat.instance_name == self._instance:
+            return  # From our own last start.
+        may_run_before = self._rules.peer.may_run if self._rules.peer else None
         refusal = self._rules.heard(heartbeat, clock.now())
         if refusal is not None:
-            self._say_once("heartbeat of {} ignored: {}".format(sender, refusal))
+            if parsed is not None:
+                self._say_once("heartbeat of {} ignored: {}".format(sender, refusal))
             return
-        self._other_mode = mode
-        if self._decision.peer is not Liveness.UP:
+        self._other_mode = heartbeat.mode if heartbeat is not None else parsed[1]
+        may_run = self._rules.peer.may_run if self._rules.peer else None
+        if self._decision.peer is not Liveness.UP or may_run is not may_run_before:
             self._wake.set()
 
     def _say_once(self, text: str) -> None:
@@ -397,11 +433,12 @@ class FailoverAgent(compat.Agent):
     def _find_problems(self, decision: Decision, now: float) -> Dict[str, str]:
         """Return what is the matter. What was and of which nothing is known now stays: only evidence clears it."""
         agent, state = self._config.agent_vip_identity, self._rules.agent
-        if decision.action is not Action.START or state is AgentState.RUNNING:
-            self._faults.pop("start", None)
-        if decision.action is not Action.STOP or state in (AgentState.STOPPED, AgentState.MISSING):
-            self._faults.pop("stop", None)
-        found = dict(self._faults)
+        faults = self._steering.faults
+        if decision.wanted is not Action.START or state is AgentState.RUNNING:
+            faults.pop("start", None)
+        if decision.wanted is not Action.STOP or state in (AgentState.STOPPED, AgentState.MISSING):
+            faults.pop("stop", None)
+        found = dict(faults, **self._faults)
 
         def judge(key: str, bad: bool, unknown: bool, text: str) -> None:
             if bad:
@@ -422,7 +459,7 @@ class FailoverAgent(compat.Agent):
         judge("peer", self._config.agent_id == "primary" and decision.peer is Liveness.DOWN,
               decision.peer is Liveness.UNKNOWN,
               "secondary not heard for {:g} s: nobody would take over; see `vctl status` there".format(
-                  self._config.timeout))
+                  self._rules.terms.timeout))
         differ = differences(self._config, self._other_mode, self._rules.peer)
         judge("differ", differ is not None, self._rules.last_heard is None, differ or "")
         rival = self._rules.rival(now)
@@ -434,7 +471,30 @@ class FailoverAgent(compat.Agent):
                 rival, self._config.agent_id)
         judge("names", self._rules.peer is not None and self._rules.peer.instance_name == self._instance, False,
               "both platforms have the instance name {}: give them different ones".format(self._instance))
+        if self._central is not None:
+            judge("vc", decision.vc is Liveness.DOWN, decision.vc is Liveness.UNKNOWN,
+                  "VC at {} does not answer: {}".format(self._config.volttron_central_vip, self._vc_error()))
+            judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP,
+                  decision.action is Action.WAIT,
+                  "neither VC nor the secondary answers: {} must not run here".format(agent))
+            if self._sees_unexpected_copy(decision, now):
+                found["copy"] = ("{} ran here, started by hand or by the platform, though this side may not run it: it "
+                                 "is stopped; do not start or enable it yourself".format(agent))
         return found
+
+    def _sees_unexpected_copy(self, decision: Decision, now: float) -> bool:
+        """Whether the managed agent runs, or ran within ``timeout``, without having been started by the rules."""
+        if decision.wanted is Action.START:
+            self._copy_expected = True
+        elif self._rules.agent in (AgentState.STOPPED, AgentState.MISSING):
+            self._copy_expected = False
+        elif self._rules.agent is AgentState.RUNNING and not self._copy_expected:
+            self._copy_seen = now
+        return self._copy_seen is not None and now - self._copy_seen < self._config.timeout
+
+    def _vc_error(self) -> Optional[str]:
+        link = self._central.link
+        return link.refusal or (self._central.last_error if link.up else link.last_error)
 
     def _link_lost(self, now: float) -> bool:
         return (not self._link.up and self._link.last_error is not None
@@ -442,7 +502,11 @@ class FailoverAgent(compat.Agent):
 
     def _alert_action(self, action: Action) -> None:
         secondary_active = self._config.agent_id == "secondary" and action is Action.START
-        self._alert(secondary_active, alert_context(self._config, action))
+        self._alert(secondary_active, alert_context(self._config, action, self._decision.peer))
+
+    def _warn(self, text: str) -> None:
+        _log.warning("%s", text)
+        self._alert(True, text)
 
     def _alert(self, bad: bool, context: str) -> None:
         status = compat.Status.build(compat.STATUS_BAD if bad else compat.STATUS_GOOD, context=context)
@@ -475,29 +539,10 @@ def _persist(task: Callable[[], None]) -> None:
             gevent.sleep(1)
 
 
-def _own_platform() -> Optional[psutil.Process]:
-    """Return the process of the platform that this agent belongs to: that which started it."""
-    parent = psutil.Process().parent()
-    if "_LAUNCHED_BY_PLATFORM" in os.environ and parent is not None and parent.pid != 1:
-        return parent
-    return _platform_on_file()
-
-
-def _platform_on_file() -> Optional[psutil.Process]:
-    """Return the process that a platform wrote down as its own, None if there is none."""
-    try:
-        return psutil.Process(compat.platform_pid())
-    except (OSError, ValueError, psutil.NoSuchProcess):
-        return None
-
-
-def _lives(process: Optional[psutil.Process]) -> bool:
-    if process is not None and process.pid == os.getppid():
+def _lives(platform: Optional[process.Process]) -> bool:
+    if platform is not None and platform.pid == os.getppid():
         return True  # Whoever has died is nobody's parent any more. This is the common case, and costs next to nothing.
-    try:
-        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    return process.lives(platform)
 
 
 def main() -> None:

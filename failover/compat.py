@@ -23,14 +23,14 @@ from failover.link import Endpoint
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "instance_name", "is_refusal", "load_config", "local_endpoint", "missing_authorizations",
-    "platform_pid", "remote_endpoint", "setup_logging", "subscribe", "vip_main"
+    "data_folder", "platform_pid", "remote_endpoint", "serverkey", "setup_logging", "subscribe", "vip_main"
 ]
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
 # the health from the start on.
 AGENT_OPTIONS: Dict[str, Any] = {"options": AgentOptions(enable_store=False, heartbeat_autostart=True)}
 
-_CAPABILITIES = [CONTROL + ".start_agent", CONTROL + ".stop_agent"]
+_CAPABILITIES = [CONTROL + ".start_agent", CONTROL + ".stop_agent", CONTROL + ".clear_status"]
 
 
 def setup_logging() -> None:
@@ -49,6 +49,16 @@ def platform_pid() -> int:
     :raises OSError, ValueError: there is no such file or no number in it.
     """
     return int(Path(ClientContext.get_volttron_home(), "VOLTTRON_PID").read_text())
+
+
+def data_folder() -> Path:
+    """Return the folder for the data of this agent, which may not exist yet."""
+    return Path(ClientContext.get_volttron_home(), "agents", os.environ["AGENT_VIP_IDENTITY"], "data")
+
+
+def serverkey(agent: Agent) -> str:
+    """Return the public key of the own platform."""
+    return agent.core.serverkey
 
 
 def remote_endpoint(agent: Agent, address: str, serverkey: str) -> Endpoint:

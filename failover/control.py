@@ -3,6 +3,9 @@
 from typing import Any, Callable, Optional
 
 import gevent
+import psutil
+
+from failover import process
 
 from failover.compat import CONTROL, RemoteError, is_refusal
 from failover.core import AgentState
@@ -10,8 +13,6 @@ from failover.core import AgentState
 __all__ = ["ControlError", "ControlSilent", "ManagedAgent", "NotAuthorized"]
 
 START_WITHIN = 30.0
-# Control itself gives an agent 60 s after SIGINT, 30 s after SIGTERM and 30 s after SIGKILL.
-STOP_WITHIN = 130.0
 
 
 class ControlError(Exception):
@@ -38,10 +39,15 @@ class ManagedAgent:
     def __init__(self, call: Callable[..., Any], identity: str, answer_within: float):
         self.identity = identity
         self.uuid: Optional[str] = None
-        self.pid: Optional[int] = None
+        self.process: Optional[psutil.Process] = None
         self._call = call
         self._answer_within = answer_within
         self._look_up = True
+
+    @property
+    def pid(self) -> Optional[int]:
+        """The agent's process id, None if it is not known to run."""
+        return None if self.process is None else self.process.pid
 
     def observe(self) -> Optional[AgentState]:
         """Ask control for the state of the agent: one question, more when something has changed.
@@ -59,13 +65,14 @@ class ManagedAgent:
             self._look_up = False
             if self.uuid == before:
                 return None
-        ran = self.pid is not None
+        ran = self.process is not None
         pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
         # (None, None): never started. (pid, None): runs. (pid, code): has ended.
         if pid is not None and exit_code is None:
-            self.pid = pid
+            if self.pid != pid:
+                self.process = process.find(pid)
             return AgentState.RUNNING
-        self.pid = None
+        self.process = None
         self._look_up = True
         if ran:
             # It has just ended: perhaps because it was removed, or replaced by another version.
@@ -94,13 +101,30 @@ class ManagedAgent:
             if "already running" not in str(error):
                 raise
 
-    def stop(self) -> None:
-        """Stop the agent and return when control says that it is done, which may take up to two minutes.
+    def stop(self, within: float) -> None:
+        """Stop the agent and return when control says that it is done.
 
+        :param within: seconds. Control itself gives an agent 60 of them before it does more than ask.
         :raises NotAuthorized: this agent may not stop others here.
         :raises ControlError: control did not answer, or the stop failed.
         """
-        self._ask("stop_agent", self.uuid, timeout=STOP_WITHIN)
+        if self.uuid is not None:
+            self._ask("stop_agent", self.uuid, timeout=within)
+
+    def forbid_restart(self) -> bool:
+        """Keep the platform from starting the agent again because it ended with an exit status other than 0.
+
+        Control can only forget how all the agents ended that do not run now, not that of one.
+
+        :return: whether that was necessary.
+        :raises NotAuthorized: this agent may not do that here.
+        :raises ControlError: control did not answer, or answered with an error.
+        """
+        _, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
+        if not exit_code:
+            return False
+        self._ask("clear_status", True, timeout=self._answer_within)
+        return True
 
     def is_installed(self, identity: str) -> bool:
         """Whether an agent with this identity is installed on the own platform.
@@ -112,7 +136,7 @@ class ManagedAgent:
     def _find(self) -> None:
         self.uuid = self._ask("identity_exists", self.identity, timeout=self._answer_within) or None
         if self.uuid is None:
-            self.pid = None
+            self.process = None
             self._look_up = True
 
     def _ask(self, method: str, *args: Any, timeout: float) -> Any:

@@ -9,8 +9,10 @@ in them mean:
 * *up*: the other failover agent was heard less than ``timeout`` ago.
 * *down*: it was not, for ``timeout`` during which this side could have heard it.
 * *unknown*: neither yet. This side has just started, or it was itself blind: it had no subscription, its process
-  did not run, or its own platform did not answer, for half of ``timeout``. Being blind is not silence of the other side, so the silence
-  is counted anew from when sight returns.
+  did not run, or its own platform did not answer, for half of ``timeout``. Being blind is not silence of the other
+  side, so the silence is counted anew from when sight returns.
+
+Standard failover refines what "start" and "verify" take: :mod:`failover.lease`.
 """
 
 from dataclasses import dataclass
@@ -87,12 +89,14 @@ class Decision:
     :ivar command: START or STOP if the managed agent is known not to be as the table wants it, else None.
     :ivar peer: liveness of the other failover agent.
     :ivar vc: liveness of VOLTTRON Central; UNKNOWN in simple failover, which does not ask it.
+    :ivar wanted: START or STOP if the managed agent should run or should not, None if it is left as it is.
     """
 
     action: Action
     command: Optional[Action]
     peer: Liveness
     vc: Liveness = Liveness.UNKNOWN
+    wanted: Optional[Action] = None
 
 
 class Terms(NamedTuple):
@@ -157,7 +161,7 @@ class Core:
         self._listens = False
         self._listening_since = now
         self._last_decision = now
-        self._platform_lives = True
+        self.has_platform = True
         self._last_answer = now
         self._pending: Optional[Action] = None
         self._ended_at = now
@@ -209,10 +213,13 @@ class Core:
 
     def platform_lives(self, lives: bool) -> None:
         """The process of the own platform exists, or no longer does."""
-        self._platform_lives = lives
+        self.has_platform = lives
 
     def command_begun(self, command: Action) -> None:
-        """A start or a stop is about to be asked for. From the moment before a start on, the agent may run."""
+        """A start or a stop is about to be asked for. From the moment before a start on, the agent may run.
+
+        A stop may take the place of a start that has not ended.
+        """
         self._pending = command
         if command is Action.START:
             self.agent = AgentState.STARTING
@@ -223,6 +230,11 @@ class Core:
         self._ended_at = now
 
     # Conclusions
+
+    @property
+    def terms(self) -> Terms:
+        """The times that hold on this side."""
+        return Terms.of(self._config)
 
     @property
     def blind_after(self) -> float:
@@ -236,7 +248,7 @@ class Core:
 
     def platform_answers(self, now: float) -> bool:
         """Whether the own platform's process lives and its control answered within half of ``timeout``."""
-        return self._platform_lives and now - self._last_answer <= self.blind_after
+        return self.has_platform and now - self._last_answer <= self.blind_after
 
     def liveness(self, now: float) -> Liveness:
         """Return what is known of the other failover agent."""
@@ -271,7 +283,7 @@ class Core:
         command = self._command(action)
         if command is Action.START and now < self._hold_until:
             command = None
-        return Decision(action, command, peer)
+        return Decision(action, command, peer, wanted=None if action is Action.WAIT else action)
 
     def _command(self, action: Action) -> Optional[Action]:
         """Return the command that makes the managed agent as the action wants it, None if it is or may yet become."""

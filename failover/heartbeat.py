@@ -4,7 +4,8 @@ The message is a JSON object of this shape (version 1)::
 
     {"version": 1, "instance_name": "node-a", "vip_identity": "failover", "agent_vip_identity": "platform.driver",
      "agent_id": "primary", "mode": "simple", "timeout": 10.0, "heartbeat_period": 1.0,
-     "stop_grace": 10.0, "boot_id": "...", "sequence": 7, "heard_boot_id": "..." or null, "heard_sequence": 3 or null, "may_run": true}
+     "stop_grace": 10.0, "boot_id": "...", "sequence": 7, "heard_boot_id": "..." or null,
+     "heard_sequence": 3 or null, "may_run": true}
 
 The topics are those of the original agent, whose messages are empty, so that either side can be upgraded first.
 """
@@ -29,10 +30,10 @@ class MalformedHeartbeat(ValueError):
 class Heartbeat:
     """One heartbeat of a failover agent.
 
-    ``timeout``, ``heartbeat_period`` and ``stop_grace`` are seconds. ``boot_id`` is new at each start of the sending failover agent
-    and ``sequence`` counts up from 1 within it. ``heard_boot_id`` and ``heard_sequence`` name the heartbeat of the
-    receiver that the sender heard last, or are None. ``may_run`` is false only while the managed agent is known
-    not to run on the sender's platform.
+    ``timeout``, ``heartbeat_period`` and ``stop_grace`` are seconds. ``boot_id`` is new at each start of the sending
+    failover agent and ``sequence`` counts up from 1 within it. ``heard_boot_id`` and ``heard_sequence`` name the
+    heartbeat of the receiver that the sender heard last, or are None. ``may_run`` is false only while the managed agent
+    is known not to run on the sender's platform, and not to be about to.
     """
 
     instance_name: str

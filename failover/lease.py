@@ -21,7 +21,7 @@ Why the two never run at once. The primary runs only within ``timeout`` of a mom
 reached either VC or the secondary. In both cases the secondary hears it, or its own connection to VC has lapsed. So
 when the secondary's silence is over, the primary's last proof is older than that silence, and the primary has stopped.
 The other way round the same holds, and the primary's heartbeats keep the secondary from starting. Clocks may differ in
-rate by 1 %. The other side's ``stop_grace`` must not be shorter than a heartbeat period, which the configuration sees to.
+rate by 1 %. That ``stop_grace`` is not shorter than a heartbeat period, which this needs, the configuration sees to.
 
 A lease that was held when the failover agent ended may be taken up by its next start, if the managed agent still runs
 and the lease has not ended meanwhile; its end is on file (:mod:`failover.memory`).
@@ -73,6 +73,7 @@ class LeaseCore(Core):
         self._lease_on_file = remembered.lease_until if remembered.lease_until is not None else now
         self.holds_lease = self._lease_on_file > now
         self._taken_up = self.holds_lease
+        self._ran_last = False
         self._cadence_to_vc = Cadence(config.heartbeat_period, now)
         self._sent: Dict[int, float] = {}
         self._questions: Dict[int, float] = {}
@@ -100,9 +101,18 @@ class LeaseCore(Core):
             self._peer_instance = heartbeat.instance_name
         self._sight(heartbeat.may_run, now)
         acknowledged = self._acknowledged(heartbeat)
-        if acknowledged is not None and (self._contact is None or acknowledged > self._contact):
-            self._contact = acknowledged
+        if self._config.agent_id == "primary" and acknowledged is not None:
+            self._contact = acknowledged if self._contact is None else max(self._contact, acknowledged)
         return None
+
+    def agent_observed(self, state: AgentState, asked_at: float, now: float) -> None:
+        super().agent_observed(state, asked_at, now)
+        if self.agent in (AgentState.RUNNING, AgentState.STOPPED, AgentState.MISSING):
+            self._ran_last = self.agent is AgentState.RUNNING
+
+    def command_begun(self, command: Action) -> None:
+        super().command_begun(command)
+        self._ran_last = self._ran_last or command is Action.START
 
     def beat(self, now: float) -> Optional[Heartbeat]:
         return self._dated(super().beat(now), now)
@@ -157,6 +167,9 @@ class LeaseCore(Core):
         self.vcp_word = "no answer"
         self._vcp_in_vain = asked_at
 
+    def until_next_beat(self, now: float) -> float:
+        return min(super().until_next_beat(now), self._cadence_to_vc.until_next(now))
+
     # Conclusions
 
     @property
@@ -187,8 +200,8 @@ class LeaseCore(Core):
     @property
     def lease_until(self) -> float:
         """The moment at which the lease that is held ends, or one that is not held would."""
-        proofs = [proof + self.terms.timeout for proof in (self._vc_answer, self._proof_by_contact) if proof is not None]
-        return max(proofs + [self._lease_on_file])
+        proofs = [proof for proof in (self._vc_answer, self._contact) if proof is not None]
+        return max([self._lease_on_file] + [proof + self.terms.timeout for proof in proofs])
 
     def silent_since(self, now: float) -> Optional[float]:
         """Return since when VC has vouched for the other side's silence; None while it does not.
@@ -237,10 +250,13 @@ class LeaseCore(Core):
             action = Action.WAIT
         else:
             action = cell
-        return Decision(action, self._command(Action.START if self.holds_lease else Action.STOP), peer, vc)
+        wanted = Action.START if self.holds_lease else Action.STOP
+        return Decision(action, self._command(wanted), peer, vc, wanted)
 
     def _command(self, action: Action) -> Optional[Action]:
-        if action is Action.STOP and self.agent is AgentState.UNKNOWN and self._pending is None:
+        """A stop breaks off a start that is under way, and is due of what ran when it could last be observed."""
+        out_of_sight = self._pending is None and self.agent is AgentState.UNKNOWN and self._ran_last
+        if action is Action.STOP and (self._pending is Action.START or out_of_sight):
             return Action.STOP
         return super()._command(action)
 
@@ -278,10 +294,6 @@ class LeaseCore(Core):
         if self._peer_instance is None:
             return True
         return self._vcp_in_vain is not None and self._vcp_in_vain >= max(since, now - self.terms.timeout)
-
-    @property
-    def _proof_by_contact(self) -> Optional[float]:
-        return self._contact if self._config.agent_id == "primary" else None
 
     def _sight(self, running: bool, now: float) -> None:
         self._sighted = now

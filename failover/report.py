@@ -5,8 +5,9 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 from failover.config import Config
 from failover.core import Action, AgentState, Decision, Liveness
 from failover.heartbeat import Heartbeat
+from failover.lease import LeaseCore
 
-__all__ = ["Change", "Problems", "alert_context", "alert_key", "differences", "headline", "other_role"]
+__all__ = ["Change", "Problems", "alert_context", "alert_key", "differences", "headline", "other_role", "reason"]
 
 
 class Change(NamedTuple):
@@ -32,6 +33,11 @@ class Problems:
         "differ": "both sides are configured alike again",
         "rival": "only one {role} is heard again",
         "names": "the two platforms have different names again",
+        "signals": "{agent} no longer runs as another user",
+        "vc": "VOLTTRON Central answers again",
+        "isolated": "this primary is no longer isolated",
+        "copy": "{agent} runs here no more against the rules",
+        "memory": "what must outlive a restart is written down again",
     }
 
     def __init__(self, config: Config):
@@ -58,6 +64,8 @@ def differences(config: Config, mode: str, peer: Optional[Heartbeat]) -> Optiona
     if peer is not None:
         pairs += [("timeout", config.timeout, peer.timeout),
                   ("heartbeat_period", config.heartbeat_period, peer.heartbeat_period)]
+        if not config.simple_behavior:
+            pairs.append(("stop_grace", config.stop_grace, peer.stop_grace))
     texts = ["{} is {} here and {} on {}".format(name, own, other, peer.instance_name if peer else "the other side")
              for name, own, other in pairs if own != other]
     return "; ".join(texts) + ": configure both sides alike" if texts else None
@@ -73,32 +81,66 @@ def alert_key(config: Config) -> str:
     return "failover " + ("simple_" if config.simple_behavior else "") + config.agent_id
 
 
-def alert_context(config: Config, action: Action) -> str:
+def alert_context(config: Config, action: Action, peer: Liveness) -> str:
     """Return the context, known to alert filters, of a start or a stop of the managed agent."""
-    if config.agent_id == "primary":
-        words = "Starting agent {}" if action is Action.START else "Stopping agent {}"
-    elif action is Action.START:
+    if config.agent_id == "secondary" and action is Action.START:
         words = "Primary is inactive starting agent {}"
-    else:
+    elif config.agent_id == "secondary" and peer is Liveness.UP:
         words = "Primary is active stopping agent {}"
+    else:
+        words = "Starting agent {}" if action is Action.START else "Stopping agent {}"
     return words.format(config.agent_vip_identity)
 
 
 def headline(config: Config, instance: str, decision: Decision, state: AgentState, peer: Optional[Heartbeat]) -> str:
     """Return one line that says who is active and why."""
-    agent = config.agent_vip_identity
-    other = "{} {}".format(other_role(config), peer.instance_name) if peer else "the " + other_role(config)
+    names = dict(
+        agent=config.agent_vip_identity, state=state.value, here="{} {}".format(config.agent_id, instance),
+        other="{} {}".format(other_role(config), peer.instance_name) if peer else "the " + other_role(config),
+        timeout="{:g} s".format(config.timeout),
+        active="is active" if state is AgentState.RUNNING else "is not active yet",
+        heard={Liveness.UP: "heard", Liveness.UNKNOWN: "not heard yet", Liveness.DOWN: "not heard"}[decision.peer],
+        vc={Liveness.UP: "VC answers", Liveness.UNKNOWN: "VC has not answered yet",
+            Liveness.DOWN: "VC does not answer"}[decision.vc])
+    return _sentence(config, decision, state).format(**names)
+
+
+def _sentence(config: Config, decision: Decision, state: AgentState) -> str:
     if config.agent_id == "primary":
-        active = "is active" if state is AgentState.RUNNING else "is not active yet"
-        seen = {Liveness.UP: "heard", Liveness.UNKNOWN: "not heard yet", Liveness.DOWN: "not heard"}[decision.peer]
-        return "primary {} {}: the primary always runs {}, which is {}; {} {}".format(
-            instance, active, agent, state.value, other, seen)
+        if config.simple_behavior:
+            return "{here} {active}: the primary always runs {agent}, which is {state}; {other} {heard}"
+        if decision.action is Action.START:
+            return "{here} {active}: {vc}, {other} {heard}; {agent} is {state}"
+        if decision.action is Action.WAIT:
+            return "{here} waits until it is known that {agent} does not run on {other}: {vc}, {other} {heard}; " \
+                "{agent} is {state} here"
+        return "{here} is isolated: neither VC nor {other} answers; {agent} is {state} here"
+    if decision.action is Action.START:
+        verified = "" if config.simple_behavior else ", which VC verified"
+        return "{here} {active}: {other} not heard for {timeout}" + verified + "; {agent} is {state}"
     if decision.peer is Liveness.UP:
-        return "{} is active: heard within the last {:g} s; {} is {} on this secondary {}".format(
-            other, config.timeout, agent, "being stopped" if state is AgentState.RUNNING else state.value, instance)
-    if decision.peer is Liveness.UNKNOWN:
-        return "waiting up to {:g} s to hear {}; {} ({}) is left as it is on this secondary {}".format(
-            config.timeout, other, agent, state.value, instance)
-    active = "is active" if state is AgentState.RUNNING else "is not active yet"
-    return "secondary {} {}: {} not heard for {:g} s; {} is {}".format(
-        instance, active, other, config.timeout, agent, state.value)
+        stopping = "being stopped" if state is AgentState.RUNNING else "{state}"
+        return "{other} is active: heard within the last {timeout}; {agent} is " + stopping + " on this {here}"
+    if decision.action is Action.VERIFY:
+        return "verifying with VC that {other} is down: not heard for {timeout}; {agent} is {state} on this {here}"
+    if decision.action is Action.STOP:
+        return "{vc}, so that nobody can verify that {other} is down; {agent} is {state} on this {here}"
+    left = " ({state}) is left as it is" if config.simple_behavior else " is {state}"
+    return "waiting up to {timeout} to hear {other}; {agent}" + left + " on this {here}"
+
+
+def reason(config: Config, rules: LeaseCore, decision: Decision, now: float) -> str:
+    """Return one line with the figures of the moment: why this side runs the managed agent, or not yet, or not."""
+    other = other_role(config)
+    if rules.holds_lease:
+        return "lease held for {:.1f} s more, {}".format(
+            rules.lease_until - now, "VC answers" if decision.vc is Liveness.UP else "{} heard".format(other))
+    since = rules.silent_since(now)
+    if since is None:
+        silence = "silence of {} does not count while VC does not answer".format(other)
+    else:
+        silence = "{} silent for {:.1f} s of {:.1f} s".format(other, now - since, rules.silence_needed)
+    seen = {"runs": "VC sees {} running {}".format(other, config.agent_vip_identity),
+            "does not run": "VC sees {} not running {}".format(other, config.agent_vip_identity),
+            "no answer": "VC sees nothing of {}".format(other)}.get(rules.vcp_word)
+    return silence if seen is None else "{}, {}".format(silence, seen)

@@ -126,8 +126,10 @@ def test_the_secondary_gives_the_lease_up_when_it_sights_the_primary():
         assert side.decision.command is Action.STOP and side.core.may_run
 
 
-def test_what_cannot_be_observed_is_stopped_too():
-    side = Side("primary")
+def test_what_can_no_longer_be_observed_is_stopped_too():
+    side = Side("primary", lease_until=8.0)
+    side.state = AgentState.RUNNING
+    side.run(1)
     for _ in range(80):
         side.now += 0.25
         side.decision = side.core.decide(side.now)

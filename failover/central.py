@@ -1,0 +1,124 @@
+"""The connection to VOLTTRON Central's platform: heartbeats over its bus, questions to VC, and, through it, to VCP.
+
+What the answers mean is in :mod:`failover.lease`.
+"""
+
+import hashlib
+import logging
+from typing import Any, Callable, Dict, Optional, Set
+
+import gevent
+
+from failover.heartbeat import Heartbeat, MalformedHeartbeat
+from failover.link import Endpoint, Link, LinkError, RemoteError
+
+__all__ = ["Central", "pair_topic"]
+
+_log = logging.getLogger(__name__)
+
+# The VC agent of a platform (VCP) connects to VC's platform as <instance name>.platform.agent.
+_VCP_IDENTITY = "{}.platform.agent"
+
+# What remains to be seen of one question.
+_ECHO, _ANSWER = "echo", "answer"
+
+# Questions that are open at most. One that is older counts as unanswered.
+_QUESTIONS = 100
+
+
+def pair_topic(one_serverkey: str, other_serverkey: str, agent_vip_identity: str) -> str:
+    """Return the topic on VC's bus that is this pair's own, and that both sides know from the start."""
+    text = "\n".join(sorted([one_serverkey, other_serverkey]) + [agent_vip_identity])
+    return "failover/" + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Central:
+    """VC and its platform, as one side of a pair sees them.
+
+    :param identity: VC's VIP identity.
+    :param topic: the pair's own.
+    :param boot_id: that of the heartbeats which are this side's own.
+    :param answer_within: seconds after which the connection counts as dead.
+    :param probe_every: seconds of quiet after which the connection is tried.
+    :ivar hear: called with (sender, message) of what others publish on the pair's topic.
+    :ivar answered: called with the sequence number of a heartbeat that came back and whose question VC answered.
+    :ivar reset: called when the connection is new, or has ended.
+    :ivar on_change: called when it comes up or goes down, or becomes free to publish.
+    """
+
+    def __init__(self, endpoint: Endpoint, identity: str, topic: str, boot_id: str, answer_within: float,
+                 probe_every: float):
+        self.identity = identity
+        self.last_error: Optional[str] = None
+        self.hear: Callable[[str, Any], None] = lambda sender, message: None
+        self.answered: Callable[[int], None] = lambda sequence: None
+        self.reset: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
+        self.link = Link(endpoint, answer_within, probe_every, on_change=self._changed)
+        self.link.subscribe(topic, self._deliver)
+        self._topic = topic
+        self._boot_id = boot_id
+        self._answer_within = answer_within
+        self._was_up = False
+        self._missing: Dict[int, Set[str]] = {}
+
+    def publish_and_ask(self, heartbeat: Heartbeat) -> bool:
+        """Publish a heartbeat on VC's bus and ask VC; False if that cannot be done now. Waits for nothing."""
+        if not self.link.publish(self._topic, heartbeat.encode()):
+            return False
+        self._missing[heartbeat.sequence] = {_ECHO, _ANSWER}
+        if len(self._missing) > _QUESTIONS:
+            del self._missing[next(iter(self._missing))]
+        gevent.spawn(self._ask, heartbeat.sequence)
+        return True
+
+    def ask_vcp(self, instance_name: str, agent_vip_identity: str, timeout: float) -> Optional[bool]:
+        """Return whether an agent runs on the platform of that name, by the word of its VCP; None if it gives none.
+
+        :param timeout: seconds.
+        """
+        try:
+            agents = self.link.call(_VCP_IDENTITY.format(instance_name), "list_agents", timeout=timeout)
+            return any(agent["is_running"] for agent in agents if agent["identity"] == agent_vip_identity)
+        except (LinkError, RemoteError) as error:
+            _log.debug("VCP of %s: %s", instance_name, error)
+        except (LookupError, TypeError):
+            _log.warning("VCP of %s gave an answer that cannot be read", instance_name)
+        return None
+
+    def _ask(self, sequence: int) -> None:
+        try:
+            # Any agent answers this, of both VOLTTRONs.
+            self.link.call(self.identity, "health.get_status", timeout=self._answer_within)
+        except (LinkError, RemoteError) as error:
+            self._missing.pop(sequence, None)
+            self.last_error = str(error)
+        else:
+            self.last_error = None
+            self._seen(sequence, _ANSWER)
+
+    def _deliver(self, topic: str, sender: str, message: Any) -> None:
+        try:
+            heartbeat = Heartbeat.decode(message)
+        except MalformedHeartbeat:
+            heartbeat = None
+        if heartbeat is not None and heartbeat.boot_id == self._boot_id:
+            self._seen(heartbeat.sequence, _ECHO)
+        else:
+            self.hear(sender, message)
+
+    def _seen(self, sequence: int, what: str) -> None:
+        missing = self._missing.get(sequence)
+        if missing is None:
+            return
+        missing.discard(what)
+        if not missing:
+            del self._missing[sequence]
+            self.answered(sequence)
+
+    def _changed(self) -> None:
+        if self.link.up is not self._was_up:
+            self._was_up = self.link.up
+            self._missing.clear()
+            self.reset()
+        self.on_change()

@@ -1,0 +1,88 @@
+"""Processes on this machine: whether one still lives, and its end. Each is known by pid and start time together."""
+
+import logging
+import os
+import signal
+from typing import Optional
+
+import gevent
+import psutil
+from psutil import Process
+
+from failover import clock, compat
+
+__all__ = ["Process", "end", "find", "lives", "may_signal", "own_platform", "platform_on_file"]
+
+_log = logging.getLogger(__name__)
+
+_LOOK_EVERY = 0.05
+# An agent ends in order at SIGINT, and leaves the exit status 0.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+
+
+def find(pid: Optional[int]) -> Optional[Process]:
+    """Return the process that has this pid now, None if there is none."""
+    try:
+        return None if pid is None else Process(pid)
+    except psutil.Error:
+        return None
+
+
+def lives(process: Optional[Process]) -> bool:
+    """Whether it is still this process that has the pid, and has not ended."""
+    try:
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def may_signal(process: Optional[Process]) -> bool:
+    """Whether the system lets this process end that one. It does not if that one belongs to another user."""
+    try:
+        if process is not None:
+            os.kill(process.pid, 0)
+    except PermissionError:
+        return False
+    except ProcessLookupError:
+        pass
+    return True
+
+
+def end(process: Optional[Process], within: float) -> Optional[str]:
+    """End a process: ask it, tell it, kill it.
+
+    :param within: seconds, in equal parts for each of the three. What a kill takes comes on top.
+    :return: the signal after which it was gone; None if it was gone before, or is still there.
+    :raises PermissionError: the process is another user's.
+    """
+    for number in _SIGNALS:
+        if not lives(process):
+            return None
+        try:
+            process.send_signal(number)
+        except psutil.NoSuchProcess:
+            return None
+        except psutil.AccessDenied:
+            raise PermissionError("process {} belongs to another user".format(process.pid)) from None
+        deadline = clock.now() + max(within / len(_SIGNALS), _LOOK_EVERY)
+        while clock.now() < deadline:
+            if not lives(process):
+                return number.name
+            gevent.sleep(_LOOK_EVERY)
+    return None
+
+
+def own_platform() -> Optional[Process]:
+    """Return the process of the platform that this agent belongs to: that which started it."""
+    parent = Process().parent()
+    if "_LAUNCHED_BY_PLATFORM" in os.environ and parent is not None and parent.pid != 1:
+        return parent
+    return platform_on_file()
+
+
+def platform_on_file() -> Optional[Process]:
+    """Return the process that a platform wrote down as its own, None if there is none."""
+    try:
+        return find(compat.platform_pid())
+    except (OSError, ValueError):
+        return None
