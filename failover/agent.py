@@ -21,7 +21,7 @@ from failover import clock, compat, process
 from failover.central import Central, pair_topic
 from failover.config import Config, ConfigError
 from failover.control import ControlError
-from failover.core import Action, AgentState, Core, Decision, Liveness
+from failover.core import STALE, Action, AgentState, Core, Decision, Liveness
 from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, topic
 from failover.lease import LeaseCore, Remembered
 from failover.link import Link
@@ -69,7 +69,7 @@ class FailoverAgent(compat.Agent):
         if config.simple_behavior:
             self._rules = Core(config, self._instance, self.core.identity, boot_id, now)
         else:
-            self._memory = Memory(compat.data_folder())
+            self._memory = Memory(compat.data_folder(self))
             self._saved = self._memory.load()
             self._rules = LeaseCore(config, self._instance, self.core.identity, boot_id, now, self._saved)
             self._central = self._connect_to_vc(boot_id, within)
@@ -394,7 +394,7 @@ class FailoverAgent(compat.Agent):
         may_run_before = self._rules.peer.may_run if self._rules.peer else None
         refusal = self._rules.heard(heartbeat, clock.now())
         if refusal is not None:
-            if parsed is not None:
+            if refusal is not STALE or self._central is None:  # On two ways to here, one overtakes the other.
                 self._say_once("heartbeat of {} ignored: {}".format(sender, refusal))
             return
         self._other_mode = heartbeat.mode if heartbeat is not None else parsed[1]

@@ -51,9 +51,9 @@ def platform_pid() -> int:
     return int(Path(ClientContext.get_volttron_home(), "VOLTTRON_PID").read_text())
 
 
-def data_folder() -> Path:
-    """Return the folder for the data of this agent, which may not exist yet."""
-    return Path(ClientContext.get_volttron_home(), "agents", os.environ["AGENT_VIP_IDENTITY"], "data")
+def data_folder(agent: Agent) -> Path:
+    """Return the folder for the agent's data, which may not exist yet."""
+    return Path(ClientContext.get_volttron_home(), "agents", agent.core.identity, "data")
 
 
 def serverkey(agent: Agent) -> str:

@@ -23,7 +23,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 from failover.config import Config
 from failover.heartbeat import Heartbeat
 
-__all__ = ["Action", "AgentState", "Cadence", "Core", "Decision", "Liveness", "SIMPLE", "STANDARD", "Terms"]
+__all__ = ["Action", "AgentState", "Cadence", "Core", "Decision", "Liveness", "SIMPLE", "STALE", "STANDARD", "Terms"]
 
 
 class Liveness(Enum):
@@ -55,6 +55,9 @@ class AgentState(Enum):
 
 _UP, _UNKNOWN, _DOWN = Liveness.UP, Liveness.UNKNOWN, Liveness.DOWN
 _START, _STOP, _WAIT, _VERIFY = Action.START, Action.STOP, Action.WAIT, Action.VERIFY
+
+# Why a heartbeat is no sign of life that comes twice, or after one that was sent later.
+STALE = "it is not newer than the last one"
 
 # Of so many starts of the other failover agent it is remembered which heartbeat was the newest.
 _BOOTS = 16
@@ -359,5 +362,5 @@ class Core:
             self._rival = heartbeat.instance_name, now
             return "its sender {} is configured as {} too".format(heartbeat.instance_name, heartbeat.agent_id)
         if heartbeat.sequence <= self._newest.get(heartbeat.boot_id, 0):
-            return "it is not newer than the last one"
+            return STALE
         return None

@@ -1,4 +1,4 @@
-"""The pair of platforms that the platform tests share, and the end of their logs when a test fails."""
+"""The pairs of platforms that the platform tests share, and the end of their logs when a test fails."""
 
 import shutil
 import tempfile
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair import FAILOVER, REPOSITORY, Pair, wait
+from tests.central import Central
+from tests.pair import FAILOVER, MANAGED, REPOSITORY, Pair, wait
+from tests.recorder import Recorder
 
-PAIR = pytest.StashKey()
+PAIRS = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
@@ -30,18 +32,23 @@ def measured():
 def installed_pair(request, folder, measured):
     """Two platforms with both agents on each, the failover agents started. Tests take `pair`, which is in order."""
     pair = Pair(folder / "pair", measured)
-    request.config.stash[PAIR] = pair
+    request.config.stash.setdefault(PAIRS, {})["installed_pair"] = pair
     try:
         for side in pair.sides:
             measure_coverage(side.platform)
         pair.install()
         yield pair
-        for side in pair.sides:
-            if side.platform.pid:
-                side.platform.thaw()
-                side.platform.stop()
+        shut_down(pair)
     finally:
         pair.close()
+
+
+def shut_down(pair):
+    """Shut the platforms down in order: only then the failover agents write their coverage."""
+    for side in pair.sides:
+        if side.platform.pid:
+            side.platform.thaw()
+            side.platform.stop()
 
 
 @pytest.fixture
@@ -57,11 +64,7 @@ def restore(pair):
     """Bring the pair into its normal state, whatever a test before left behind."""
     for side in pair.sides:
         side.platform.thaw()
-        if side.platform.pid is None:
-            side.platform.power_off()
-            side.power_on()
-        if not side.runs(FAILOVER):
-            side.start_agent(FAILOVER)
+        side.bring_back()
     wait(lambda: is_normal(pair), 60, "the pair's normal state")
 
 
@@ -71,6 +74,71 @@ def is_normal(pair):
             and primary["health"] == secondary["health"] == "GOOD"
             and primary["other"]["liveness"] == secondary["other"]["liveness"] == "up"
             and not primary["other"]["may_run"] and secondary["other"]["may_run"])
+
+
+@pytest.fixture(scope="session")
+def installed_standard_pair(request, folder, measured):
+    """VOLTTRON Central, and a pair for standard failover. Tests take `standard_pair`, which is in order."""
+    central = Central(folder / "central")
+    pair = Pair(folder / "standard", measured, central)
+    request.config.stash.setdefault(PAIRS, {})["installed_standard_pair"] = pair
+    pair.recorder = Recorder([side.platform for side in pair.sides])
+    try:
+        central.install()
+        for side in pair.sides:
+            measure_coverage(side.platform)
+        pair.install()
+        for side in pair.sides:
+            side.config_file(MANAGED).write_text("{}\n")
+        pair.configurations = {file: file.read_text() for side in pair.sides
+                               for file in (side.config_file(FAILOVER), side.config_file(MANAGED))}
+        pair.recorder.start()
+        yield pair
+        pair.recorder.close()
+        shut_down(pair)
+    finally:
+        pair.close()
+        central.close()
+
+
+@pytest.fixture
+def standard_pair(installed_standard_pair):
+    """The pair for standard failover in its normal state, with `recorder`, which began anew.
+
+    In the end everything is brought in order again, and until then the managed agents have not run at once: for
+    longer than `allowed_overlap`, which is 0 unless the test sets it and says why.
+    """
+    pair = installed_standard_pair
+    restore_standard(pair)
+    for side in pair.sides:
+        side.observer.alerts.clear()
+    pair.recorder.clear()
+    pair.allowed_overlap = 0
+    yield pair
+    restore_standard(pair)
+    assert pair.recorder.longest_gap < 1, "the recorder did not get to look"
+    assert pair.recorder.overlap() <= pair.allowed_overlap, "both ran:\n" + pair.recorder.story()
+
+
+def restore_standard(pair):
+    """Bring the pair for standard failover into its normal state, whatever a test before left behind."""
+    for relay in pair.relays:
+        relay.resume()
+    for side in (pair.central,) + pair.sides:
+        side.platform.thaw()
+    pair.central.bring_back()
+    changed = [file for file, text in pair.configurations.items() if file.read_text() != text]
+    for file in changed:
+        file.write_text(pair.configurations[file])
+    for side in pair.sides:
+        if side.config_file(FAILOVER) in changed and side.platform.pid and side.runs(FAILOVER):
+            side.stop_agent(FAILOVER)
+        if side.config_file(MANAGED) in changed:
+            for process in side.platform.processes(MANAGED):
+                process.kill()
+        side.bring_back()
+    wait(lambda: is_normal(pair) and all(vc["liveness"] == "up" and vc["up"] for vc in (
+        side.status()["vc"] for side in pair.sides)), 60, "the normal state of the pair for standard failover")
 
 
 def measure_coverage(platform):
@@ -84,5 +152,7 @@ def measure_coverage(platform):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    if report.failed and PAIR in item.config.stash:
-        report.sections.append(("end of both platforms' logs", item.config.stash[PAIR].tails()))
+    if report.failed:
+        for fixture, pair in item.config.stash.get(PAIRS, {}).items():
+            if fixture in item.fixturenames:
+                report.sections.append(("end of the platforms' logs", pair.tails()))

@@ -6,7 +6,7 @@ from pathlib import Path
 import gevent
 
 from failover.link import Endpoint, Link, LinkError, RemoteError
-from tests.platforms import Platform, wait_for
+from tests.platforms import Platform, PlatformError, wait_for
 from tests.relay import Relay
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -14,6 +14,9 @@ MANAGED_AGENT = Path(__file__).resolve().parent / "managed_agent"
 MANAGED = "platform.driver"
 FAILOVER = "failover"
 CAPABILITIES = ["platform.control.start_agent", "platform.control.stop_agent", "platform.control.clear_status"]
+
+# Seconds. Generous: machines are shared, and what is waited for takes a few.
+LIMIT = 60
 
 # What makes a pair's configuration one of standard failover, beside where VOLTTRON Central is.
 STANDARD = dict(simple_behavior=False, stop_grace=2)
@@ -63,6 +66,49 @@ def wait(condition, timeout, what, interval=0.02):
     return wait_for(condition, timeout, what, interval, sleep=gevent.sleep)
 
 
+def await_status(side, condition, what):
+    """Wait until the failover agent's status fulfils the condition, and return it."""
+    last = {}
+
+    def fulfilled():
+        status = side.status()
+        if status is not None:
+            last.update(status)
+            return status if condition(status) else None
+
+    try:
+        return wait(fulfilled, LIMIT, what)
+    except TimeoutError as error:
+        raise TimeoutError("{}; the last status is {}".format(error, last)) from None
+
+
+def await_takeover(pair):
+    """Wait until the secondary is active, and has said so."""
+    secondary = pair.secondary
+    wait(secondary.runs, LIMIT, "takeover")
+    wait(lambda: ("BAD", "Primary is inactive starting agent " + MANAGED) in secondary.observer.alerts, LIMIT,
+         "the takeover's alert")
+    await_status(secondary, lambda status: status["health"] == "BAD"
+                 and "secondary node-secondary is active" in status["text"], "the takeover's health")
+
+
+def await_give_back(pair):
+    """Wait until the primary is active again, and the secondary has said so."""
+    secondary = pair.secondary
+    wait(lambda: pair.primary.runs() and not secondary.runs(), LIMIT, "give-back")
+    wait(lambda: ("GOOD", "Primary is active stopping agent " + MANAGED) in secondary.observer.alerts, LIMIT,
+         "the give-back's alert")
+
+
+def assert_undisturbed(pair, seconds):
+    """Let time pass: the primary's managed agent runs on, and has done so, and the secondary's has never run, since
+    the pair's recorder began."""
+    gevent.sleep(seconds)
+    assert pair.recorder.intervals(pair.secondary.platform) == [], pair.recorder.story()
+    assert len(pair.recorder.intervals(pair.primary.platform)) == 1, pair.recorder.story()
+    assert pair.primary.runs()
+
+
 class Side:
     """One platform of a pair, its role, and what can be done with its agents.
 
@@ -81,6 +127,22 @@ class Side:
         self.platform.start()
         if self.observer is None:
             self.observer = Observer(self.platform)
+
+    def bring_back(self, identity=FAILOVER):
+        """Start what does not run: the platform, after it has lost what was left of it, and this agent."""
+        if self.platform.pid is None:
+            self.platform.power_off()
+            self.power_on()
+        if not self.runs(identity):
+            try:
+                self.start_agent(identity)
+            except PlatformError:
+                if not self.runs(identity):  # The platform's monitor may have started it in the meantime.
+                    raise
+
+    def config_file(self, identity=FAILOVER):
+        """The configuration of an installed agent. It is read when the agent starts."""
+        return self.platform.home / "agents" / identity / "config"
 
     def config(self, other, central=None, **changes):
         """The shipped configuration of this role, with the other platforms filled in, and faster."""
