@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import gevent
 
@@ -85,9 +85,24 @@ def render(status: Dict[str, Any]) -> str:
     ]
     if link["last_error"]:
         rows.append(("", "last error: {}".format(link["last_error"])))
+    if status["vc"]:
+        rows += _rows_of_vc(status)
     if not status["platform_answers"]:
         rows.append(("own platform", "its control does not answer"))
     return "\n".join("{:14} {}".format(name, text) for name, text in rows)
+
+
+def _rows_of_vc(status: Dict[str, Any]) -> List[Tuple[str, str]]:
+    vc = status["vc"]
+    rows = [
+        ("VC", "{} {}; last answer {}".format(
+            vc["identity"], vc["liveness"],
+            "never" if vc["answer_age"] is None else _duration(vc["answer_age"]) + " ago")),
+        ("", "{} {}, for {}".format(vc["address"], "up" if vc["up"] else "down", _duration(vc["since"]))),
+    ]
+    if vc["last_error"]:
+        rows.append(("", "last error: {}".format(vc["last_error"])))
+    return rows + [("why", status["why"])]
 
 
 def _duration(seconds: float) -> str:

@@ -42,10 +42,14 @@ def test_the_server_key_may_be_in_the_address():
 
 
 @pytest.mark.parametrize("role", ["primary", "secondary"])
-def test_the_shipped_configurations_need_only_the_other_platform(role):
+def test_the_shipped_configurations_need_only_the_other_platforms(role):
     raw = json.loads((REPOSITORY / "config" / (role + ".json")).read_text())
     assert [line.split(":")[0] for line in problems(**raw)] == ["remote_serverkey"]
     assert Config.load(dict(raw, remote_serverkey=KEY)).agent_id == role
+    raw = json.loads((REPOSITORY / "config" / ("standard-" + role + ".json")).read_text())
+    assert [line.split(":")[0] for line in problems(**raw)] == ["remote_serverkey", "volttron_central_serverkey"]
+    config = Config.load(dict(raw, remote_serverkey=KEY, volttron_central_serverkey=KEY))
+    assert (config.agent_id, config.mode) == (role, "standard")
 
 
 def test_standard_failover_is_the_default_and_needs_to_know_where_vc_is():
