@@ -2,13 +2,14 @@
 PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.10 python3,\
     $(if $(shell $(p) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo yes),$(p))))
 
+# Test files that run at the same time. Most of them wait for platforms most of the time.
+JOBS ?= 4
+
 .PHONY: test demo bench clean
 
 test: .venv/ready
 	.venv/bin/python -m coverage erase
-	.venv/bin/python -m coverage run -m pytest $(ARGS)
-	.venv/bin/python -m coverage combine --quiet
-	.venv/bin/python -m coverage report
+	.venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 demo: .venv/ready
 	.venv/bin/python -m tests.demo

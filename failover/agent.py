@@ -58,7 +58,7 @@ class FailoverAgent(compat.Agent):
         self._config = config
         self._instance = compat.instance_name()
         self._topic = topic(config.agent_id, config.mode)
-        self._platform = process.own_platform()
+        self._platform = process.launcher() or _platform_on_file()
         self._wake = Event()
         within = min(max(config.timeout / 2, 0.5), 10.0)
         boot_id = uuid.uuid4().hex
@@ -277,7 +277,7 @@ class FailoverAgent(compat.Agent):
         if self._orphan_since is None:
             self._orphan_since = now
             _log.error("the platform's process is gone: no more heartbeats")
-        if now - self._orphan_since > self._config.timeout or process.lives(process.platform_on_file()):
+        if now - self._orphan_since > self._config.timeout or process.lives(_platform_on_file()):
             self._end_as_orphan()
         return False
 
@@ -537,6 +537,14 @@ def _persist(task: Callable[[], None]) -> None:
         except Exception:
             _log.exception("%s failed; it begins anew", task.__name__)
             gevent.sleep(1)
+
+
+def _platform_on_file() -> Optional[process.Process]:
+    """Return the process that a platform wrote down as its own, None if there is none."""
+    try:
+        return process.find(compat.platform_pid())
+    except (OSError, ValueError):
+        return None
 
 
 def _lives(platform: Optional[process.Process]) -> bool:

@@ -9,9 +9,9 @@ import gevent
 import psutil
 from psutil import Process
 
-from failover import clock, compat
+from failover import clock
 
-__all__ = ["Process", "end", "find", "lives", "may_signal", "own_platform", "platform_on_file"]
+__all__ = ["Process", "end", "find", "launcher", "lives", "may_signal"]
 
 _log = logging.getLogger(__name__)
 
@@ -72,17 +72,7 @@ def end(process: Optional[Process], within: float) -> Optional[str]:
     return None
 
 
-def own_platform() -> Optional[Process]:
-    """Return the process of the platform that this agent belongs to: that which started it."""
+def launcher() -> Optional[Process]:
+    """Return the process of the platform that started this one; None if no platform did."""
     parent = Process().parent()
-    if "_LAUNCHED_BY_PLATFORM" in os.environ and parent is not None and parent.pid != 1:
-        return parent
-    return platform_on_file()
-
-
-def platform_on_file() -> Optional[Process]:
-    """Return the process that a platform wrote down as its own, None if there is none."""
-    try:
-        return find(compat.platform_pid())
-    except (OSError, ValueError):
-        return None
+    return parent if "_LAUNCHED_BY_PLATFORM" in os.environ and parent is not None and parent.pid != 1 else None
