@@ -1,6 +1,5 @@
 """Processes on this machine: whether one still lives, and its end. Each is known by pid and start time together."""
 
-import logging
 import os
 import signal
 from typing import Optional
@@ -12,8 +11,6 @@ from psutil import Process
 from failover import clock
 
 __all__ = ["Process", "end", "find", "launcher", "lives", "may_signal"]
-
-_log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 0.05
 # An agent ends in order at SIGINT, and leaves the exit status 0.

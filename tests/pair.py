@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import gevent
+import yaml
 
 from failover.link import Endpoint, Link, LinkError, RemoteError
 from tests.platforms import Platform, PlatformError, wait_for
@@ -143,6 +144,11 @@ class Side:
     def config_file(self, identity=FAILOVER):
         """The configuration of an installed agent. It is read when the agent starts."""
         return self.platform.home / "agents" / identity / "config"
+
+    def configure(self, identity=FAILOVER, **changes):
+        """Change the configuration of an installed agent."""
+        file = self.config_file(identity)
+        file.write_text(yaml.safe_dump(dict(yaml.safe_load(file.read_text()), **changes)))
 
     def config(self, other, central=None, **changes):
         """The shipped configuration of this role, with the other platforms filled in, and faster."""
