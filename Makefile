@@ -5,6 +5,9 @@ PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.10 python3,\
 # Test files that run at the same time. Most of them wait for platforms most of the time.
 JOBS ?= 4
 
+# What the demo shows: simple or standard failover.
+MODE ?= simple
+
 .PHONY: test demo bench clean
 
 test: .venv/ready
@@ -12,7 +15,7 @@ test: .venv/ready
 	.venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 demo: .venv/ready
-	.venv/bin/python -m tests.demo
+	.venv/bin/python -m tests.demo $(MODE)
 
 bench: .venv/ready
 	.venv/bin/python -m tests.bench

@@ -134,6 +134,7 @@ class FailoverAgent(compat.Agent):
                 self._steering.stop(self._rules.terms.stop_grace)
             except ControlError as error:
                 _log.error("stopping %s: %s", self._config.agent_vip_identity, error)
+            self._write_down(self._rules.remembered._replace(lease_until=None))
         _log.info("stopped; %s is %s", self._config.agent_vip_identity,
                   "left as it is" if self._central is None else "stopped too")
 
@@ -225,7 +226,7 @@ class FailoverAgent(compat.Agent):
             self._decided_at, self._decided_on = now, datetime.now(timezone.utc)
             _log.info("decision: %s (was %s)", decision.action.value, before.action.value)
         if decision.wanted is not before.wanted:
-            self._steering.permit_at_once(Action.START, Action.STOP)
+            self._steering.want(decision.wanted)
         if decision.wanted is None or decision.wanted is self._announced:
             return
         if decision.command is None and self._announced is None:
@@ -262,11 +263,12 @@ class FailoverAgent(compat.Agent):
 
     def _ask_vcp(self, asked_at: float) -> None:
         runs = self._central.ask_vcp(self._rules.peer_instance, self._config.agent_vip_identity,
-                                     self._config.timeout / 4)
+                                     self._rules.vcp_within(asked_at))
         if runs is None:
             self._rules.vcp_silent(asked_at)
         else:
             self._rules.vcp_answered(runs, asked_at, clock.now())
+        self._wake.set()
 
     def _platform_lives(self, now: float) -> bool:
         """Whether our platform's process lives. Without it this agent and the managed agent are orphans. Both end after
@@ -306,16 +308,19 @@ class FailoverAgent(compat.Agent):
         while True:
             self._save_now.wait()
             self._save_now.clear()
-            remembered = self._rules.remembered
-            try:
-                gevent.get_hub().threadpool.apply(self._memory.save, (remembered,))
-            except OSError as error:
-                self._faults["memory"] = "{} cannot be written: {}; see `df` and `ls -l` there".format(
-                    self._memory.path, error)
+            self._write_down(self._rules.remembered)
+            if "memory" in self._faults:
                 gevent.sleep(_SUBSCRIBE_EVERY)
-            else:
-                self._faults.pop("memory", None)
-                self._saved = remembered
+
+    def _write_down(self, remembered: Remembered) -> None:
+        try:
+            gevent.get_hub().threadpool.apply(self._memory.save, (remembered,))
+        except OSError as error:
+            self._faults["memory"] = "{} cannot be written: {}; see `df` and `ls -l` there".format(
+                self._memory.path, error)
+        else:
+            self._faults.pop("memory", None)
+            self._saved = remembered
 
     def _call(self, peer: str, method: str, *args: Any, **kwargs: Any) -> Any:
         return self.vip.rpc.call(peer, method, *args, **kwargs).get()
@@ -394,7 +399,7 @@ class FailoverAgent(compat.Agent):
         may_run_before = self._rules.peer.may_run if self._rules.peer else None
         refusal = self._rules.heard(heartbeat, clock.now())
         if refusal is not None:
-            if refusal is not STALE or self._central is None:  # On two ways to here, one overtakes the other.
+            if refusal is not STALE:  # On two ways to here, or over a new connection, one overtakes the other.
                 self._say_once("heartbeat of {} ignored: {}".format(sender, refusal))
             return
         self._other_mode = heartbeat.mode if heartbeat is not None else parsed[1]
@@ -448,7 +453,8 @@ class FailoverAgent(compat.Agent):
 
         judge("missing", state is AgentState.MISSING, state in (AgentState.UNKNOWN, AgentState.STARTING),
               "{} is not installed here: run `vctl install` with `--vip-identity {}`".format(agent, agent))
-        judge("control", not self._rules.platform_answers(now), False,
+        deaf = not self._rules.platform_answers(now)  # Nothing was sent then, and nobody could answer.
+        judge("control", deaf, False,
               "control of this platform does not answer, so no heartbeats are sent: see `vctl status` and the "
               "platform's log")
         judge("link", self._link_lost(now), not self._link.up,
@@ -456,8 +462,8 @@ class FailoverAgent(compat.Agent):
         judge("refused", self._link.refusal is not None, False,
               "{} refuses our heartbeats: {}; see `vctl authz list` there".format(
                   self._config.remote_vip, self._link.refusal))
-        judge("peer", self._config.agent_id == "primary" and decision.peer is Liveness.DOWN,
-              decision.peer is Liveness.UNKNOWN,
+        judge("peer", self._config.agent_id == "primary" and decision.peer is Liveness.DOWN and not deaf,
+              decision.peer is Liveness.UNKNOWN or deaf,
               "secondary not heard for {:g} s: nobody would take over; see `vctl status` there".format(
                   self._rules.terms.timeout))
         differ = differences(self._config, self._other_mode, self._rules.peer)
@@ -472,10 +478,11 @@ class FailoverAgent(compat.Agent):
         judge("names", self._rules.peer is not None and self._rules.peer.instance_name == self._instance, False,
               "both platforms have the instance name {}: give them different ones".format(self._instance))
         if self._central is not None:
-            judge("vc", decision.vc is Liveness.DOWN, decision.vc is Liveness.UNKNOWN,
-                  "VC at {} does not answer: {}".format(self._config.volttron_central_vip, self._vc_error()))
-            judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP,
-                  decision.action is Action.WAIT,
+            judge("vc", decision.vc is Liveness.DOWN and not deaf, decision.vc is Liveness.UNKNOWN or deaf,
+                  "VC at {} does not answer: {}; see `vctl status` there".format(
+                      self._config.volttron_central_vip, self._vc_error()))
+            judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP and not deaf,
+                  decision.action is Action.WAIT or deaf,
                   "neither VC nor the secondary answers: {} must not run here".format(agent))
             if self._sees_unexpected_copy(decision, now):
                 found["copy"] = ("{} ran here, started by hand or by the platform, though this side may not run it: it "

@@ -34,12 +34,14 @@ class ManagedAgent:
 
     :param call: calls an agent of the own platform: ``call(peer, method, *args)`` returns the result.
     :param answer_within: seconds to wait for an answer to a question.
+    :ivar ended_badly: it does not run, and the platform may start it again, because its exit status was not 0.
     """
 
     def __init__(self, call: Callable[..., Any], identity: str, answer_within: float):
         self.identity = identity
         self.uuid: Optional[str] = None
         self.process: Optional[psutil.Process] = None
+        self.ended_badly = False
         self._call = call
         self._answer_within = answer_within
         self._look_up = True
@@ -73,6 +75,7 @@ class ManagedAgent:
                 self.process = process.find(pid)
             return AgentState.RUNNING
         self.process = None
+        self.ended_badly = bool(exit_code)
         self._look_up = True
         if ran:
             # It has just ended: perhaps because it was removed, or replaced by another version.
@@ -112,7 +115,7 @@ class ManagedAgent:
             self._ask("stop_agent", self.uuid, timeout=within)
 
     def forbid_restart(self) -> bool:
-        """Keep the platform from starting the agent again because it ended with an exit status other than 0.
+        """Keep the platform from starting the agent again if it has ended with an exit status other than 0.
 
         Control can only forget how all the agents ended that do not run now, not that of one.
 
@@ -121,10 +124,10 @@ class ManagedAgent:
         :raises ControlError: control did not answer, or answered with an error.
         """
         _, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
-        if not exit_code:
-            return False
-        self._ask("clear_status", True, timeout=self._answer_within)
-        return True
+        if exit_code:
+            self._ask("clear_status", True, timeout=self._answer_within)
+        self.ended_badly = False
+        return bool(exit_code)
 
     def is_installed(self, identity: str) -> bool:
         """Whether an agent with this identity is installed on the own platform.

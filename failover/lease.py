@@ -83,6 +83,7 @@ class LeaseCore(Core):
         self._sighted: Optional[float] = None
         self._sighted_running: Optional[float] = None
         self._vcp_asked: Optional[float] = None
+        self._vcp_is_asked = False
         self._vcp_in_vain: Optional[float] = None
         self.vcp_word: Optional[str] = None
 
@@ -150,12 +151,14 @@ class LeaseCore(Core):
         self._vc_unbroken_since = None
 
     def vcp_asked(self, now: float) -> None:
-        """The other platform's VCP is being asked."""
+        """The other platform's VCP is being asked. An answer or a silence follows within :meth:`vcp_within`."""
         self._vcp_asked = now
+        self._vcp_is_asked = True
 
     def vcp_answered(self, runs: bool, asked_at: float, now: float) -> None:
         """VCP answered whether the managed agent runs on its platform. If it does not, nobody runs it there."""
         self._settle(now)
+        self._vcp_is_asked = False
         self.vcp_word = "runs" if runs else "does not run"
         if runs:
             self._sight(True, now)
@@ -164,6 +167,7 @@ class LeaseCore(Core):
 
     def vcp_silent(self, asked_at: float) -> None:
         """VCP gave no answer, or there is none."""
+        self._vcp_is_asked = False
         self.vcp_word = "no answer"
         self._vcp_in_vain = asked_at
 
@@ -215,14 +219,23 @@ class LeaseCore(Core):
         return max(self._started, self._vc_unbroken_since, self._started if sighted is None else sighted)
 
     def wants_vcp(self, now: float) -> bool:
-        """Whether the other platform's VCP should be asked now: once a period during the other side's silence.
+        """Whether the other platform's VCP should be asked now: once a period in the other side's silence.
 
         The secondary goes on asking while it is active: a copy that came back without its failover agent ends that.
         """
         since, period = self.silent_since(now), self.terms.heartbeat_period
         return (self._peer_instance is not None and since is not None and now - since >= 2 * period
                 and (self._config.agent_id == "secondary" or not self.holds_lease)
-                and (self._vcp_asked is None or now - self._vcp_asked >= period))
+                and not self._vcp_is_asked and (self._vcp_asked is None or now - self._vcp_asked >= period))
+
+    def vcp_within(self, now: float) -> float:
+        """Return the seconds that VCP has for its answer: until just after the silence.
+
+        VCP asks every agent of its platform in turn, which takes 5 s for each that hangs. To take its delay for a "no"
+        would be to start a second copy.
+        """
+        since, period = self.silent_since(now), self.terms.heartbeat_period
+        return max(self.terms.timeout / 2, (now if since is None else since) + self.silence_needed + period / 2 - now)
 
     def vc(self, now: float) -> Liveness:
         """Return what is known of VC."""
@@ -293,7 +306,7 @@ class LeaseCore(Core):
             return False
         if self._peer_instance is None:
             return True
-        return self._vcp_in_vain is not None and self._vcp_in_vain >= max(since, now - self.terms.timeout)
+        return not self._vcp_is_asked and self._vcp_in_vain is not None and self._vcp_in_vain >= since
 
     def _sight(self, running: bool, now: float) -> None:
         self._sighted = now

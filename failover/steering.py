@@ -45,6 +45,7 @@ class Steering:
         self._wake = wake
         self._alert = alert
         self._watch_now = Event()
+        self._wanted: Optional[Action] = None
         self._current: Optional[gevent.Greenlet] = None
         self._pauses: Dict[Action, Iterator[float]] = {}
         self._not_before: Dict[Action, float] = {}
@@ -73,6 +74,8 @@ class Steering:
 
     def _observed(self, state: Optional[AgentState], asked_at: float, now: float) -> None:
         before = self._rules.agent
+        if state is AgentState.STOPPED and self.managed.ended_badly and not self._keep_stopped():
+            state = None
         if state is None:
             self._rules.platform_answered(now)
         else:
@@ -84,6 +87,23 @@ class Steering:
         if self._rules.agent is not before or state is AgentState.RUNNING and "stop" in self.faults:
             self._wake.set()
 
+    def _keep_stopped(self) -> bool:
+        """See to it that the platform does not start the agent again by itself where it should not run.
+
+        :return: whether the agent can be said not to run. If it may not be prevented, the agent is stopped again.
+        """
+        if self._wanted is not Action.STOP:
+            return True
+        try:
+            if self.managed.forbid_restart():
+                _log.info("the platform will not start %s again by itself", self.managed.identity)
+        except NotAuthorized:
+            self.faults["unauthorized"] = self._unauthorized()
+        except ControlError as error:
+            _log.warning("the platform may start %s again: %s", self.managed.identity, error)
+            return False
+        return True
+
     def _check_signals(self) -> None:
         if process.may_signal(self.managed.process):
             self.faults.pop("signals", None)
@@ -93,6 +113,12 @@ class Steering:
                 "run the platform without users of their own for agents".format(self.managed.identity))
 
     # Commands
+
+    def want(self, wanted: Optional[Action]) -> None:
+        """From now on the managed agent should run, should not, or is left as it is (None)."""
+        self._wanted = wanted
+        self.permit_at_once(Action.START, Action.STOP)
+        self._watch_now.set()
 
     def permit_at_once(self, *commands: Action) -> None:
         """Forget how often these commands were given: the next one need not wait."""
@@ -148,7 +174,7 @@ class Steering:
 
         :param grace: seconds, within which it is gone.
         :raises NotAuthorized: control refused; the process has been ended all the same.
-        :raises ControlError: it still runs, or may be started again by the platform.
+        :raises ControlError: it still runs.
         """
         deadline = clock.now() + grace
         refusal: Optional[ControlError] = None
@@ -159,8 +185,6 @@ class Steering:
             refusal = error
         if process.lives(self.managed.process):
             self.end_process(deadline - clock.now(), str(refusal) if refusal else "its platform is gone")
-            if self._rules.has_platform:
-                self._forbid_restart()
         elif refusal is not None and not isinstance(refusal, ControlSilent):
             raise refusal
         if isinstance(refusal, NotAuthorized):
@@ -181,15 +205,6 @@ class Steering:
             self._alert("process {} of {} was ended by {}: {}".format(target.pid, self.managed.identity, name, why))
         elif process.lives(target):
             raise ControlError("{}, and process {} does not end: run `kill -9 {}`".format(why, target.pid, target.pid))
-
-    def _forbid_restart(self) -> None:
-        """The platform starts agents again that ended with another exit status than 0: not this one."""
-        try:
-            if self.managed.forbid_restart():
-                _log.info("the platform will not start %s again by itself", self.managed.identity)
-        except ControlSilent as error:
-            _log.warning("the platform may start %s again, which would be stopped again: %s", self.managed.identity,
-                         error)
 
     # Authorization
 
