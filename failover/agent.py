@@ -479,8 +479,7 @@ class FailoverAgent(compat.Agent):
               "both platforms have the instance name {}: give them different ones".format(self._instance))
         if self._central is not None:
             judge("vc", decision.vc is Liveness.DOWN and not deaf, decision.vc is Liveness.UNKNOWN or deaf,
-                  "VC at {} does not answer: {}; see `vctl status` there".format(
-                      self._config.volttron_central_vip, self._vc_error()))
+                  "VC at {} does not answer: {}".format(self._config.volttron_central_vip, self._vc_error()))
             judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP and not deaf,
                   decision.action is Action.WAIT or deaf,
                   "neither VC nor the secondary answers: {} must not run here".format(agent))

@@ -92,7 +92,7 @@ class Central:
             self.link.call(self.identity, "health.get_status", timeout=self._answer_within)
         except (LinkError, RemoteError) as error:
             self._missing.pop(sequence, None)
-            self.last_error = "{}: {}".format(self.identity, error)
+            self.last_error = "{}: {}; does it run? See `vctl status` there".format(self.identity, error)
         else:
             self.last_error = None
             self._seen(sequence, _ANSWER)

@@ -94,6 +94,7 @@ class LeaseCore(Core):
         refusal = super().heard(heartbeat, now)
         if refusal is not None:
             return refusal
+        self.vcp_word = None  # It is asked, and its word counts, in the other side's silence.
         if heartbeat is None:
             self._sight(True, now)
             return None

@@ -133,8 +133,10 @@ def reason(config: Config, rules: LeaseCore, decision: Decision, now: float) -> 
     """Return one line with the figures of the moment: why this side runs the managed agent, or not yet, or not."""
     other = other_role(config)
     if rules.holds_lease:
-        return "lease held for {:.1f} s more, {}".format(
-            rules.lease_until - now, "VC answers" if decision.vc is Liveness.UP else "{} heard".format(other))
+        age = rules.vc_answer_age(now)
+        return "lease held for {:.1f} s more, VC {}, {} {}".format(
+            rules.lease_until - now, "never answered" if age is None else "answered {:.1f} s ago".format(age),
+            other, "up" if decision.peer is Liveness.UP else "not heard")
     since = rules.silent_since(now)
     if since is None:
         silence = "silence of {} does not count while VC does not answer".format(other)
