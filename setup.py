@@ -2,4 +2,4 @@
 
 from setuptools import setup
 
-setup(packages=["failover"])
+setup(packages=["failover", "failover.compat"])

@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import gevent
 
-from failover import clock, compat
-from failover.link import Link, LinkError, RemoteError
+from failover import compat
+from failover.link import LinkError, RemoteError, connected
 
 _ANSWER_WITHIN = 10.0
 
@@ -51,17 +51,8 @@ def _look(options: argparse.Namespace) -> int:
 
 
 def _ask(vip_identity: str) -> Dict[str, Any]:
-    connected = gevent.event.Event()
-    link = Link(compat.local_endpoint(), _ANSWER_WITHIN, _ANSWER_WITHIN, on_change=connected.set)
-    link.start()
-    try:
-        deadline = clock.now() + _ANSWER_WITHIN
-        while not link.up and clock.now() < deadline:
-            connected.wait(deadline - clock.now())
-            connected.clear()
+    with connected(compat.local_endpoint(), _ANSWER_WITHIN) as link:
         return link.call(vip_identity, "status", timeout=_ANSWER_WITHIN)
-    finally:
-        link.close()
 
 
 def render(status: Dict[str, Any]) -> str:

@@ -8,10 +8,10 @@ import binascii
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["Config", "ConfigError"]
+__all__ = ["Config", "ConfigError", "Known"]
 
 
 class ConfigError(ValueError):
@@ -20,6 +20,19 @@ class ConfigError(ValueError):
     def __init__(self, problems: List[str]):
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class Known(NamedTuple):
+    """What the own platform knows of others. It stands in for what the configuration does not say.
+
+    :ivar serverkeys: public keys of platforms by ``host:port``, from the store of known hosts.
+    :ivar central_vip: address of VC's platform, from the platform's own settings; "" if there is none.
+    :ivar central_serverkey: public key of that platform; "" if there is none.
+    """
+
+    serverkeys: Mapping[str, str] = {}
+    central_vip: str = ""
+    central_serverkey: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,9 +72,10 @@ class Config:
         return "simple" if self.simple_behavior else "standard"
 
     @classmethod
-    def load(cls, raw: Any) -> "Config":
+    def load(cls, raw: Any, known: Known = Known()) -> "Config":
         """Check what was read from the configuration file and return it as a Config.
 
+        :param known: for the keys of platforms, and in standard failover for where VC is, if not in the file.
         :raises ConfigError: with one line for each problem: key, value found, what is wanted.
         """
         if not isinstance(raw, Mapping):
@@ -77,11 +91,13 @@ class Config:
                 problems.append("{}: found {}; wanted: {}".format(key, _show(value), wanted))
             else:
                 values[key] = value
-        problems.extend(_across_keys(values))
+        problems += _fill_in_vc(values, known)
+        problems += _across_keys(values, known)
         if problems:
             raise ConfigError(problems)
         for address, key in _ADDRESSES:
-            values[address], values[key] = _split_address(values[address], values[key])
+            values[key] = next((found for found, _ in _keys_found(address, key, values, known)), "")
+            values[address] = urlsplit(values[address])._replace(query="", fragment="").geturl()
         return cls(**values)
 
 
@@ -123,6 +139,7 @@ def _seconds(value: Any) -> bool:
 
 _LONGEST = 86400
 _LONGEST_GRACE = 45
+_KEY_COMMAND = ("the 43 characters that `vctl auth servercred` prints there (on VOLTTRON 9 `vctl auth serverkey`)")
 _WANTED_SECONDS = "a number of seconds above 0, at most {}".format(_LONGEST)
 
 # Control of the own platform is asked once a second, and counts as silent after half of timeout.
@@ -133,8 +150,7 @@ _KEYS: Dict[str, Tuple[Callable[[Any], bool], str, Any]] = {
     "simple_behavior": (_boolean, "true (simple failover) or false (standard failover)", False),
     "remote_vip": (_address, 'VIP address of the other platform, such as "tcp://192.0.2.10:22916"', _REQUIRED),
     "remote_serverkey": (
-        _key_or_none, "public key of the other platform, the 43 characters that `vctl auth servercred` prints there",
-        ""),
+        _key_or_none, "public key of the other platform, " + _KEY_COMMAND, ""),
     "agent_vip_identity": (_identity, 'VIP identity of the agent to manage, such as "platform.driver"', _REQUIRED),
     "heartbeat_period": (_seconds, _WANTED_SECONDS, 1),
     "timeout": (_seconds, _WANTED_SECONDS, 10),
@@ -145,8 +161,7 @@ _KEYS: Dict[str, Tuple[Callable[[Any], bool], str, Any]] = {
         lambda value: value == "" or _address(value),
         'VIP address of VOLTTRON Central\'s platform, such as "tcp://192.0.2.30:22916"', ""),
     "volttron_central_serverkey": (
-        _key_or_none, "public key of VOLTTRON Central's platform, the 43 characters that `vctl auth servercred` prints "
-        "there", ""),
+        _key_or_none, "public key of VOLTTRON Central's platform, " + _KEY_COMMAND, ""),
     "volttron_central_identity": (_identity, 'VIP identity of VOLTTRON Central, such as "volttron.central"',
                                   "volttron.central"),
     "remote_instance_name": (
@@ -158,15 +173,25 @@ _KEYS: Dict[str, Tuple[Callable[[Any], bool], str, Any]] = {
 _ADDRESSES = (("remote_vip", "remote_serverkey"), ("volttron_central_vip", "volttron_central_serverkey"))
 
 
-def _across_keys(values: Mapping[str, Any]) -> List[str]:
+def _fill_in_vc(values: Dict[str, Any], known: Known) -> List[str]:
+    """Take VC's address from the platform's settings if standard failover needs it. Return what is wrong then."""
+    if values.get("simple_behavior") is not False or values.get("volttron_central_vip") != "":
+        return []
+    if known.central_vip and _address(known.central_vip):
+        values["volttron_central_vip"] = known.central_vip
+        return []
+    return ["volttron_central_vip: missing{}; wanted: {}, which standard failover asks before the secondary starts; or "
+            "simple_behavior: true".format(
+                ", and {}, as the platform's own settings have it, is no VIP address".format(_show(known.central_vip))
+                if known.central_vip else "", _KEYS["volttron_central_vip"][1])]
+
+
+def _across_keys(values: Mapping[str, Any], known: Known) -> List[str]:
     """Return the problems that only two keys together show. Keys with a problem of their own are absent."""
     problems = []
     for address, key in _ADDRESSES:
         if address in values and key in values and values[address]:
-            problems += _key_problems(address, values[address], key, values[key])
-    if values.get("simple_behavior") is False and values.get("volttron_central_vip") == "":
-        problems.append("volttron_central_vip: missing; wanted: {}, which standard failover asks before the secondary "
-                        "starts; or simple_behavior: true".format(_KEYS["volttron_central_vip"][1]))
+            problems += _key_problems(address, key, values, known)
     if "timeout" in values and "heartbeat_period" in values and "simple_behavior" in values:
         simple, period = values["simple_behavior"], values["heartbeat_period"]
         fewest = 2 if simple else 3
@@ -182,27 +207,29 @@ def _across_keys(values: Mapping[str, Any]) -> List[str]:
     return problems
 
 
-def _key_problems(address_name: str, address: str, key_name: str, key: str) -> List[str]:
-    wanted, key_in_address = _KEYS[key_name][1], _key_in_address(address)
-    problems = []
-    if not key and key_in_address is None:
-        problems.append("{}: found none, neither here nor in {}; wanted: {}".format(key_name, address_name, wanted))
-    if key_in_address is not None and not _curve_key(key_in_address):
-        problems.append("{}: found serverkey={}; wanted: {}".format(address_name, _show(key_in_address), wanted))
-    elif key and key_in_address is not None and key != key_in_address:
-        problems.append("{}: found {}, but {} carries serverkey={}; wanted: one of them, or the same in both".format(
-            key_name, _show(key), address_name, key_in_address))
-    return problems
+def _key_problems(address_name: str, key_name: str, values: Mapping[str, Any], known: Known) -> List[str]:
+    wanted, found = _KEYS[key_name][1], _keys_found(address_name, key_name, values, known)
+    if not found:
+        return ["{}: found none, neither here nor in {} nor among this platform's known hosts; wanted: {}".format(
+            key_name, address_name, wanted)]
+    for key, where in found:
+        if not _curve_key(key):
+            return ["{}: found {} {}; wanted: {}".format(key_name, _show(key), where, wanted)]
+    (key, where), others = found[0], [one for one in found if one[0] != found[0][0]]
+    return ["{}: found {} {}, but {} {}; wanted: one of them, or the same in both".format(
+        key_name, _show(key), where, _show(other), elsewhere) for other, elsewhere in others[:1]]
 
 
-def _split_address(address: str, key: str) -> Tuple[str, str]:
-    """Return the address without its query, and the server key from wherever it was given."""
-    return urlsplit(address)._replace(query="", fragment="").geturl(), key or _key_in_address(address) or ""
-
-
-def _key_in_address(address: str) -> Optional[str]:
-    found = parse_qs(urlsplit(address).query, keep_blank_values=True).get("serverkey")
-    return found[0] if found else None
+def _keys_found(address_name: str, key_name: str, values: Mapping[str, Any], known: Known) -> List[Tuple[str, str]]:
+    """Return each key that is given for the platform at this address, and where."""
+    address = urlsplit(values[address_name])
+    in_address = parse_qs(address.query, keep_blank_values=True).get("serverkey", [None])[0]
+    found = [(values[key_name] or None, "here"), (in_address, "in " + address_name)]
+    if address.netloc:
+        found.append((known.serverkeys.get(address.netloc), "among this platform's known hosts"))
+        if address_name == "volttron_central_vip" and address.netloc == urlsplit(known.central_vip).netloc:
+            found.append((known.central_serverkey or None, "in this platform's own settings"))
+    return [(key, where) for key, where in found if key is not None]
 
 
 def _curve_key(text: str) -> bool:

@@ -10,6 +10,7 @@ its one I/O thread, so that a name server that does not answer would silence the
 """
 
 import base64
+import contextlib
 import itertools
 import json
 import logging
@@ -24,7 +25,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from failover import clock
 
-__all__ = ["Endpoint", "Link", "LinkError", "RemoteError", "pauses"]
+__all__ = ["Endpoint", "Link", "LinkError", "RemoteError", "connected", "pauses"]
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,25 @@ def pauses(first: float, longest: float) -> Iterator[float]:
     while True:
         yield random.uniform(pause / 2, pause)
         pause = min(2 * pause, longest)
+
+
+@contextlib.contextmanager
+def connected(endpoint: "Endpoint", within: float) -> "Iterator[Link]":
+    """Provide a link for a few questions, and close it afterwards. It may not be up yet.
+
+    :param within: seconds in which it should come up, and that each round trip may take.
+    """
+    changed = Event()
+    link = Link(endpoint, within, within, on_change=changed.set)
+    link.start()
+    try:
+        deadline = clock.now() + within
+        while not link.up and clock.now() < deadline:
+            changed.wait(max(0.0, deadline - clock.now()))
+            changed.clear()
+        yield link
+    finally:
+        link.close()
 
 
 class Link:
@@ -130,9 +150,21 @@ class Link:
         :raises LinkError: the link is down, goes down, or no answer came in time.
         :raises RemoteError: the peer refused, or the method raised.
         """
+        return self._open_session().call(peer, method, args, timeout)
+
+    def query(self, name: str, timeout: float) -> Optional[str]:
+        """Ask the router of a platform of VOLTTRON 9 for one of its settings. One of VOLTTRON 11 might end at this.
+
+        :param timeout: seconds.
+        :return: None if the setting is not made.
+        :raises LinkError: as for :meth:`call`.
+        """
+        return self._open_session().query(name, timeout)
+
+    def _open_session(self) -> "_Session":
         if not self.up:
             raise LinkError(self.last_error or "not connected yet")
-        return self._session.call(peer, method, args, timeout)
+        return self._session
 
     def _run(self) -> None:
         delays = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
@@ -271,17 +303,24 @@ class _Session:
     def call(self, peer: str, method: str, args: tuple, timeout: float) -> Any:
         ident = self._new_id()
         request = {"jsonrpc": "2.0", "method": method, "params": list(args), "id": ident.decode()}
+        return self._request(peer, b"RPC", ident, json.dumps(request).encode(), method, timeout)
+
+    def query(self, name: str, timeout: float) -> Optional[str]:
+        return self._request("", b"query", self._new_id(), name.encode(), name, timeout)
+
+    def _request(self, peer: str, subsystem: bytes, ident: bytes, body: bytes, name: str, timeout: float) -> Any:
         result = self._calls[ident] = AsyncResult()
         limit = gevent.Timeout(timeout)
         try:
-            if not self._send(peer.encode(), b"RPC", ident, json.dumps(request).encode()):
+            if not self._send(peer.encode(), subsystem, ident, body):
                 raise self._silence()
             with limit:
                 return result.get()
         except gevent.Timeout as caught:
             if caught is not limit:
                 raise
-            raise LinkError("{} did not answer {} within {:g} s".format(peer, method, timeout)) from None
+            raise LinkError("{} did not answer {} within {:g} s".format(
+                peer or self._address, name, timeout)) from None
         finally:
             self._calls.pop(ident, None)
 
@@ -387,6 +426,9 @@ def _error_text(args: List[bytes]) -> str:
 
 
 def _settle(result: AsyncResult, subsystem: bytes, args: List[bytes]) -> None:
+    if subsystem == b"query":
+        result.set(args[1].decode(errors="replace") or None if len(args) > 1 else None)
+        return
     if subsystem != b"RPC" or not args:
         result.set_exception(RemoteError(_error_text(args)))
         return

@@ -4,8 +4,9 @@ VOLTTRON Central (VC) and VolttronCentralPlatform (VCP) do not exist on modular 
 VC, `health.get_status`, any agent answers; so a do-nothing agent under VC's identity stands for it. VCP, an agent of
 each managed platform, connects to VC's platform as ``<instance-name>.platform.agent`` and answers `list_agents` there.
 
-Run as ``python -m tests.central NAME ADDRESS SERVERKEY CENTRAL_ADDRESS CENTRAL_SERVERKEY``, this file is that stand-in
-for VCP, of the platform whose VOLTTRON_HOME is in its environment.
+Run as ``python -m tests.central NAME CONTROL ADDRESS SERVERKEY PUBLICKEY SECRETKEY CENTRAL_ADDRESS CENTRAL_SERVERKEY``,
+this file is that stand-in for VCP, of the platform whose VOLTTRON_HOME is in its environment and whose control has the
+identity CONTROL. It connects to both platforms with the keys PUBLICKEY and SECRETKEY.
 """
 
 import base64
@@ -47,10 +48,12 @@ class Vcp:
     """
 
     def __init__(self, side, central):
-        self.identity = side.platform.name + ".platform.agent"
+        self.identity = side.vcp_identity
         self._observer = central.observer
-        command = [sys.executable, "-m", "tests.central", side.platform.name,
-                   side.platform.address, side.platform.serverkey, side.to_central.address, central.platform.serverkey]
+        publickey, secretkey = side.platform.command_keys()
+        command = [sys.executable, "-m", "tests.central", side.platform.name, side.platform.control_identity,
+                   side.platform.address, side.platform.serverkey, publickey, secretkey,
+                   side.to_central.address, central.platform.serverkey]
         log = side.platform.root / "vcp.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(command, cwd=REPOSITORY, env=side.platform.env, start_new_session=True,
@@ -83,11 +86,13 @@ class _Vcp:
 
     :param own: the endpoint on the own platform.
     :param central: the endpoint on VC's platform.
+    :param control_identity: that of the own platform's control.
     :param pid: the platform's process.
     """
 
-    def __init__(self, own: Endpoint, central: Endpoint, pid: int):
+    def __init__(self, own: Endpoint, central: Endpoint, control_identity: str, pid: int):
         self._control = Link(own, answer_within=5, probe_every=1)
+        self._control_identity = control_identity
         self._pid = pid
         self._socket = zmq.Context().socket(zmq.DEALER)
         self._socket.linger = 0
@@ -134,8 +139,9 @@ class _Vcp:
 
         The real one adds the version, which control of this release of VOLTTRON fails to answer.
         """
-        agents = self._control.call("platform.control", "list_agents", timeout=5)
-        processes = {row[0]: row[2] for row in self._control.call("platform.control", "status_agents", timeout=5)}
+        agents = self._control.call(self._control_identity, "list_agents", timeout=5)
+        processes = {row[0]: row[2]
+                     for row in self._control.call(self._control_identity, "status_agents", timeout=5)}
         for agent in agents:
             pid, code = processes.get(agent["uuid"], (None, None))
             runs = pid is not None and code is None
@@ -165,13 +171,12 @@ def _lives(pid):
         return False
 
 
-def main(name, address, serverkey, central_address, central_serverkey):
+def main(name, control, address, serverkey, publickey, secretkey, central_address, central_serverkey):
     home = Path(os.environ["VOLTTRON_HOME"])
-    keys = json.loads((home / "credentials_store" / "control.connection.json").read_text())
-    own = Endpoint(address, serverkey, _OWN_IDENTITY, keys["publickey"], keys["secretkey"])
+    own = Endpoint(address, serverkey, _OWN_IDENTITY, publickey, secretkey)
     central = own._replace(address=central_address, serverkey=central_serverkey,
                            identity="{}.{}".format(name, _OWN_IDENTITY))
-    _Vcp(own, central, int((home / "VOLTTRON_PID").read_text())).run()
+    _Vcp(own, central, control, int((home / "VOLTTRON_PID").read_text())).run()
 
 
 if __name__ == "__main__":

@@ -142,11 +142,14 @@ def restore_standard(pair):
 
 
 def measure_coverage(platform):
-    """Have each failover agent's process of this platform measure its coverage, and no other process."""
-    [site_packages] = (platform.root / "env").glob("lib/python*/site-packages")
-    (site_packages / "measure.pth").write_text(
-        "import os; os.environ.get('AGENT_VIP_IDENTITY') == {!r} and "
-        "__import__('coverage').process_startup()\n".format(FAILOVER))
+    """Have each failover agent's process of this platform measure its coverage, and no other process.
+
+    A monolithic platform's agents run in an environment that is not ours to add anything to: they measure nothing.
+    """
+    for site_packages in (platform.root / "env").glob("lib/python*/site-packages"):
+        (site_packages / "measure.pth").write_text(
+            "import os; os.environ.get('AGENT_VIP_IDENTITY') == {!r} and "
+            "__import__('coverage').process_startup()\n".format(FAILOVER))
 
 
 @pytest.hookimpl(hookwrapper=True)

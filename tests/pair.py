@@ -31,10 +31,8 @@ class Observer:
 
     def __init__(self, platform: Platform, on_heartbeat=lambda topic, sender, message: None):
         self.alerts = []
-        store = platform.home / "credentials_store"
-        own = json.loads((store / "control.connection.json").read_text())
-        self.link = Link(Endpoint(platform.address, platform.serverkey, "test.observer",
-                                  own["publickey"], own["secretkey"]), answer_within=5, probe_every=1)
+        self.link = Link(Endpoint(platform.address, platform.serverkey, "test.observer", *platform.command_keys()),
+                         answer_within=5, probe_every=1)
         self.link.subscribe("alerts/", self._on_alert)
         self.link.subscribe("heartbeat/", on_heartbeat)
         self.link.start()
@@ -124,6 +122,11 @@ class Side:
         self.observer = None
         self.to_other = self.to_central = None
 
+    @property
+    def vcp_identity(self):
+        """Under which VCP of this platform connects to VC's."""
+        return self.platform.name + ".platform.agent"
+
     def power_on(self):
         self.platform.start()
         if self.observer is None:
@@ -143,7 +146,7 @@ class Side:
 
     def config_file(self, identity=FAILOVER):
         """The configuration of an installed agent. It is read when the agent starts."""
-        return self.platform.home / "agents" / identity / "config"
+        return self.platform.config_file(identity)
 
     def configure(self, identity=FAILOVER, **changes):
         """Change the configuration of an installed agent."""
@@ -162,13 +165,11 @@ class Side:
         return config
 
     def authorize(self):
-        self.platform.vctl("authz", "add", "agent", FAILOVER, "--rpc-capabilities", *CAPABILITIES)
+        self.platform.authorize(FAILOVER, CAPABILITIES)
 
     def register_at(self, other):
         """Make this side's failover agent known on the other platform."""
-        words = self.platform.vctl("auth", "agentcred", FAILOVER).split()
-        # With "=", because one key of 64 begins with "-".
-        other.platform.vctl("auth", "add", "{}.{}".format(self.platform.name, FAILOVER), "--publickey=" + words[-1])
+        other.platform.register("{}.{}".format(self.platform.name, FAILOVER), self.platform.publickey(FAILOVER))
 
     def start_agent(self, identity):
         self.platform.vctl("start", self.platform.uuid(identity))
@@ -224,6 +225,7 @@ class Pair:
             side.register_at(other)
             if self.central:
                 side.register_at(self.central)
+                self.central.platform.register(side.vcp_identity, side.platform.command_keys()[0])
         if start:
             for side in self.sides:
                 side.start_agent(FAILOVER)

@@ -1,9 +1,13 @@
-"""Starts real VOLTTRON 11 platforms on this machine, for the tests, the demo and the benchmark.
+"""Starts real VOLTTRON platforms on this machine, for the tests, the demo and the benchmark.
 
 Each platform behaves like a machine of its own: its own environment (site-packages), home directory,
 VOLTTRON_HOME and port. It can be stopped, powered off, crashed and frozen. Its processes are known by the
 VOLTTRON_HOME in their environment, so that orphans are found too. All times are in seconds. Linux only:
 processes are read from /proc.
+
+There are two kinds: modular VOLTTRON 11, out of the environment that this Python runs in, and monolithic VOLTTRON 9,
+out of a checkout and an environment of its own, which VOLTTRON_ROOT and VOLTTRON_PYTHON name. `Platform` is the
+monolithic one where these are set, else the modular one.
 
 Run as ``platforms.py reap VOLTTRON_HOME``, this file is the guard that `Platform.start` leaves beside a
 platform: when the process that started it is gone, however it ended, the guard kills all that belongs to it.
@@ -30,15 +34,22 @@ import psutil
 # that range can be connected to itself, and then holds the port against the platform that comes back.
 _PORTS = range(20000, 32000)
 
+# Where a monolithic VOLTTRON is: its checkout, and the Python of its environment.
+MONOLITHIC_ROOT, MONOLITHIC_PYTHON = os.environ.get("VOLTTRON_ROOT"), os.environ.get("VOLTTRON_PYTHON")
+
 # Variables of a surrounding platform, environment or poetry, which must not leak into ours.
 _FOREIGN = (
     "VOLTTRON_", "AGENT_", "_LAUNCHED_BY_PLATFORM", "POETRY_", "XDG_", "CONDA_", "PYTHONPATH", "PYTHONHOME")
 
-_SCRIPTS = {
+_MODULAR_SCRIPTS = {
     "volttron": "volttron.server.__main__",
     "vctl": "volttron.client.commands.control",
     "poetry": "poetry.console.application",
     "pip": "pip._internal.cli.main",
+}
+_MONOLITHIC_SCRIPTS = {
+    "volttron": "volttron.platform.main",
+    "vctl": "volttron.platform.control.control_parser",
 }
 
 # A process that was started with SIGINT ignored (a background job, nohup) hands that on, and the platform's
@@ -62,6 +73,14 @@ dependencies = []
 package-mode = false
 """
 
+# A crashed agent is looked for as often as on VOLTTRON 11, where 600 s are VOLTTRON 9's own choice.
+_MONOLITHIC_CONFIG = """[volttron]
+instance-name = {name}
+vip-address = {address}
+message-bus = zmq
+agent-monitor-frequency = 10
+"""
+
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -79,14 +98,22 @@ def wait_for(condition, timeout, what, interval=0.05, sleep=time.sleep):
     return result
 
 
-class Platform:
-    """One VOLTTRON 11 platform below the folder `root`, which must be empty and its alone.
+class BasePlatform:
+    """One VOLTTRON platform below the folder `root`, which must be empty and its alone.
 
     `extra_env` is added to the environment of the platform, its agents and its commands. `verbosity` is the
     platform's option for logging: "-v" shows the agents' INFO lines, "-vv" also costs DEBUG's CPU time.
     `on_command`, when set, is called with each vctl command line (a list) before it is run.
-    Whoever makes a Platform calls `close` in the end.
+    Whoever makes a platform calls `close` in the end.
+
+    Subclasses are of one kind of VOLTTRON, and have `control_identity`, under which control is called,
+    `needs_authorization`, whether an agent must be allowed to start and stop others, and `patience`, the seconds
+    within which a command or a start is done however busy the machine is.
     """
+
+    control_identity = None
+    needs_authorization = None
+    patience = None
 
     def __init__(self, root, name, extra_env=None, verbosity="-v"):
         self.name = name
@@ -94,7 +121,6 @@ class Platform:
         self.home = self.root / "home"
         self.log = self.root / "volttron.log"
         self.on_command = None
-        self._project = self.root / "project"
         self._verbosity = verbosity
         self._process = None
         self._guard = None
@@ -102,11 +128,56 @@ class Platform:
         self._vctl_lock = threading.Lock()
         if len(f"{self.home}/run/vip.socket") > 105:
             raise ValueError(f"{self.home}: too long a path for the socket that VOLTTRON makes below it")
-        self.env = _environment(self.root, self.home) | (extra_env or {})
-        self._project.mkdir()
-        (self._project / "pyproject.toml").write_text(_PROJECT.format(name=name))
+        self.env = self._environment() | (extra_env or {})
         self._port_claim, port = _claim_port()
         self.address = f"tcp://127.0.0.1:{port}"
+        self._command, self._folder = self._prepare()
+
+    # What differs between the kinds
+
+    def _environment(self):
+        """Make the environment, with scripts in `root`/env/bin, and return the variables that select it."""
+        raise NotImplementedError
+
+    def _prepare(self):
+        """Write what the platform wants to find; return the command that starts it, and in which folder."""
+        raise NotImplementedError
+
+    def _ask_serverkey(self):
+        raise NotImplementedError
+
+    def publickey(self, identity):
+        """Return the public key of an installed agent."""
+        raise NotImplementedError
+
+    def register(self, name, publickey):
+        """Make the key of an agent of another platform known here, under this name."""
+        raise NotImplementedError
+
+    def authorize(self, identity, capabilities):
+        """Let an agent call these methods of others."""
+        raise NotImplementedError
+
+    def protect_topic(self, topic):
+        """From now on, nobody may publish on this topic without being authorized to."""
+        raise NotImplementedError
+
+    def unprotect_topics(self):
+        raise NotImplementedError
+
+    def command_keys(self):
+        """Return the public and the secret key with which vctl connects."""
+        raise NotImplementedError
+
+    def config_file(self, identity):
+        """Return where the configuration of an installed agent is. It is read when the agent starts."""
+        raise NotImplementedError
+
+    def code_folder(self, identity):
+        """Return a folder in which a Python of the platform's environment can import the installed agent."""
+        raise NotImplementedError
+
+    # What is common to them
 
     @property
     def pid(self):
@@ -118,10 +189,10 @@ class Platform:
     def serverkey(self):
         """The platform's public key. It is asked once, from the running platform."""
         if self._serverkey is None:
-            self._serverkey = self.vctl("auth", "servercred").split()[-1]
+            self._serverkey = self._ask_serverkey()
         return self._serverkey
 
-    def start(self, timeout=60):
+    def start(self, timeout=None):
         """Start the platform and return when it answers vctl. Agents enabled for autostart start with it."""
         if self.pid:
             raise PlatformError(f"platform {self.name} runs already, as process {self.pid}")
@@ -129,11 +200,10 @@ class Platform:
             self._guard = subprocess.Popen(
                 [sys.executable, __file__, "reap", str(self.home)],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
-        command = ["volttron", "--dev", self._verbosity, "-l", str(self.log),
-                   "--instance-name", self.name, "--address", self.address]
+        timeout = timeout or self.patience
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._as_user(command), cwd=self._project, env=self.env, start_new_session=True,
+                self._as_user(self._command), cwd=self._folder, env=self.env, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + timeout
         self._wait(self._has_written_pid, timeout, "start")
@@ -146,7 +216,7 @@ class Platform:
         with contextlib.suppress(FileNotFoundError):
             return (self.home / "VOLTTRON_PID").read_text() == str(self.pid)
 
-    def vctl(self, *args, timeout=60, check=True):
+    def vctl(self, *args, timeout=None, check=True):
         """Run vctl and return what it printed. Another exit status than 0 raises PlatformError, if `check`.
 
         Commands from several threads run one after the other: all vctl use one identity on the message bus.
@@ -154,10 +224,10 @@ class Platform:
         command = ["vctl", *map(str, args)]
         if self.on_command:
             self.on_command(command)
-        return self._run(command, timeout, check)
+        return self._run(command, timeout or self.patience, check)
 
-    def install(self, source, identity=None, config=None, start=True, timeout=60):
-        """Install the agent in `source` (a wheel or a folder with pyproject.toml) and return its uuid.
+    def install(self, source, identity=None, config=None, start=True, timeout=None):
+        """Install the agent in `source` (a wheel or a folder with its source) and return its uuid.
 
         A folder is copied first, so that the build leaves nothing in it. `config` is a dict or a file.
         `timeout` is for the installation and, once more, for the start.
@@ -211,10 +281,11 @@ class Platform:
                     found.append(process)
         return found
 
-    def stop(self, timeout=60):
+    def stop(self, timeout=None):
         """Shut the platform and its agents down, as an operator does, and wait until the platform is gone."""
         if self.pid is None:
             return
+        timeout = timeout or self.patience
         deadline = time.monotonic() + timeout
 
         def gone():
@@ -317,28 +388,143 @@ class Platform:
         return f"{message.rstrip()}\n--- end of {self.log}:\n{self.tail()}"
 
 
-def _environment(root, home):
-    """Create an environment on top of the one that this Python runs in; return the variables that select it.
+class ModularPlatform(BasePlatform):
+    """A platform of VOLTTRON 11."""
 
-    What is installed goes into the new environment; what it does not have comes from the one below. HOME is
-    its own too: platforms that share a ~/.volttron_instances or a poetry cache disturb each other.
+    control_identity = "platform.control"
+    needs_authorization = True
+    patience = 60
+
+    def _environment(self):
+        """Create an environment on top of the one that this Python runs in.
+
+        What is installed goes into the new environment; what it does not have comes from the one below.
+        """
+        env = self.root / "env"
+        venv.create(env, symlinks=True)
+        [site_packages] = env.glob("lib/python*/site-packages")
+        below = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+        lines = [f"import site; site.addsitedir({path!r})\n" for path in below]
+        (site_packages / "below.pth").write_text("".join(lines))
+        return _variables(self.root, self.home, env / "bin" / "python", _MODULAR_SCRIPTS) | {
+            "POETRY_KEYRING_ENABLED": "false", "VIRTUAL_ENV": str(env)}
+
+    def _prepare(self):
+        project = self.root / "project"
+        project.mkdir()
+        (project / "pyproject.toml").write_text(_PROJECT.format(name=self.name))
+        return ["volttron", "--dev", self._verbosity, "-l", str(self.log),
+                "--instance-name", self.name, "--address", self.address], project
+
+    def _ask_serverkey(self):
+        return self.vctl("auth", "servercred").split()[-1]
+
+    def publickey(self, identity):
+        return self.vctl("auth", "agentcred", identity).split()[-1]
+
+    def register(self, name, publickey):
+        # With "=", because one key of 64 begins with "-".
+        self.vctl("auth", "add", name, "--publickey=" + publickey)
+
+    def authorize(self, identity, capabilities):
+        self.vctl("authz", "add", "agent", identity, "--rpc-capabilities", *capabilities)
+
+    def protect_topic(self, topic):
+        self.vctl("authz", "add", "topics", topic)
+        self._protected = topic
+
+    def unprotect_topics(self):
+        self.vctl("authz", "remove", "topics", self._protected)
+
+    def command_keys(self):
+        keys = json.loads((self.home / "credentials_store" / "control.connection.json").read_text())
+        return keys["publickey"], keys["secretkey"]
+
+    def config_file(self, identity):
+        return self.home / "agents" / identity / "config"
+
+    def code_folder(self, identity):
+        return self.root
+
+
+class MonolithicPlatform(BasePlatform):
+    """A platform of VOLTTRON 9."""
+
+    control_identity = "control"
+    needs_authorization = False
+    patience = 120
+
+    def _environment(self):
+        if not (MONOLITHIC_ROOT and MONOLITHIC_PYTHON):
+            raise ValueError("VOLTTRON_ROOT and VOLTTRON_PYTHON must say where a monolithic VOLTTRON is")
+        (self.root / "env" / "bin").mkdir(parents=True)
+        python = Path(MONOLITHIC_PYTHON).absolute()
+        variables = _variables(self.root, self.home, python, _MONOLITHIC_SCRIPTS) | {"PYTHONPATH": MONOLITHIC_ROOT}
+        script = self.root / "env" / "bin" / "python"
+        script.write_text(f'#!/bin/sh\nexec "{python}" "$@"\n')
+        script.chmod(0o755)
+        return variables
+
+    def _prepare(self):
+        self.home.mkdir()
+        (self.home / "config").write_text(_MONOLITHIC_CONFIG.format(name=self.name, address=self.address))
+        return ["volttron", self._verbosity, "-l", str(self.log)], self.root
+
+    def _ask_serverkey(self):
+        return self.vctl("auth", "serverkey").split()[-1]
+
+    def publickey(self, identity):
+        return next(line.split()[-1] for line in self.vctl("auth", "publickey").splitlines()
+                    if identity in line.split())
+
+    def register(self, name, publickey):
+        self.vctl("auth", "add", "--user_id", name, "--credentials", publickey)
+
+    def authorize(self, identity, capabilities):
+        """Nothing needs to be done: any agent may start and stop others."""
+
+    def protect_topic(self, topic):
+        self._protect([{"topic": topic, "capabilities": ["test"]}])
+
+    def unprotect_topics(self):
+        self._protect([])
+
+    def _protect(self, entries):
+        # The platform watches this file.
+        (self.home / "protected_topics.json").write_text(json.dumps({"write-protect": entries}))
+
+    def command_keys(self):
+        keys = json.loads((self.home / "keystores" / "control.connection" / "keystore.json").read_text())
+        return keys["public"], keys["secret"]
+
+    def config_file(self, identity):
+        [file] = self.code_folder(identity).glob("*.dist-info/config")
+        return file
+
+    def code_folder(self, identity):
+        [folder] = [file.parent for file in (self.home / "agents").glob("*/IDENTITY")
+                    if file.read_text().strip() == identity]
+        [dist_info] = folder.glob("*/*.dist-info")
+        return dist_info.parent
+
+
+Platform = MonolithicPlatform if MONOLITHIC_ROOT else ModularPlatform
+
+
+def _variables(root, home, python, scripts):
+    """Write scripts that run modules with this Python into `root`/env/bin; return variables that select them.
+
+    HOME is the platform's own too: platforms that share a ~/.volttron_instances or a poetry cache disturb each other.
     """
-    env = root / "env"
-    venv.create(env, symlinks=True)
-    [site_packages] = env.glob("lib/python*/site-packages")
-    below = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
-    lines = [f"import site; site.addsitedir({path!r})\n" for path in below]
-    (site_packages / "below.pth").write_text("".join(lines))
-    for name, module in _SCRIPTS.items():
-        script = env / "bin" / name
-        script.write_text(_SCRIPT.format(python=env / "bin" / "python", module=module))
+    folder = root / "env" / "bin"
+    for name, module in scripts.items():
+        script = folder / name
+        script.write_text(_SCRIPT.format(python=python, module=module))
         script.chmod(0o755)
     variables = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
     return variables | {
         "HOME": str(root),
-        "PATH": f"{env / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "POETRY_KEYRING_ENABLED": "false",
-        "VIRTUAL_ENV": str(env),
+        "PATH": os.pathsep.join([str(folder), str(Path(python).parent), os.environ["PATH"]]),
         "VOLTTRON_HOME": str(home),
     }
 

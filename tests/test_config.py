@@ -90,7 +90,7 @@ def test_what_standard_failover_wants_beyond(changes, words):
     (dict(remote_serverkey=""), ["remote_serverkey", "none", "vctl auth servercred"]),
     (dict(remote_serverkey="abc"), ["remote_serverkey", "'abc'", "43 characters"]),
     (dict(remote_serverkey=None), ["remote_serverkey", "None", "vctl auth servercred"]),
-    (dict(remote_vip="tcp://192.0.2.1:1?serverkey=abc", remote_serverkey=""), ["remote_vip", "'abc'", "43"]),
+    (dict(remote_vip="tcp://192.0.2.1:1?serverkey=abc", remote_serverkey=""), ["remote_serverkey", "'abc' in remote_vip", "43"]),
     (dict(remote_vip="tcp://192.0.2.1:1?serverkey=" + "y" * 42 + "A"), ["remote_serverkey", KEY, "y" * 42 + "A"]),
     (dict(agent_vip_identity=""), ["agent_vip_identity", "''", "platform.driver"]),
     (dict(heartbeat_period=0), ["heartbeat_period", "0", "above 0"]),

@@ -7,9 +7,11 @@ import pytest
 from failover import clock
 from failover.link import Link, LinkError, RemoteError
 from tests.pair import MANAGED, wait
+from tests.platforms import Platform
 from tests.relay import Relay
 
 LIMIT = 60
+CONTROL = Platform.control_identity
 
 
 @pytest.fixture
@@ -52,9 +54,9 @@ def await_down(link):
 def test_calls_are_answered_refused_or_given_up(connect, platform):
     link = connect(platform.platform.address)
     await_up(link)
-    assert link.call("platform.control", "identity_exists", MANAGED, timeout=5) == platform.platform.uuid(MANAGED)
-    with pytest.raises(RemoteError, match="NotImplementedError|nothing_of_this_name"):
-        link.call("platform.control", "nothing_of_this_name", timeout=5)
+    assert link.call(CONTROL, "identity_exists", MANAGED, timeout=5) == platform.platform.uuid(MANAGED)
+    with pytest.raises(RemoteError, match="nothing_of_this_name"):
+        link.call(CONTROL, "nothing_of_this_name", timeout=5)
     with pytest.raises(RemoteError, match="No route to host"):
         link.call("nobody", "anything", timeout=5)
     with pytest.raises(LinkError, match="test.observer did not answer"):
@@ -64,7 +66,7 @@ def test_calls_are_answered_refused_or_given_up(connect, platform):
 
 def test_a_call_without_a_connection_fails_at_once(connect):
     with pytest.raises(LinkError):
-        connect("tcp://127.0.0.1:1").call("platform.control", "list_agents", timeout=5)
+        connect("tcp://127.0.0.1:1").call(CONTROL, "list_agents", timeout=5)
 
 
 def test_what_is_wrong_is_said(connect, platform, relay):
@@ -98,7 +100,7 @@ def test_it_comes_back_though_the_router_still_holds_the_old_connection(connect,
     link.endpoint = link.endpoint._replace(address=second.address)
     try:
         await_up(link)
-        assert link.call("platform.control", "identity_exists", MANAGED, timeout=5)
+        assert link.call(CONTROL, "identity_exists", MANAGED, timeout=5)
     finally:
         link.close()
         second.close()

@@ -9,7 +9,7 @@ from email import message_from_string
 import pytest
 
 from tests.pair import FAILOVER, REPOSITORY
-from tests.platforms import Platform
+from tests.platforms import ModularPlatform
 
 IDENTITY_FILE = "volttron-failover-default-vip-id"
 
@@ -45,8 +45,8 @@ def test_the_wheel_requires_nothing_and_holds_the_default_identity(wheel):
     assert read(wheel, IDENTITY_FILE) == (REPOSITORY / "IDENTITY").read_text() == FAILOVER + "\n"
     assert "volttron-failover=failover.agent:main" in read(wheel, "entry_points.txt")
     with zipfile.ZipFile(wheel) as archive:
-        assert {path.split("/")[0] for path in archive.namelist() if ".dist-info/" not in path} == {
-            "failover", IDENTITY_FILE}
+        modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "failover").rglob("*.py")}
+        assert {path for path in archive.namelist() if ".dist-info/" not in path} == modules | {IDENTITY_FILE}
 
 
 def test_setup_py_makes_the_same_distribution(folder, wheel):
@@ -57,15 +57,14 @@ def test_setup_py_makes_the_same_distribution(folder, wheel):
         assert same[0][field] == same[1][field] is not None
     assert "eggsecutable = failover.agent:main" in read(ours, "entry_points.txt")
     with zipfile.ZipFile(ours) as archive:
-        modules = {path.name for path in (REPOSITORY / "failover").glob("*.py")}
-        assert {path for path in archive.namelist() if ".dist-info/" not in path} == {
-            "failover/" + name for name in modules}
+        modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "failover").rglob("*.py")}
+        assert {path for path in archive.namelist() if ".dist-info/" not in path} == modules
 
 
 def test_vctl_installs_the_wheel_under_the_default_identity(folder, wheel):
     root = folder / "wheel"
     root.mkdir()
-    platform = Platform(root, "wheel")
+    platform = ModularPlatform(root, "wheel")
     try:
         platform.start()
         uuid = platform.install(wheel, start=False)

@@ -7,9 +7,14 @@ import logging
 import os
 
 import gevent
-from volttron.client.logs import setup_logging
-from volttron.client.vip.agent import Agent, Core
-from volttron.utils import load_config, vip_main
+
+try:
+    from volttron.client.logs import setup_logging
+    from volttron.client.vip.agent import Agent, Core
+    from volttron.utils import load_config, vip_main
+except ImportError:
+    from volttron.platform.agent.utils import load_config, setup_logging, vip_main
+    from volttron.platform.vip.agent import Agent, Core
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +49,10 @@ class ManagedAgent(Agent):
 
 
 def main():
-    """The console script that the platform starts."""
+    """What the platform starts: modular VOLTTRON as a console script, the monolithic one by running this module."""
     setup_logging(level=logging.INFO)
     vip_main(ManagedAgent)
+
+
+if __name__ == "__main__":
+    main()

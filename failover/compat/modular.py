@@ -1,7 +1,4 @@
-"""All that differs between the VOLTTRONs this package runs on. Nothing else asks which one it is.
-
-Here for modular VOLTTRON 11.
-"""
+"""Modular VOLTTRON 11."""
 
 import json
 import logging
@@ -18,12 +15,14 @@ from volttron.utils import ClientContext, load_config
 from volttron.utils.commands import vip_main
 from volttron.utils.jsonrpc import RemoteError
 
+from failover.config import Known
 from failover.link import Endpoint
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "instance_name", "is_refusal", "load_config", "local_endpoint", "missing_authorizations",
-    "data_folder", "platform_pid", "remote_endpoint", "serverkey", "setup_logging", "subscribe", "vip_main"
+    "authorize_command", "data_folder", "instance_name", "is_refusal", "known_platforms", "load_config",
+    "local_endpoint", "missing_authorizations", "platform_pid", "serverkey", "setup_logging",
+    "subscribe", "vip_main"
 ]
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
@@ -61,10 +60,9 @@ def serverkey(agent: Agent) -> str:
     return agent.core.serverkey
 
 
-def remote_endpoint(agent: Agent, address: str, serverkey: str) -> Endpoint:
-    """Return where and as whom the agent connects to another platform: with its own keys, its name fully qualified."""
-    return Endpoint(address, serverkey, "{}.{}".format(instance_name(), agent.core.identity),
-                    agent.core.publickey, agent.core.secretkey)
+def known_platforms() -> Known:
+    """Return what the own platform knows of others: nothing. It has no setting for VC and no store of known hosts."""
+    return Known()
 
 
 def local_endpoint() -> Endpoint:

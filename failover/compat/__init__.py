@@ -1,0 +1,20 @@
+"""All that differs between the VOLTTRONs this package runs on. Nothing else asks which one it is.
+
+:mod:`failover.compat.modular` is for modular VOLTTRON 11, :mod:`failover.compat.monolithic` for monolithic VOLTTRON 9.
+Both have the same names, which are handed on here.
+"""
+
+from importlib.util import find_spec
+
+from failover.link import Endpoint
+
+if find_spec("volttron.client") is not None:
+    from failover.compat.modular import *  # noqa: F401, F403
+else:
+    from failover.compat.monolithic import *  # noqa: F401, F403
+
+
+def remote_endpoint(agent: Agent, address: str, serverkey: str) -> Endpoint:  # noqa: F405
+    """Return where and as whom the agent connects to another platform: with its own keys, its name fully qualified."""
+    return Endpoint(address, serverkey, "{}.{}".format(instance_name(), agent.core.identity),  # noqa: F405
+                    agent.core.publickey, agent.core.secretkey)

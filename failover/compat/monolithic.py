@@ -1,0 +1,153 @@
+"""Monolithic VOLTTRON 9."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+from urllib.parse import parse_qs, urlsplit
+
+from volttron.platform import get_address, get_home
+from volttron.platform.agent.known_identities import CONTROL, CONTROL_CONNECTION
+from volttron.platform.agent.utils import get_platform_instance_name as instance_name
+from volttron.platform.agent.utils import load_config, vip_main
+from volttron.platform.agent.utils import setup_logging as _setup_logging
+from volttron.platform.auth.auth_protocols.auth_zmq import ZMQClientAuthentication, ZMQClientParameters
+from volttron.platform.jsonrpc import RemoteError
+from volttron.platform.keystore import KeyStore, KnownHostsStore
+from volttron.platform.messaging.health import STATUS_BAD, STATUS_GOOD, Status
+from volttron.platform.vip.agent import RPC, Core
+from volttron.platform.vip.agent import Agent as _Agent
+
+from failover.config import Known
+from failover.link import Endpoint, LinkError, RemoteError as LinkRemoteError, connected
+
+__all__ = [
+    "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
+    "authorize_command", "data_folder", "instance_name", "is_refusal", "known_platforms", "load_config",
+    "local_endpoint", "missing_authorizations", "platform_pid", "serverkey", "setup_logging",
+    "subscribe", "vip_main"
+]
+
+_log = logging.getLogger(__name__)
+
+# As on VOLTTRON 11.
+AGENT_OPTIONS: Dict[str, Any] = {"enable_store": False, "heartbeat_autostart": True}
+
+# Seconds.
+_SETTINGS_WITHIN = 10.0
+
+
+class Agent(_Agent):
+    """VOLTTRON's agent, but one that outlives what its router cannot deliver.
+
+    When somebody calls a method of an agent and is gone before the answer, the router tells the agent so. VOLTTRON
+    fails to read this message (with pyzmq 26 the number in it is a name), and that ends the agent's connection and with
+    it the agent, with the exit status 0, so that the platform does not start it again.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        handle = self.core.subsystems["error"]
+
+        def survive(message: Any) -> None:
+            try:
+                handle(message)
+            except ValueError as error:
+                _log.debug("an error message of the router cannot be read: %s", error)
+
+        self.core.subsystems["error"] = survive
+
+
+def setup_logging() -> None:
+    """Log as VOLTTRON's agents do, at INFO. Its own modules would log each message at DEBUG, for much CPU time.
+
+    One of them also logs the agent's secret key.
+    """
+    _setup_logging(logging.INFO)
+    logging.getLogger("volttron.platform.vip.agent.core").setLevel(logging.WARNING)
+
+
+def platform_pid() -> int:
+    """Return the process id of the own platform, as it wrote it down.
+
+    :raises OSError, ValueError: there is no such file or no number in it.
+    """
+    return int(Path(get_home(), "VOLTTRON_PID").read_text())
+
+
+def data_folder(agent: Agent) -> Path:
+    """Return the folder for the agent's data, which the platform has made and keeps when the agent is upgraded.
+
+    An agent that was started by hand has none, and makes its own.
+    """
+    made = sorted(Path(get_home(), "agents").glob("{}/*/*.agent-data".format(agent.core.agent_uuid)))
+    return made[0] if made else Path(get_home(), agent.core.identity + ".agent-data")
+
+
+def serverkey(agent: Agent) -> str:
+    """Return the public key of the own platform."""
+    return parse_qs(urlsplit(agent.core.address).query)["serverkey"][0]
+
+
+def known_platforms() -> Known:
+    """Return what the own platform knows of others: the keys in its store of known hosts, and its own settings for VC.
+
+    Only the router knows the settings. Without its answer they count as not made.
+    """
+    serverkeys = KnownHostsStore().load()
+    try:
+        with connected(_settings_endpoint(), _SETTINGS_WITHIN) as link:
+            address, key = (link.query("volttron-central-" + name, _SETTINGS_WITHIN) for name in (
+                "address", "serverkey"))
+    except (LinkError, LinkRemoteError) as error:
+        _log.warning("the platform's settings for VC are not known: %s", error)
+        return Known(serverkeys)
+    return Known(serverkeys, address or "", key or "")
+
+
+def _settings_endpoint() -> Endpoint:
+    """The agent's own keys, under another identity: the router may hold a name for a moment after its end."""
+    identity = os.environ.get("AGENT_VIP_IDENTITY", "failover")
+    keys = ZMQClientAuthentication(ZMQClientParameters(
+        address=get_address(), identity=identity, agent_uuid=os.environ.get("AGENT_UUID"), volttron_home=get_home(),
+        publickey=os.environ.get("AGENT_PUBLICKEY"), secretkey=os.environ.get("AGENT_SECRETKEY"),
+        serverkey=os.environ.get("VOLTTRON_SERVERKEY")))
+    keys.create_authentication_parameters()
+    return Endpoint(get_address(), keys.serverkey, "{}.settings.{}".format(identity, os.getpid()), keys.publickey,
+                    keys.secretkey)
+
+
+def local_endpoint() -> Endpoint:
+    """Return where and as whom a command connects to the own platform, from the files in VOLTTRON_HOME.
+
+    Its keys are vctl's, its identity is its own: vctl's can be used by one at a time only.
+
+    :raises OSError: the platform has never run, or its files are another user's.
+    """
+    address = get_address()
+    file = KeyStore.get_agent_keystore_path(CONTROL_CONNECTION)
+    if not os.path.exists(file):
+        raise FileNotFoundError("{} is not there".format(file))
+    own = KeyStore(file)
+    return Endpoint(address, KnownHostsStore().serverkey(address), "failover.status.{}".format(os.getpid()),
+                    own.public, own.secret)
+
+
+def subscribe(agent: Agent, prefix: str, callback: Callable[..., None]) -> bool:
+    """Subscribe on the own platform and wait, without a limit, for the router's word; False if it was refused."""
+    return bool(agent.vip.pubsub.subscribe("pubsub", prefix, callback).get().get())
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an RPC failed because the caller lacks an authorization that can be given: none is needed."""
+    return False
+
+
+def missing_authorizations(call: Callable[..., Any], identity: str) -> List[str]:
+    """Return which of the authorizations it needs the agent with this identity lacks: it needs none."""
+    return []
+
+
+def authorize_command(identity: str) -> str:
+    """Return the command that grants the agent with this identity what it needs, which is nothing."""
+    return ""
