@@ -44,9 +44,10 @@ _CLOSE_WITHIN = 2.0
 _EXIT_CONFIG = 78
 _EXIT_ORPHAN = 1
 
-# How many are remembered before the memory is cleared.
+# How many are remembered at most.
 _SAID_ONCE = 100
 _SENDERS = 1000
+_OPEN_CALLS = 100
 
 
 class FailoverAgent(compat.Agent):
@@ -77,6 +78,7 @@ class FailoverAgent(compat.Agent):
         self._link = Link(compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey), within,
                           1.5 * config.heartbeat_period, on_change=self._wake.set)
         self._greenlets = []
+        self._open_calls = []
         self._decision = Decision(Action.WAIT, None, Liveness.UNKNOWN)
         self._decided_at = now
         self._decided_on = datetime.now(timezone.utc)
@@ -124,19 +126,25 @@ class FailoverAgent(compat.Agent):
     def _onstop(self, sender: Any, **kwargs: Any) -> None:
         """Simple failover leaves the managed agent as it is when its failover agent stops.
 
-        In standard failover a copy that nobody supervises would break the promise, so it is stopped too.
+        In standard failover a copy that nobody supervises would break the promise, so it is stopped too. So is one whose
+        platform is gone: VOLTTRON 9 stops orphans by itself, some seconds later.
         """
         gevent.killall(self._greenlets, timeout=_CLOSE_WITHIN)
         self._link.close()
+        stop_too = self._central is not None or not self._rules.has_platform
         if self._central is not None:
             self._central.link.close()
+        if stop_too:
             try:
                 self._steering.stop(self._rules.terms.stop_grace)
             except ControlError as error:
                 _log.error("stopping %s: %s", self._config.agent_vip_identity, error)
+        if self._central is not None:
             self._write_down(self._rules.remembered._replace(lease_until=None))
-        _log.info("stopped; %s is %s", self._config.agent_vip_identity,
-                  "left as it is" if self._central is None else "stopped too")
+        if self._rules.has_platform:
+            # Control of VOLTTRON 9, and with it the platform, ends when it answers somebody who is gone.
+            gevent.wait(self._open_calls, timeout=self._rules.terms.stop_grace)
+        _log.info("stopped; %s is %s", self._config.agent_vip_identity, "stopped too" if stop_too else "left as it is")
 
     @compat.RPC.export
     def status(self) -> Dict[str, Any]:
@@ -323,7 +331,9 @@ class FailoverAgent(compat.Agent):
             self._saved = remembered
 
     def _call(self, peer: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self.vip.rpc.call(peer, method, *args, **kwargs).get()
+        answer = self.vip.rpc.call(peer, method, *args, **kwargs)
+        self._open_calls = [one for one in self._open_calls if not one.ready()][-_OPEN_CALLS:] + [answer]
+        return answer.get()
 
     # Heartbeats of the other side
 
@@ -460,7 +470,7 @@ class FailoverAgent(compat.Agent):
         judge("link", self._link_lost(now), not self._link.up,
               "remote link lost: {}".format(self._link.last_error))
         judge("refused", self._link.refusal is not None, False,
-              "{} refuses our heartbeats: {}; see `vctl authz list` there".format(
+              "{} refuses our heartbeats: {}; see `vctl authz list` there (on VOLTTRON 9 `vctl auth list`)".format(
                   self._config.remote_vip, self._link.refusal))
         judge("peer", self._config.agent_id == "primary" and decision.peer is Liveness.DOWN and not deaf,
               decision.peer is Liveness.UNKNOWN or deaf,

@@ -4,6 +4,9 @@ It speaks VIP (the VOLTTRON Interconnect Protocol, version 1) over a CURVE-encry
 by answered round trips: when they stop, the connection is thrown away, socket and all, and built anew after a
 pause. Nothing a caller does here waits for the network, except :meth:`Link.call`, which has a time limit.
 
+An agent of VOLTTRON 9 ends for good when its answer finds that who asked is gone. A connection with open questions is
+therefore not closed by us as long as it may still bring the answers, also when another one has taken its place.
+
 VOLTTRON's own agent connection is not used for this. It stays "connected" when the remote is gone, its publish may
 never return, and it cannot be closed without leaks. Nor is its ZeroMQ context shared: a context resolves host names in
 its one I/O thread, so that a name server that does not answer would silence the agent's own platform too.
@@ -15,7 +18,7 @@ import itertools
 import json
 import logging
 import random
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import gevent
 import zmq.green as zmq
@@ -33,6 +36,7 @@ _PROTO = b"VIP1"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _QUEUED_EVENTS = 1000
 _CLOSE_WITHIN = 2.0
+_LAST_ANSWERS_WITHIN = 0.5
 _SECOND_NAME = "_2"
 _CONNECTED = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
 _ENDED = (zmq.EVENT_CLOSED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -108,6 +112,7 @@ class Link:
         self._retry = Event()
         self._context = zmq.Context()
         self._session: Optional[_Session] = None
+        self._fading: Optional[_Session] = None
         self._greenlet: Optional[gevent.Greenlet] = None
 
     def start(self) -> None:
@@ -116,9 +121,13 @@ class Link:
         self._greenlet = gevent.spawn(self._run)
 
     def close(self) -> None:
-        """Close the connection and give back what it held."""
+        """Close the connection and give back what it held. Open questions have a moment to be answered."""
         if self._greenlet is not None:
+            deadline = clock.now() + _LAST_ANSWERS_WITHIN
+            while self.up and self._session.unanswered and clock.now() < deadline:
+                gevent.sleep(_LAST_ANSWERS_WITHIN / 50)
             self._greenlet.kill(timeout=_CLOSE_WITHIN)
+            self._replace_fading(None)
 
     def retry_now(self) -> None:
         """Do not wait for the next attempt: there is a sign that the other platform is back."""
@@ -184,17 +193,28 @@ class Link:
                 if error.name_may_be_held:
                     second_name = not second_name
                 self._set(False, error)
+                if session.unanswered:
+                    self._replace_fading(session)
             except Exception as error:  # Whatever it is, it must not end the attempts.
                 if not isinstance(error, LinkError):
                     _log.warning("connection to %s: %r", self.endpoint.address, error)
                 self._set(False, error)
             finally:
                 self.up = False
-                session.close()
+                session.give_up_calls()
+                if session is not self._fading:
+                    session.close()
             if clock.now() - opened_at > _LONGEST_PAUSE:
                 delays = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
             self._retry.wait(next(delays))
             self._retry.clear()
+
+    def _replace_fading(self, session: "Optional[_Session]") -> None:
+        if self._fading is not None:
+            self._fading.close()
+        self._fading = session
+        if session is not None:
+            session.fade()
 
     def _set(self, up: bool, error: Optional[Exception] = None) -> None:
         if up != self.up:
@@ -237,11 +257,12 @@ class _Session:
         self._pending_since = 0.0
         self._publish_missed = False
         self._calls: Dict[bytes, AsyncResult] = {}
+        self.unanswered: Set[bytes] = set()
         self._ids = itertools.count(1)
         self._inbox = Queue(maxsize=_QUEUED_EVENTS)
         self._socket = None
         self._monitor = None
-        self._readers = []
+        self._greenlets = []
 
     def open(self, context: zmq.Context) -> None:
         """Connect and exchange hellos. Raises LinkError when that does not succeed in time."""
@@ -256,7 +277,7 @@ class _Session:
         self._socket.curve_publickey = _key_bytes(endpoint.publickey)
         self._socket.curve_secretkey = _key_bytes(endpoint.secretkey)
         self._monitor = self._socket.get_monitor_socket(_CONNECTED | _ENDED)
-        self._readers = [gevent.spawn(self._read_monitor), gevent.spawn(self._read_socket)]
+        self._greenlets = [gevent.spawn(self._read_monitor), gevent.spawn(self._read_socket)]
         self._socket.connect(self._address)
         reached = False
         deadline = clock.now() + self._link.answer_within
@@ -314,6 +335,9 @@ class _Session:
         try:
             if not self._send(peer.encode(), subsystem, ident, body):
                 raise self._silence()
+            self.unanswered.add(ident)
+            if len(self.unanswered) > _QUEUED_EVENTS:
+                self.unanswered.pop()
             with limit:
                 return result.get()
         except gevent.Timeout as caught:
@@ -325,12 +349,31 @@ class _Session:
             self._calls.pop(ident, None)
 
     def close(self) -> None:
-        gevent.killall(self._readers, timeout=_CLOSE_WITHIN)
+        if self._socket is None:
+            return
+        sock, self._socket = self._socket, None
+        gevent.killall(self._greenlets, timeout=_CLOSE_WITHIN)
         if self._monitor is not None:
-            self._socket.disable_monitor()
+            sock.disable_monitor()
             self._monitor.close(0)
-        if self._socket is not None:
-            self._socket.close(0)
+        sock.close(0)
+
+    def fade(self) -> None:
+        """From now on only wait for the answers to open questions, or the end of the connection."""
+        self._greenlets.append(gevent.spawn(self._fade))
+
+    def _fade(self) -> None:
+        while self.unanswered:
+            event, frames = self._inbox.get()
+            if event is not None and event & _ENDED:
+                break
+            if frames is not None and len(frames) > 3:
+                self.unanswered.discard(frames[3])
+        self._greenlets.remove(gevent.getcurrent())
+        self.close()
+
+    def give_up_calls(self) -> None:
+        """Have the callers told that no answer will come to them."""
         for result in self._calls.values():
             result.set_exception(LinkError("the connection to {} ended".format(self._address)))
 
@@ -356,6 +399,7 @@ class _Session:
             self._link.deliver(topic, sender, message)
             return
         self._last_answer = clock.now()
+        self.unanswered.discard(ident)
         if ident == self._pending:
             self._pending = None
             if subsystem == b"pubsub":
@@ -403,8 +447,11 @@ class _Session:
             self._inbox.put((None, self._socket.recv_multipart()))
 
     def _silence(self) -> _Silence:
-        return _Silence("{} did not answer within {:g} s: is that platform overloaded or frozen, or the network cut? "
-                        "See `vctl status` there".format(self._address, self._link.answer_within), self._shaken)
+        # VOLTTRON 9 leaves who has an unknown key without any answer.
+        stranger = "" if self._shaken else ", or does it not know our public key (`vctl auth add` there)"
+        return _Silence("{} did not answer within {:g} s: is that platform overloaded or frozen, or the network cut{}? "
+                        "See `vctl status` there".format(self._address, self._link.answer_within, stranger),
+                        self._shaken)
 
     def _why_ended(self, reached: bool) -> str:
         if not reached:
@@ -412,7 +459,7 @@ class _Session:
                     "See `vctl status` there".format(self._address))
         if not self._shaken:
             return ("{} broke off the handshake: the server key configured here is not its key, as `vctl auth "
-                    "servercred` prints it there".format(self._address))
+                    "servercred` (on VOLTTRON 9 `vctl auth serverkey`) prints it there".format(self._address))
         return "{} closed the connection before it said hello".format(self._address)
 
 

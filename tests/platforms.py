@@ -107,13 +107,15 @@ class BasePlatform:
     Whoever makes a platform calls `close` in the end.
 
     Subclasses are of one kind of VOLTTRON, and have `control_identity`, under which control is called,
-    `needs_authorization`, whether an agent must be allowed to start and stop others, and `patience`, the seconds
-    within which a command or a start is done however busy the machine is.
+    `needs_authorization`, whether an agent must be allowed to start and stop others, `patience`, the seconds within
+    which a command or a start is done however busy the machine is, and `settles_within`, the seconds after an agent's
+    start until VOLTTRON has done what belongs to it.
     """
 
     control_identity = None
     needs_authorization = None
     patience = None
+    settles_within = None
 
     def __init__(self, root, name, extra_env=None, verbosity="-v"):
         self.name = name
@@ -394,6 +396,7 @@ class ModularPlatform(BasePlatform):
     control_identity = "platform.control"
     needs_authorization = True
     patience = 60
+    settles_within = 0
 
     def _environment(self):
         """Create an environment on top of the one that this Python runs in.
@@ -453,6 +456,9 @@ class MonolithicPlatform(BasePlatform):
     control_identity = "control"
     needs_authorization = False
     patience = 120
+    # Its authorization service writes to all peers when an agent has started, and fails for good where a peer has just
+    # gone: so none should go then.
+    settles_within = 5
 
     def _environment(self):
         if not (MONOLITHIC_ROOT and MONOLITHIC_PYTHON):

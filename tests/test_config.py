@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from failover.config import Config, ConfigError
+from failover.config import Config, ConfigError, Known
 from tests.pair import REPOSITORY
 
 KEY = "x" * 42 + "A"
@@ -16,10 +16,10 @@ GOOD = {
 STANDARD = dict(GOOD, simple_behavior=False, volttron_central_vip="tcp://192.0.2.3:22916?serverkey=" + KEY)
 
 
-def problems(**changes):
+def problems(known=Known(), **changes):
     raw = {key: value for key, value in dict(GOOD, **changes).items() if value is not ...}
     with pytest.raises(ConfigError) as error:
-        Config.load(raw)
+        Config.load(raw, known)
     assert len(error.value.problems) == len(str(error.value).splitlines())
     return error.value.problems
 
@@ -61,6 +61,43 @@ def test_standard_failover_is_the_default_and_needs_to_know_where_vc_is():
         "standard", "tcp://192.0.2.3:22916", KEY)
     assert (config.volttron_central_identity, config.stop_grace, config.remote_instance_name) == (
         "volttron.central", 10, "")
+
+
+# What the platform knows
+
+OTHER_KEY = "y" * 42 + "A"
+HOSTS = Known(serverkeys={"192.0.2.1:22916": OTHER_KEY, "192.0.2.3:22916": OTHER_KEY})
+
+
+def test_a_key_that_the_platform_knows_need_not_be_configured():
+    config = Config.load(dict(GOOD, remote_serverkey=""), HOSTS)
+    assert (config.remote_vip, config.remote_serverkey) == ("tcp://192.0.2.1:22916", OTHER_KEY)
+    config = Config.load(dict(GOOD, remote_serverkey=OTHER_KEY), HOSTS)
+    assert config.remote_serverkey == OTHER_KEY
+    [line] = problems(HOSTS, remote_serverkey="", remote_vip="tcp://192.0.2.1:22917")
+    assert line.startswith("remote_serverkey: found none") and "known hosts" in line
+
+
+@pytest.mark.parametrize("changes", [{}, dict(remote_vip="tcp://192.0.2.1:22916?serverkey=" + KEY, remote_serverkey="")])
+def test_a_key_other_than_the_one_that_the_platform_knows_is_an_error(changes):
+    [line] = problems(HOSTS, **changes)
+    assert line.startswith("remote_serverkey") and KEY in line and OTHER_KEY in line and "known hosts" in line
+
+
+def test_where_vc_is_may_be_in_the_platforms_settings():
+    raw = dict(GOOD, simple_behavior=False)
+    for known in (Known({}, "tcp://192.0.2.3:22916", OTHER_KEY), Known({"192.0.2.3:22916": OTHER_KEY}, "tcp://192.0.2.3:22916")):
+        config = Config.load(raw, known)
+        assert (config.volttron_central_vip, config.volttron_central_serverkey) == ("tcp://192.0.2.3:22916", OTHER_KEY)
+        assert Config.load(GOOD, known).volttron_central_vip == "", "simple failover does not need it"
+    own = Config.load(dict(STANDARD, volttron_central_vip="tcp://192.0.2.4:1?serverkey=" + KEY), known)
+    assert (own.volttron_central_vip, own.volttron_central_serverkey) == ("tcp://192.0.2.4:1", KEY)
+    [line] = problems(Known({}, "tcp://192.0.2.3:22916", OTHER_KEY), **dict(STANDARD, remote_serverkey=KEY))
+    assert line.startswith("volttron_central_serverkey") and KEY in line and OTHER_KEY in line and "settings" in line
+    [line] = problems(Known({}, "tcp://192.0.2.3:22916"), simple_behavior=False)
+    assert line.startswith("volttron_central_serverkey: found none")
+    [line] = problems(Known({}, "https://vc.example.org:8443"), simple_behavior=False)
+    assert line.startswith("volttron_central_vip: missing, and 'https://vc.example.org:8443'") and "tcp://" in line
 
 
 @pytest.mark.parametrize("changes, words", [

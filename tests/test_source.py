@@ -1,0 +1,53 @@
+"""The source itself: what the oldest Python accepts, and that both kinds of VOLTTRON are offered the same."""
+
+import ast
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.pair import REPOSITORY
+
+OLDEST = (3, 8)
+SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
+
+# These need neither VOLTTRON nor anything else that must be installed.
+INDEPENDENT = ["clock", "config", "core", "heartbeat", "lease", "memory", "report"]
+
+
+def oldest_python():
+    """Return an interpreter of the oldest Python, or None."""
+    found = shutil.which("python{}.{}".format(*OLDEST))
+    # A version manager's stand-in for an interpreter that is not there fails.
+    return found if found and subprocess.run([found, "-V"], capture_output=True, timeout=60).returncode == 0 else None
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_the_oldest_python_can_read_it(source):
+    ast.parse(source.read_text(), feature_version=OLDEST)
+
+
+@pytest.mark.skipif(oldest_python() is None, reason="there is no Python {}.{}".format(*OLDEST))
+def test_the_oldest_python_compiles_it_and_imports_what_needs_nothing_else(tmp_path):
+    def run(*arguments):
+        done = subprocess.run([oldest_python(), *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=60,
+                              env=dict(os.environ, PYTHONPYCACHEPREFIX=str(tmp_path)))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("-m", "compileall", "-q", "failover")
+    run("-W", "error", "-c", "import " + ", ".join("failover." + module for module in INDEPENDENT))
+
+
+def test_both_kinds_of_volttron_are_offered_the_same():
+    offered = {}
+    for kind in ("modular", "monolithic"):
+        tree = ast.parse((REPOSITORY / "failover" / "compat" / (kind + ".py")).read_text())
+        [names] = [ast.literal_eval(node.value) for node in tree.body
+                   if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"]
+        functions = {node.name: ast.dump(node.args) for node in tree.body if isinstance(node, ast.FunctionDef)}
+        offered[kind] = names, {name: functions[name] for name in names if name in functions}
+    (modular, modular_functions), (monolithic, monolithic_functions) = offered.values()
+    assert modular == monolithic
+    both = modular_functions.keys() & monolithic_functions.keys()
+    assert {name: modular_functions[name] for name in both} == {name: monolithic_functions[name] for name in both}
