@@ -2,15 +2,12 @@
 
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
-import gevent
 import pytest
 
 from tests.central import Central
 from tests.pair import FAILOVER, MANAGED, REPOSITORY, Pair, wait
-from tests.platforms import Platform
 from tests.recorder import Recorder
 
 PAIRS = pytest.StashKey()
@@ -69,14 +66,7 @@ def restore(pair):
         side.platform.thaw()
         side.bring_back()
     wait(lambda: is_normal(pair), 60, "the pair's normal state")
-    settle(pair)
-
-
-def settle(pair):
-    """Wait until VOLTTRON has done what it does after an agent's start."""
-    since = min(time.time() - process.create_time() for side in pair.sides for identity in (FAILOVER, MANAGED)
-                for process in side.platform.processes(identity))
-    gevent.sleep(max(0, Platform.settles_within - since))
+    pair.settle()
 
 
 def is_normal(pair):
@@ -150,7 +140,7 @@ def restore_standard(pair):
         side.bring_back()
     wait(lambda: is_normal(pair) and all(vc["liveness"] == "up" and vc["up"] for vc in (
         side.status()["vc"] for side in pair.sides)), 60, "the normal state of the pair for standard failover")
-    settle(pair)
+    pair.settle()
 
 
 def measure_coverage(platform):

@@ -1,6 +1,7 @@
 """Two platforms with the failover agent and a managed agent on each, and an observer on each message bus."""
 
 import json
+import time
 from pathlib import Path
 
 import gevent
@@ -115,10 +116,10 @@ class Side:
     go; without, they are None.
     """
 
-    def __init__(self, folder: Path, role: str, extra_env=None, **options):
+    def __init__(self, folder: Path, role: str, extra_env=None, kind=Platform, **options):
         folder.mkdir(parents=True)
         self.role = role
-        self.platform = Platform(folder, "node-" + role, extra_env=extra_env, **options)
+        self.platform = kind(folder, "node-" + role, extra_env=extra_env, **options)
         self.observer = None
         self.to_other = self.to_central = None
 
@@ -193,15 +194,15 @@ class Side:
 
 
 class Pair:
-    """A primary and a secondary platform below one folder; `options` are further ones of Platform.
+    """A primary and a secondary platform below one folder; `options` are further ones of Platform, `kinds` the classes.
 
     With `central` (a `tests.central.Central`, whose maker starts and closes it) the pair is installed for standard
     failover. Its four connections then go through relays, `side.to_other` and `side.to_central` of both sides.
     """
 
-    def __init__(self, folder: Path, extra_env=None, central=None, **options):
-        self.primary = Side(folder / "p", "primary", extra_env, **options)
-        self.secondary = Side(folder / "s", "secondary", extra_env, **options)
+    def __init__(self, folder: Path, extra_env=None, central=None, kinds=(Platform, Platform), **options):
+        self.primary = Side(folder / "p", "primary", extra_env, kinds[0], **options)
+        self.secondary = Side(folder / "s", "secondary", extra_env, kinds[1], **options)
         self.sides = (self.primary, self.secondary)
         self.central = central
         if central:
@@ -229,6 +230,13 @@ class Pair:
         if start:
             for side in self.sides:
                 side.start_agent(FAILOVER)
+
+    def settle(self):
+        """Wait until VOLTTRON has done what it does after an agent's start."""
+        for side in self.sides:
+            started = max([process.create_time() for identity in (FAILOVER, MANAGED)
+                           for process in side.platform.processes(identity)], default=0)
+            gevent.sleep(max(0, started + side.platform.settles_within - time.time()))
 
     def tails(self):
         platforms = [side.platform for side in self.sides + ((self.central,) if self.central else ())]

@@ -6,7 +6,7 @@ import pytest
 
 from failover import clock
 from failover.link import Link, LinkError, RemoteError
-from tests.pair import MANAGED, wait
+from tests.pair import FAILOVER, MANAGED, wait
 from tests.platforms import Platform
 from tests.relay import Relay
 
@@ -125,6 +125,42 @@ def test_what_cannot_be_sent_is_dropped(connect, platform, relay):
     wait(lambda: link.publish("test/a", "after"), LIMIT, "publish")
     wait(lambda: "after" in heard, LIMIT, "what was published")
     assert heard.count("stale") <= 1
+
+
+def pids(platform, identity):
+    return [process.pid for process in platform.platform.processes(identity)]
+
+
+def test_who_calls_a_failover_agent_and_is_gone_does_it_no_harm(connect, platform, relay):
+    """An agent of VOLTTRON 9 ends when it answers somebody who is gone."""
+    before = pids(platform, FAILOVER)
+    link = connect(relay.address)
+    for pause in (0, 0, 0.001, 0.002, 0.005):
+        await_up(link)
+        caller = gevent.spawn(link.call, FAILOVER, "status", timeout=5)
+        gevent.sleep(pause)
+        relay.cut()
+        caller.join()
+        await_down(link)
+    gevent.sleep(1)
+    assert platform.status() and pids(platform, FAILOVER) == before != []
+
+
+def test_who_is_called_and_answers_late_finds_the_old_connection(connect, platform):
+    """So that the link, built anew meanwhile, is no such caller."""
+    before = pids(platform, MANAGED)
+    link = connect(platform.platform.address)
+    for _ in range(2):
+        await_up(link)
+        platform.platform.freeze()
+        callers = [gevent.spawn(link.call, MANAGED, "health.get_status", timeout=5) for _ in range(3)]
+        gevent.sleep(2)
+        assert not link.up
+        platform.platform.thaw()
+        gevent.joinall(callers)
+    await_up(link)
+    assert link.call(MANAGED, "health.get_status", timeout=5)["status"] == "GOOD"
+    assert pids(platform, MANAGED) == before != []
 
 
 def test_rebuilds_leak_nothing(connect, relay):
