@@ -23,7 +23,8 @@ from failover.link import Endpoint
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "instance_name", "is_refusal", "load_config", "local_endpoint", "missing_authorizations",
-    "data_folder", "platform_pid", "remote_endpoint", "serverkey", "setup_logging", "subscribe", "vip_main"
+    "data_folder", "platform_pid", "remote_endpoint", "serverkey", "setup_logging", "subscribe", "vip_main",
+    "volttron_home"
 ]
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
@@ -41,6 +42,11 @@ def setup_logging() -> None:
 def instance_name() -> str:
     """Return the name of the own platform."""
     return ClientContext.get_instance_name()
+
+
+def volttron_home() -> str:
+    """Return the folder of the own platform."""
+    return ClientContext.get_volttron_home()
 
 
 def platform_pid() -> int:

@@ -104,6 +104,11 @@ class Link:
         """Do not wait for the next attempt: there is a sign that the other platform is back."""
         self._retry.set()
 
+    def renew(self, why: str) -> None:
+        """Throw the connection away and build a new one: it answers, but does not do what it should."""
+        if self.up:
+            self._session.break_off(why)
+
     def subscribe(self, prefix: str, callback: Callable[[str, str, Any], None]) -> None:
         """Have ``callback(topic, sender, message)`` called for what is published there, again after each rebuild."""
         self._subscriptions[prefix] = callback
@@ -204,6 +209,7 @@ class _Session:
         self._pending: Optional[bytes] = None
         self._pending_since = 0.0
         self._publish_missed = False
+        self._broken_off: Optional[str] = None
         self._calls: Dict[bytes, AsyncResult] = {}
         self._ids = itertools.count(1)
         self._inbox = Queue(maxsize=_QUEUED_EVENTS)
@@ -251,11 +257,17 @@ class _Session:
         event, frames = self._next_event(clock.now() + self._until_overdue())
         if frames is not None:
             self._handle(frames)
+        elif self._broken_off is not None:
+            raise LinkError(self._broken_off)
         elif event is not None and event & _ENDED:
             raise LinkError("{} closed the connection".format(self._address))
         elif self._until_overdue() == 0.0:
             if self._pending is not None or not self._ask(b"ping", b"ping"):
                 raise self._silence()
+
+    def break_off(self, why: str) -> None:
+        self._broken_off = why
+        self._inbox.put((0, None))
 
     def publish(self, topic: str, message: str) -> bool:
         if self._pending is not None:

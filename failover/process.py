@@ -2,7 +2,7 @@
 
 import os
 import signal
-from typing import Optional
+from typing import List, Mapping, Optional
 
 import gevent
 import psutil
@@ -10,7 +10,7 @@ from psutil import Process
 
 from failover import clock
 
-__all__ = ["Process", "end", "find", "launcher", "lives", "may_signal"]
+__all__ = ["Process", "agents", "end", "find", "launcher", "lives", "may_signal"]
 
 _LOOK_EVERY = 0.05
 # An agent ends in order at SIGINT, and leaves the exit status 0.
@@ -31,6 +31,33 @@ def lives(process: Optional[Process]) -> bool:
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def agents(identity: str, volttron_home: str) -> List[Process]:
+    """Return the processes of the agent with this VIP identity on the platform with this home, orphans included.
+
+    What an agent itself starts is left out. The environment of another user's processes cannot be read.
+    """
+    found = {}
+    for one in psutil.process_iter():
+        try:
+            environment = one.environ()
+        except (psutil.Error, OSError):
+            continue
+        if environment.get("AGENT_VIP_IDENTITY") == identity and _home(environment) == os.path.realpath(volttron_home):
+            found[one.pid] = one
+    return [one for one in found.values() if _parent(one) not in found]
+
+
+def _home(environment: Mapping[str, str]) -> str:
+    return os.path.realpath(os.path.expanduser(environment.get("VOLTTRON_HOME", "~/.volttron")))
+
+
+def _parent(one: Process) -> Optional[int]:
+    try:
+        return one.ppid()
+    except psutil.Error:
+        return None
 
 
 def may_signal(process: Optional[Process]) -> bool:

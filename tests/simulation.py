@@ -778,7 +778,7 @@ class Simulation:
             config = Config(role, simple, "tcp://127.0.0.1:1", "key", "managed", own.heartbeat_period, own.timeout,
                             own.stop_grace)
             # Both have heard each other since they were configured.
-            self.sides.append(Side(self, role, rate, config, Remembered(None, others, other)))
+            self.sides.append(Side(self, role, rate, config, Remembered(peer_terms=others, peer_instance=other)))
         self.central = Central(self)
         self.wires: Dict[Tuple[Machine, Machine], Wire] = {}
         for sender, receiver in itertools.permutations(self.sides + [self.central], 2):
@@ -1013,7 +1013,7 @@ def _some_terms(period: float, timeout: float, stop_grace: float) -> Terms:
     return Terms(max(4.0, 3 * period, timeout), period, max(period, stop_grace))
 
 
-_TERMS = st.builds(_some_terms, st.sampled_from((1.0, 2.0, 3.0)), st.sampled_from((4.0, 10.0, 20.0)),
+_TERMS = st.builds(_some_terms, st.sampled_from((0.25, 0.5, 1.0, 2.0, 3.0)), st.sampled_from((4.0, 10.0, 20.0)),
                    st.sampled_from((1.0, 5.0, 10.0)))
 
 
