@@ -220,6 +220,7 @@ def test_failover_agent_killed_and_restarted_within_its_lease(standard_pair):
         side.start_agent(FAILOVER)
     wait(lambda: primary.runs() and (primary.status() or {"timeout": 0})["timeout"] == 15, LIMIT, "the longer lease")
     await_status(primary, lambda status: (status["lease"]["seconds_left"] or 0) > 10, "the longer lease")
+    standard_pair.recorder.forget_intervals()
 
     def restart(side):
         before, uuid = managed_pid(side), side.platform.uuid(FAILOVER)
