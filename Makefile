@@ -8,7 +8,11 @@ JOBS ?= 4
 # What the demo shows: simple or standard failover.
 MODE ?= simple
 
-.PHONY: test test-monolithic demo bench clean
+# How many fault schedules `make simulate` tries, and the seed from which it draws them.
+N ?= 20000
+SEED ?= 100
+
+.PHONY: test test-monolithic demo bench simulate clean
 
 test: .venv/ready
 	.venv/bin/python -m coverage erase
@@ -26,6 +30,16 @@ demo: .venv/ready
 
 bench: .venv/ready
 	.venv/bin/python -m tests.bench
+
+# On two cores, half of them on each.
+simulate: .venv/ready
+	@.venv/bin/python -m tests.simulation takeover
+	@for seed in $(SEED) $$(($(SEED) + 1)); do \
+	    .venv/bin/python -m tests.simulation check --schedules $$((($(N) + 1) / 2)) --seed $$seed & \
+	    searches="$$searches $$!"; \
+	done; \
+	for search in $$searches; do wait $$search || failed=1; done; \
+	exit $${failed:-0}
 
 .venv/ready: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "VOLTTRON 11 needs Python 3.10, 3.11 or 3.12: install one, or say make PYTHON=/path/to/it" >&2; exit 1; }

@@ -129,18 +129,17 @@ class FailoverAgent(compat.Agent):
         In standard failover a copy that nobody supervises would break the promise, so it is stopped too. So is one whose
         platform is gone: VOLTTRON 9 stops orphans by itself, some seconds later.
         """
-        gevent.killall(self._greenlets, timeout=_CLOSE_WITHIN)
-        self._link.close()
+        gevent.killall(self._greenlets, block=False)
         stop_too = self._central is not None or not self._rules.has_platform
-        if self._central is not None:
-            self._central.link.close()
         if stop_too:
             try:
-                self._steering.stop(self._rules.terms.stop_grace)
+                self._steering.finish()
             except ControlError as error:
                 _log.error("stopping %s: %s", self._config.agent_vip_identity, error)
         if self._central is not None:
             self._write_down(self._rules.remembered._replace(lease_until=None))
+            self._central.link.close()
+        self._link.close()
         if self._rules.has_platform:
             # Control of VOLTTRON 9, and with it the platform, ends when it answers somebody who is gone.
             gevent.wait(self._open_calls, timeout=self._rules.terms.stop_grace)
@@ -216,9 +215,8 @@ class FailoverAgent(compat.Agent):
                 self._ask_vc(now)
                 self._keep_in_mind()
             self._review(decision, now)
-            pause = min(_LONGEST_TICK, self._config.timeout / 8, self._rules.until_change(now))
-            until_next_beat = self._rules.until_next_beat(now)
-            self._wake.wait(min(pause, until_next_beat) if until_next_beat > 0 else pause)
+            self._wake.wait(min(_LONGEST_TICK, self._config.timeout / 8, self._rules.until_change(now),
+                                self._rules.until_next_beat(now)))
             self._wake.clear()
 
     def _note(self, decision: Decision, now: float) -> None:
@@ -270,13 +268,16 @@ class FailoverAgent(compat.Agent):
             gevent.spawn(self._ask_vcp, now)
 
     def _ask_vcp(self, asked_at: float) -> None:
-        runs = self._central.ask_vcp(self._rules.peer_instance, self._config.agent_vip_identity,
-                                     self._rules.vcp_within(asked_at))
-        if runs is None:
-            self._rules.vcp_silent(asked_at)
-        else:
-            self._rules.vcp_answered(runs, asked_at, clock.now())
-        self._wake.set()
+        runs = None
+        try:
+            runs = self._central.ask_vcp(self._rules.peer_instance, self._config.agent_vip_identity,
+                                         self._rules.vcp_within(asked_at))
+        finally:
+            if runs is None:
+                self._rules.vcp_silent(asked_at)
+            else:
+                self._rules.vcp_answered(runs, asked_at, clock.now())
+            self._wake.set()
 
     def _platform_lives(self, now: float) -> bool:
         """Whether our platform's process lives. Without it this agent and the managed agent are orphans. Both end after
@@ -295,7 +296,7 @@ class FailoverAgent(compat.Agent):
         _log.error("ending, and %s too, because the platform that started this agent is gone",
                    self._config.agent_vip_identity)
         try:
-            self._steering.end_process(self._rules.terms.stop_grace, "its platform is gone")
+            self._steering.end_processes(self._rules.terms.stop_grace, "its platform is gone")
         except ControlError as error:
             _log.error("%s", error)
         os._exit(_EXIT_ORPHAN)
@@ -404,7 +405,8 @@ class FailoverAgent(compat.Agent):
             self._say_once("heartbeat of {} ignored: it is of a {} {} and on the topic of a {} {}".format(
                 sender, heartbeat.mode, heartbeat.agent_id, parsed[1], parsed[0]))
             return
-        if parsed is None and heartbeat.instance_name == self._instance:
+        if (parsed is None and heartbeat.agent_id == self._config.agent_id
+                and heartbeat.instance_name == self._instance):
             return  # From our own last start.
         may_run_before = self._rules.peer.may_run if self._rules.peer else None
         refusal = self._rules.heard(heartbeat, clock.now())
@@ -472,10 +474,15 @@ class FailoverAgent(compat.Agent):
         judge("refused", self._link.refusal is not None, False,
               "{} refuses our heartbeats: {}; see `vctl authz list` there (on VOLTTRON 9 `vctl auth list`)".format(
                   self._config.remote_vip, self._link.refusal))
-        judge("peer", self._config.agent_id == "primary" and decision.peer is Liveness.DOWN and not deaf,
-              decision.peer is Liveness.UNKNOWN or deaf,
-              "secondary not heard for {:g} s: nobody would take over; see `vctl status` there".format(
-                  self._rules.terms.timeout))
+        silent = decision.peer is Liveness.DOWN and not deaf
+        if self._config.agent_id == "primary":
+            judge("peer", silent, decision.peer is Liveness.UNKNOWN or deaf,
+                  "secondary not heard, or it does not hear us, for {:g} s: nobody would take over; see `vctl status` "
+                  "there".format(self._rules.terms.timeout))
+        elif self._central is not None:
+            judge("peer", silent and decision.wanted is not Action.START, decision.peer is Liveness.UNKNOWN or deaf,
+                  "primary not heard for {:g} s, and {} does not run here yet; see `vctl status` there".format(
+                      self._rules.terms.timeout, agent))
         differ = differences(self._config, self._other_mode, self._rules.peer)
         judge("differ", differ is not None, self._rules.last_heard is None, differ or "")
         rival = self._rules.rival(now)
@@ -493,9 +500,13 @@ class FailoverAgent(compat.Agent):
             judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP and not deaf,
                   decision.action is Action.WAIT or deaf,
                   "neither VC nor the secondary answers: {} must not run here".format(agent))
+            judge("unsupervised", self._rules.vcp_word == "runs", False,
+                  "the {} is not heard, but its VCP says that {} runs there: start its failover agent".format(
+                      other_role(self._config), agent))
             if self._sees_unexpected_copy(decision, now):
-                found["copy"] = ("{} ran here, started by hand or by the platform, though this side may not run it: it "
-                                 "is stopped; do not start or enable it yourself".format(agent))
+                found["copy"] = ("{} ran here though this side may not run it, started by hand, by the platform, or "
+                                 "before this failover agent: it is stopped; do not start or enable it yourself".format(
+                                     agent))
         return found
 
     def _sees_unexpected_copy(self, decision: Decision, now: float) -> bool:
@@ -517,8 +528,8 @@ class FailoverAgent(compat.Agent):
                 and now - self._link.changed_at >= self._config.timeout / 2)
 
     def _alert_action(self, action: Action) -> None:
-        secondary_active = self._config.agent_id == "secondary" and action is Action.START
-        self._alert(secondary_active, alert_context(self._config, action, self._decision.peer))
+        bad = action is (Action.STOP if self._config.agent_id == "primary" else Action.START)
+        self._alert(bad, alert_context(self._config, action, self._decision.peer))
 
     def _warn(self, text: str) -> None:
         _log.warning("%s", text)

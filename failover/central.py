@@ -82,7 +82,7 @@ class Central:
             return any(agent["is_running"] for agent in agents if agent["identity"] == agent_vip_identity)
         except (LinkError, RemoteError) as error:
             _log.debug("VCP of %s: %s", instance_name, error)
-        except (LookupError, TypeError):
+        except (LookupError, TypeError, AttributeError):
             _log.warning("VCP of %s gave an answer that cannot be read", instance_name)
         return None
 
@@ -96,6 +96,11 @@ class Central:
         else:
             self.last_error = None
             self._seen(sequence, _ANSWER)
+            if sequence in self._missing:
+                gevent.sleep(self._answer_within)
+            if sequence in self._missing:
+                self.link.renew("{} takes heartbeats but does not pass them on: see `vctl authz list` there".format(
+                    self.link.endpoint.address))
 
     def _deliver(self, topic: str, sender: str, message: Any) -> None:
         try:

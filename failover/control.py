@@ -88,9 +88,10 @@ class ManagedAgent:
                 return None
         return AgentState.STOPPED
 
-    def start(self) -> None:
+    def start(self, still_may: Callable[[], bool]) -> None:
         """Start the agent.
 
+        :param still_may: asked at the last moment; the agent is not started if it says False.
         :raises NotAuthorized: this agent may not start others here.
         :raises ControlError: control did not answer, or the start failed.
         """
@@ -98,6 +99,8 @@ class ManagedAgent:
         if self.uuid is None:
             raise ControlError("{} is not installed any more".format(self.identity))
         self._look_up = False
+        if not still_may():
+            return
         try:
             self._ask("start_agent", self.uuid, timeout=START_WITHIN)
         except ControlError as error:

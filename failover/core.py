@@ -140,8 +140,8 @@ class Cadence:
                 self._next = now + self._period
 
     def until_next(self, now: float) -> float:
-        """Return the seconds until one is due by the period; 0 if one is."""
-        return max(0.0, self._next - now)
+        """Return the seconds until the next is due by the period; infinity if one is overdue, as on a dead link."""
+        return self._next - now if self._next > now else inf
 
 
 class Core:
@@ -208,11 +208,14 @@ class Core:
         The answer to a question asked before a command had ended says nothing about what the command did.
         """
         self.platform_answered(now)
-        if self._pending is not Action.START and asked_at >= self._ended_at:
+        if self._pending is None and asked_at >= self._ended_at:
             self.agent = state
             self._observed_at = asked_at
             if state is AgentState.RUNNING:
                 self._hold_until = now
+
+    def process_ended(self) -> None:
+        """No process of the managed agent is left, whether control can say so or not."""
 
     def platform_lives(self, lives: bool) -> None:
         """The process of the own platform exists, or no longer does."""
@@ -243,6 +246,10 @@ class Core:
     def blind_after(self) -> float:
         """Seconds without a look of its own, or an answer of its platform, after which this side sees nothing."""
         return self._config.timeout / 2
+
+    def may_start(self, now: float) -> bool:
+        """Whether a start that was decided on may still be carried out."""
+        return True
 
     @property
     def may_run(self) -> bool:
@@ -324,7 +331,7 @@ class Core:
         self._cadence.sent(heartbeat.may_run, now)
 
     def until_next_beat(self, now: float) -> float:
-        """Return the seconds until a heartbeat is due by the period; 0 if one is."""
+        """Return the seconds until a heartbeat is due by the period; infinity if only overdue ones are."""
         return self._cadence.until_next(now)
 
     def _next_heartbeat(self, cadence: Cadence, now: float) -> Optional[Heartbeat]:

@@ -20,6 +20,8 @@ VERSION = 1
 
 _ROLES = ("primary", "secondary")
 _MODES = ("simple", "standard")
+# Seconds, as in a configuration.
+_LONGEST = 86400
 
 
 class MalformedHeartbeat(ValueError):
@@ -102,7 +104,7 @@ def _count(value: Any) -> bool:
 
 
 def _seconds(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LONGEST
 
 
 _VALID = {

@@ -49,11 +49,13 @@ class Remembered(NamedTuple):
     """What outlives a start of the failover agent.
 
     :ivar lease_until: seconds on this boot's clock at which the lease ends; None if none was held.
+    :ivar own_terms: those that the other side is known to know, by an acknowledgement.
     :ivar peer_terms: the other side's, as last heard.
     :ivar peer_instance: instance name of the other platform, as last heard.
     """
 
     lease_until: Optional[float] = None
+    own_terms: Optional[Terms] = None
     peer_terms: Optional[Terms] = None
     peer_instance: Optional[str] = None
 
@@ -68,6 +70,7 @@ class LeaseCore(Core):
                  remembered: Remembered = Remembered()):
         super().__init__(config, instance_name, vip_identity, boot_id, now)
         self._started = now
+        self._former_terms = remembered.own_terms
         self._peer_terms = remembered.peer_terms
         self._peer_instance = config.remote_instance_name or remembered.peer_instance
         self._lease_on_file = remembered.lease_until if remembered.lease_until is not None else now
@@ -103,8 +106,10 @@ class LeaseCore(Core):
             self._peer_instance = heartbeat.instance_name
         self._sight(heartbeat.may_run, now)
         acknowledged = self._acknowledged(heartbeat)
-        if self._config.agent_id == "primary" and acknowledged is not None:
-            self._contact = acknowledged if self._contact is None else max(self._contact, acknowledged)
+        if acknowledged is not None:
+            self._former_terms = None
+            if self._config.agent_id == "primary":
+                self._contact = acknowledged if self._contact is None else max(self._contact, acknowledged)
         return None
 
     def agent_observed(self, state: AgentState, asked_at: float, now: float) -> None:
@@ -115,6 +120,9 @@ class LeaseCore(Core):
     def command_begun(self, command: Action) -> None:
         super().command_begun(command)
         self._ran_last = self._ran_last or command is Action.START
+
+    def process_ended(self) -> None:
+        self._ran_last = False
 
     def beat(self, now: float) -> Optional[Heartbeat]:
         return self._dated(super().beat(now), now)
@@ -179,13 +187,22 @@ class LeaseCore(Core):
 
     @property
     def terms(self) -> Terms:
-        """The larger of the two sides' times: every rule goes by them."""
-        return Terms.of(self._config).larger(self._peer_terms)
+        """The larger of the two sides' times, and of the former ones as long as the other side may not know the new."""
+        return Terms.of(self._config).larger(self._peer_terms).larger(self._former_terms)
+
+    @property
+    def lease_period(self) -> float:
+        """Seconds for which a proof is good. The other side waits for as long as it knows this side to run on."""
+        own, former = self._config.timeout, self._former_terms
+        return own if former is None else min(own, former.timeout)
 
     @property
     def silence_needed(self) -> float:
         """Seconds of silence after which the other side has stopped, if it ran."""
         return sum(self.terms) * CLOCKS_APART
+
+    def may_start(self, now: float) -> bool:
+        return self.holds_lease and now < self.lease_until
 
     @property
     def may_run(self) -> bool:
@@ -195,7 +212,8 @@ class LeaseCore(Core):
     @property
     def remembered(self) -> Remembered:
         """What the next start should know."""
-        return Remembered(self.lease_until if self.holds_lease else None, self._peer_terms, self._peer_instance)
+        return Remembered(self.lease_until if self.holds_lease else None, self._former_terms or Terms.of(self._config),
+                          self._peer_terms, self._peer_instance)
 
     @property
     def peer_instance(self) -> Optional[str]:
@@ -206,7 +224,7 @@ class LeaseCore(Core):
     def lease_until(self) -> float:
         """The moment at which the lease that is held ends, or one that is not held would."""
         proofs = [proof for proof in (self._vc_answer, self._contact) if proof is not None]
-        return max([self._lease_on_file] + [proof + self.terms.timeout for proof in proofs])
+        return max([self._lease_on_file] + [proof + self.lease_period for proof in proofs])
 
     def silent_since(self, now: float) -> Optional[float]:
         """Return since when VC has vouched for the other side's silence; None while it does not.
@@ -277,7 +295,7 @@ class LeaseCore(Core):
     def _turning_points(self) -> Tuple[float, ...]:
         since = [moment for moment in (self._vc_unbroken_since, self._sighted, self._sighted_running)
                  if moment is not None]
-        return (self.lease_until, self._started + self.terms.timeout,
+        return (self.lease_until, self._listening_since + self.terms.timeout,
                 max([self._started] + since) + self.silence_needed)
 
     def _settle(self, now: float) -> None:
@@ -299,7 +317,7 @@ class LeaseCore(Core):
         if self._config.agent_id != "primary" or self.peer is None or self.peer.may_run or self._is_simple(self.peer):
             return False
         acknowledged = self._acknowledged(self.peer)
-        return acknowledged is not None and now - acknowledged < self.terms.timeout
+        return acknowledged is not None and now - acknowledged < self.lease_period
 
     def _other_is_silent(self, now: float) -> bool:
         since = self.silent_since(now)
@@ -345,4 +363,4 @@ class LeaseCore(Core):
     def _within_timeout(self, date: Optional[float], now: float) -> Liveness:
         if date is not None and now - date < self.terms.timeout:
             return Liveness.UP
-        return Liveness.UNKNOWN if now - self._started < self.terms.timeout else Liveness.DOWN
+        return Liveness.UNKNOWN if now - self._listening_since < self.terms.timeout else Liveness.DOWN

@@ -133,6 +133,11 @@ class Link:
         """Do not wait for the next attempt: there is a sign that the other platform is back."""
         self._retry.set()
 
+    def renew(self, why: str) -> None:
+        """Throw the connection away and build a new one: it answers, but does not do what it should."""
+        if self.up:
+            self._session.break_off(why)
+
     def subscribe(self, prefix: str, callback: Callable[[str, str, Any], None]) -> None:
         """Have ``callback(topic, sender, message)`` called for what is published there, again after each rebuild."""
         self._subscriptions[prefix] = callback
@@ -193,8 +198,6 @@ class Link:
                 if error.name_may_be_held:
                     second_name = not second_name
                 self._set(False, error)
-                if session.unanswered:
-                    self._replace_fading(session)
             except Exception as error:  # Whatever it is, it must not end the attempts.
                 if not isinstance(error, LinkError):
                     _log.warning("connection to %s: %r", self.endpoint.address, error)
@@ -202,7 +205,9 @@ class Link:
             finally:
                 self.up = False
                 session.give_up_calls()
-                if session is not self._fading:
+                if session.unanswered:
+                    self._replace_fading(session)
+                else:
                     session.close()
             if clock.now() - opened_at > _LONGEST_PAUSE:
                 delays = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
@@ -210,6 +215,7 @@ class Link:
             self._retry.clear()
 
     def _replace_fading(self, session: "Optional[_Session]") -> None:
+        """Let this session wait for the answers to its open questions, and the one before it no longer."""
         if self._fading is not None:
             self._fading.close()
         self._fading = session
@@ -256,6 +262,7 @@ class _Session:
         self._pending: Optional[bytes] = None
         self._pending_since = 0.0
         self._publish_missed = False
+        self._broken_off: Optional[str] = None
         self._calls: Dict[bytes, AsyncResult] = {}
         self.unanswered: Set[bytes] = set()
         self._ids = itertools.count(1)
@@ -304,11 +311,18 @@ class _Session:
         event, frames = self._next_event(clock.now() + self._until_overdue())
         if frames is not None:
             self._handle(frames)
+        elif self._broken_off is not None:
+            raise LinkError(self._broken_off)
         elif event is not None and event & _ENDED:
+            self.unanswered.clear()
             raise LinkError("{} closed the connection".format(self._address))
         elif self._until_overdue() == 0.0:
             if self._pending is not None or not self._ask(b"ping", b"ping"):
                 raise self._silence()
+
+    def break_off(self, why: str) -> None:
+        self._broken_off = why
+        self._inbox.put((0, None))
 
     def publish(self, topic: str, message: str) -> bool:
         if self._pending is not None:

@@ -7,7 +7,7 @@ each; and what was last heard of the other side. Without the file, or with one t
 import json
 import os
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from failover.core import Terms
 from failover.lease import Remembered
@@ -27,13 +27,14 @@ class Memory:
         """Return what was saved; nothing if it cannot be read."""
         try:
             saved = json.loads(self.path.read_text())
-            until, terms, instance = saved["lease_until"], saved["peer_terms"], saved["peer_instance"]
+            until, instance = saved["lease_until"], saved["peer_instance"]
             same_boot = saved["kernel_boot"] is not None and saved["kernel_boot"] == _kernel_boot_id()
             return Remembered(
                 lease_until=float(until) if until is not None and same_boot else None,
-                peer_terms=Terms(*map(float, terms)) if terms is not None else None,
+                own_terms=_terms(saved["own_terms"]),
+                peer_terms=_terms(saved["peer_terms"]),
                 peer_instance=str(instance) if instance is not None else None)
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, OverflowError):
             return Remembered()
 
     def save(self, remembered: Remembered) -> None:
@@ -45,6 +46,10 @@ class Memory:
         new = self.path.with_suffix(".new")
         new.write_text(json.dumps(dict(remembered._asdict(), kernel_boot=_kernel_boot_id())))
         os.replace(str(new), str(self.path))
+
+
+def _terms(saved: Any) -> Optional[Terms]:
+    return None if saved is None else Terms(*map(float, saved))
 
 
 def _kernel_boot_id() -> Optional[str]:

@@ -37,6 +37,7 @@ class Problems:
         "vc": "VOLTTRON Central answers again",
         "isolated": "this primary is no longer isolated",
         "copy": "{agent} runs here no more against the rules",
+        "unsupervised": "the {other_role}'s failover agent is heard again, or {agent} runs there no more",
         "memory": "what must outlive a restart is written down again",
     }
 

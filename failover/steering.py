@@ -1,7 +1,7 @@
 """Steers the managed agent of the own platform: watches it, starts it, and stops it so that it is gone in time."""
 
 import logging
-from typing import Any, Callable, Dict, Iterator, Optional, Set
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set
 
 import gevent
 from gevent.event import Event
@@ -20,7 +20,8 @@ _log = logging.getLogger(__name__)
 _WATCH_EVERY = 1.0
 _AUTHORIZATION_EVERY, _AUTHORIZATION_EVERY_WHILE_MISSING = 60.0, 5.0
 _AUTH_WITHIN = 10.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = {Action.START: 60.0, Action.STOP: 4.0}
 
 
 class Steering:
@@ -38,6 +39,7 @@ class Steering:
     def __init__(self, config: Config, rules: Core, call: Callable[..., Any], vip_identity: str, answer_within: float,
                  wake: Event, alert: Callable[[str], None]):
         self.managed = ManagedAgent(call, config.agent_vip_identity, answer_within)
+        self._simple = config.simple_behavior
         self.faults: Dict[str, str] = {}
         self._rules = rules
         self._call = call
@@ -50,6 +52,7 @@ class Steering:
         self._pauses: Dict[Action, Iterator[float]] = {}
         self._not_before: Dict[Action, float] = {}
         self._said: Set[str] = set()
+        self._orphans: Optional[List[process.Process]] = None
         self.permit_at_once(Action.START, Action.STOP)
 
     # Watching
@@ -76,23 +79,23 @@ class Steering:
         before = self._rules.agent
         if state is AgentState.STOPPED and self.managed.ended_badly and not self._keep_stopped():
             state = None
-        if state is None:
+        if state is None or self._has_orphans():
             self._rules.platform_answered(now)
         else:
             self._rules.agent_observed(state, asked_at, now)
         if state is AgentState.RUNNING:
             self._check_signals()
-            if now - self._not_before[Action.START] > _LONGEST_PAUSE:
+            if now - self._not_before[Action.START] > _LONGEST_PAUSE[Action.START]:
                 self.permit_at_once(Action.START)
         if self._rules.agent is not before or state is AgentState.RUNNING and "stop" in self.faults:
             self._wake.set()
 
     def _keep_stopped(self) -> bool:
-        """See to it that the platform does not start the agent again by itself where it should not run.
+        """See to it that the platform does not start the agent again by itself: that is for this agent to decide.
 
         :return: whether the agent can be said not to run. If it may not be prevented, the agent is stopped again.
         """
-        if self._wanted is not Action.STOP:
+        if self._simple and self._wanted is not Action.STOP:
             return True
         try:
             if self.managed.forbid_restart():
@@ -103,6 +106,32 @@ class Steering:
             _log.warning("the platform may start %s again: %s", self.managed.identity, error)
             return False
         return True
+
+    def _has_orphans(self) -> bool:
+        """Whether copies of the managed agent still run that a former process of the platform left. They are ended.
+
+        They are looked for once: later, this agent itself ends what its platform leaves.
+        """
+        if self._orphans is None:
+            self._orphans = [one for one in self._processes() if one.pid != self.managed.pid]
+            if self._orphans:
+                gevent.spawn(self._end_orphans)
+        self._orphans = [one for one in self._orphans if process.lives(one)]
+        return bool(self._orphans)
+
+    def _end_orphans(self) -> None:
+        while self._orphans:
+            try:
+                for one in self._orphans:
+                    self._end(one, self._rules.terms.stop_grace, "it was left by a platform that has ended")
+            except ControlError as error:
+                self.faults["stop"] = str(error)
+                gevent.sleep(_FIRST_PAUSE)
+            self._has_orphans()
+        self._watch_now.set()
+
+    def _processes(self) -> List[process.Process]:
+        return process.agents(self.managed.identity, compat.volttron_home())
 
     def _check_signals(self) -> None:
         if process.may_signal(self.managed.process):
@@ -123,7 +152,7 @@ class Steering:
     def permit_at_once(self, *commands: Action) -> None:
         """Forget how often these commands were given: the next one need not wait."""
         for command in commands:
-            self._pauses[command] = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+            self._pauses[command] = pauses(_FIRST_PAUSE, _LONGEST_PAUSE[command])
             self._not_before[command] = 0.0
 
     def may_begin(self, command: Action, now: float) -> bool:
@@ -135,21 +164,19 @@ class Steering:
         return bool(self.faults.keys() & {command.value, "unauthorized"})
 
     def begin(self, command: Action, now: float) -> None:
-        """Carry out a command in the background. One that is still under way is broken off."""
+        """Carry out a command in the background. A start that is still under way is waited for a little, then left."""
         self._not_before[command] = now + next(self._pauses[command])
-        if self._current is not None:
-            self._current.kill(block=False)
         self._rules.command_begun(command)
-        self._current = gevent.spawn(self._carry_out, command)
+        self._current = gevent.spawn(self._carry_out, command, self._current)
 
-    def _carry_out(self, command: Action) -> None:
+    def _carry_out(self, command: Action, former: Optional[gevent.Greenlet]) -> None:
         agent = self.managed.identity
         _log.log(logging.DEBUG if self.has_failed(command) else logging.INFO, "%s: %s", command.value, agent)
         try:
             if command is Action.START:
-                self.managed.start()
+                self.managed.start(lambda: self._rules.may_start(clock.now()))
             else:
-                self.stop(self._rules.terms.stop_grace)
+                self._stop(self._rules.terms.stop_grace, former)
         except NotAuthorized:
             self.faults["unauthorized"] = self._unauthorized()
         except ControlError as error:
@@ -161,42 +188,56 @@ class Steering:
             _log.info("%s: %s done", command.value, agent)
             self.faults.pop(command.value, None)
             self.permit_at_once(Action.STOP)
-        self._current = None
-        self._rules.command_ended(clock.now())
-        self._watch_now.set()
+        if self._current is gevent.getcurrent():
+            self._current = None
+            self._rules.command_ended(clock.now())
+            self._watch_now.set()
 
     def _fail(self, command: Action, why: str) -> None:
         self.faults[command.value] = "{} of {} failed: {}; see the platform's log, and try `vctl {} {}`".format(
             command.value, self.managed.identity, why, command.value, self.managed.uuid)
 
-    def stop(self, grace: float) -> None:
+    def _stop(self, grace: float, former: Optional[gevent.Greenlet] = None) -> None:
         """Stop the managed agent: control gets half of the time, then, or if it cannot, its process is ended.
 
         :param grace: seconds, within which it is gone.
+        :param former: what was being done before; a start, if it is not left to end, may take effect after the stop.
         :raises NotAuthorized: control refused; the process has been ended all the same.
         :raises ControlError: it still runs.
         """
         deadline = clock.now() + grace
         refusal: Optional[ControlError] = None
+        if former is not None:
+            former.join(grace / 4)
+            former.kill(block=False)
         try:
             if self._rules.has_platform:
                 self.managed.stop(grace / 2)
         except ControlError as error:
             refusal = error
-        if process.lives(self.managed.process):
-            self.end_process(deadline - clock.now(), str(refusal) if refusal else "its platform is gone")
-        elif refusal is not None and not isinstance(refusal, ControlSilent):
-            raise refusal
+        if refusal is not None:
+            why = str(refusal)
+        else:
+            why = "control did not end it" if self._rules.has_platform else "its platform is gone"
+        self.end_processes(deadline - clock.now(), why)
+        self._rules.process_ended()
         if isinstance(refusal, NotAuthorized):
             raise refusal
 
-    def end_process(self, within: float, why: str) -> None:
-        """End the managed agent's process without control, and say so.
+    def end_processes(self, within: float, why: str) -> None:
+        """End all processes of the managed agent without control, and say so.
 
         :param within: seconds.
-        :raises ControlError: it still runs.
+        :raises ControlError: one still runs.
         """
-        target = self.managed.process
+        known = self.managed.process
+        found = self._processes()
+        if known is not None and known not in found:
+            found.append(known)
+        for one in found:
+            self._end(one, within / len(found), why)
+
+    def _end(self, target: process.Process, within: float, why: str) -> None:
         try:
             name = process.end(target, within)
         except PermissionError as error:
@@ -205,6 +246,15 @@ class Steering:
             self._alert("process {} of {} was ended by {}: {}".format(target.pid, self.managed.identity, name, why))
         elif process.lives(target):
             raise ControlError("{}, and process {} does not end: run `kill -9 {}`".format(why, target.pid, target.pid))
+
+    def finish(self) -> None:
+        """Stop the managed agent for good, because the failover agent itself stops.
+
+        :raises ControlError: it may still run, or run again.
+        """
+        self._stop(self._rules.terms.stop_grace, self._current)
+        if self._rules.has_platform and self.managed.uuid is not None:
+            self.managed.forbid_restart()
 
     # Authorization
 

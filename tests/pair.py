@@ -21,7 +21,7 @@ CAPABILITIES = ["platform.control.start_agent", "platform.control.stop_agent", "
 LIMIT = 60
 
 # What makes a pair's configuration one of standard failover, beside where VOLTTRON Central is.
-STANDARD = dict(simple_behavior=False, stop_grace=2)
+STANDARD = dict(simple_behavior=False, stop_grace=3)
 
 
 class Observer:

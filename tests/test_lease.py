@@ -263,3 +263,70 @@ def test_may_run_is_said_before_the_start():
     side = Side("secondary")
     side.run(30, vc=True)
     assert side.core.agent is AgentState.STOPPED and side.core.holds_lease and side.core.beat(side.now + 1).may_run
+
+
+# Findings
+
+@pytest.mark.parametrize("period, timeout", [(0.25, 4.0), (0.5, 10.0), (0.6, 10.0)])
+def test_a_dead_link_does_not_slow_the_questions_to_vc(period, timeout):
+    """What is overdue on it wakes nobody: the next question to VC does."""
+    config = Config("secondary", False, "tcp://127.0.0.1:1", "key", "platform.driver", period, timeout, GRACE)
+    core, now = LeaseCore(config, "here", "failover", "boot-here", 0.0), 0.0
+    core.subscribed()
+    while core.decide(now).command is None:
+        core.agent_observed(AgentState.STOPPED, now, now)
+        core.beat(now)
+        heartbeat = core.beat_to_vc(now)
+        if heartbeat is not None:
+            core.vc_asked(heartbeat, now)
+            core.vc_answered(heartbeat.sequence, now)
+        now += min(1.0, timeout / 8, core.until_change(now), core.until_next_beat(now))
+        assert now < 2 * core.silence_needed
+
+
+def test_shorter_times_hold_only_when_the_other_side_knows_them():
+    side = Side("secondary", own_terms=Terms(60.0, 2.0, 20.0), peer_terms=Terms(*(TIMEOUT, PERIOD, GRACE)))
+    side.run(1, vc=True)
+    assert side.core.terms == Terms(60.0, 2.0, 20.0) and side.core.lease_period == TIMEOUT
+    side.hear(True, contact=False)
+    assert side.core.terms == Terms(60.0, 2.0, 20.0)
+    side.hear(True)
+    assert side.core.terms == side.core.remembered.own_terms == Terms(TIMEOUT, PERIOD, GRACE)
+
+
+def test_longer_times_make_the_lease_longer_only_when_the_other_side_knows_them():
+    side = Side("primary", own_terms=Terms(4.0, 1.0, 5.0))
+    side.run(1, vc=True)
+    assert side.core.lease_period == 4.0 and side.core.remembered.own_terms == Terms(4.0, 1.0, 5.0)
+    side.hear(False)
+    assert side.core.lease_period == TIMEOUT and side.core.remembered.own_terms == Terms(TIMEOUT, PERIOD, GRACE)
+
+
+def test_an_answer_from_before_a_stop_that_broke_off_a_start_says_nothing():
+    side = Side("secondary")
+    side.run(30, vc=True)
+    core = side.core
+    core.command_begun(Action.START)
+    core.heard(None, side.now)
+    assert core.decide(side.now).command is Action.STOP
+    core.command_begun(Action.STOP)
+    core.agent_observed(AgentState.STOPPED, side.now, side.now)
+    assert core.may_run
+    core.command_ended(side.now + 1)
+    core.agent_observed(AgentState.STOPPED, side.now + 1, side.now + 1)
+    assert not core.may_run
+
+
+def test_after_a_freeze_nothing_is_known_at_first():
+    side = Side("primary")
+    side.run(30, vc=True)
+    side.now += 60
+    assert side.run(0.25).vc is Liveness.UNKNOWN and not side.core.may_start(side.now)
+
+
+def test_what_is_known_to_have_ended_is_not_stopped_again():
+    side = Side("primary", lease_until=8.0)
+    side.state = AgentState.RUNNING
+    side.run(1)
+    side.core.process_ended()
+    assert side.core.decide(side.now + 30).command is None

@@ -56,3 +56,21 @@ def test_what_is_gone_needs_no_end(start):
     assert not process.lives(known) and process.end(known, 3) is None
     assert process.find(None) is None and process.find(one.pid) is None
     assert not process.lives(None) and process.end(None, 3) is None and process.may_signal(None)
+
+
+def test_the_agents_of_a_platform_are_found_by_their_environment(tmp_path):
+    started = [subprocess.Popen(
+        [sys.executable, "-c", "import subprocess, sys, time\n"
+         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+         "print(flush=True)\ntry:\n    time.sleep(60)\nfinally:\n    child.kill()"],
+        stdout=subprocess.PIPE, env={"AGENT_VIP_IDENTITY": identity, "VOLTTRON_HOME": str(home)})
+        for identity, home in (("an.agent", tmp_path), ("another", tmp_path), ("an.agent", tmp_path / "other"))]
+    try:
+        for one in started:
+            one.stdout.readline()
+        assert [one.pid for one in process.agents("an.agent", str(tmp_path))] == [started[0].pid]
+    finally:
+        for one in started:
+            one.send_signal(signal.SIGINT)
+            one.wait(10)
+            one.stdout.close()

@@ -46,7 +46,7 @@ def test_the_primary_runs_and_all_links_are_up(standard_pair):
     primary, secondary = standard_pair.sides
     for side in standard_pair.sides:
         status = side.status()
-        assert (status["mode"], status["stop_grace"], status["health"]) == ("standard", 2, "GOOD"), status["text"]
+        assert (status["mode"], status["stop_grace"], status["health"]) == ("standard", 3, "GOOD"), status["text"]
         assert status["vc"]["address"] == side.to_central.address
         assert status["vc"]["identity"] == "volttron.central"
         assert status["vc"]["up"] and status["vc"]["liveness"] == "up" and status["vc"]["answer_age"] < 4
@@ -73,7 +73,7 @@ def test_power_loss_of_the_primary(standard_pair):
     primary, secondary = standard_pair.sides
     primary.platform.power_off()
     off_at = time.monotonic()
-    await_status(secondary, lambda status: "primary" in status["why"] and " of 6.6 s" in status["why"],
+    await_status(secondary, lambda status: "primary" in status["why"] and " of {:.1f} s".format(SILENCE) in status["why"],
                  "how long the primary has been silent, of the silence that is needed")
     await_takeover(standard_pair)
     assert_not_before(standard_pair, secondary, off_at, SOONEST)
@@ -147,7 +147,7 @@ def test_power_loss_of_the_secondary_then_of_the_primary(standard_pair):
     standard_pair.recorder.forget_intervals()
     begin = time.monotonic()
     primary.bring_back()
-    await_status(primary, lambda status: " of 6.6 s" in status["why"], "the silence that is needed")
+    await_status(primary, lambda status: " of {:.1f} s".format(SILENCE) in status["why"], "the silence that is needed")
     wait(primary.runs, LIMIT, "start of the primary without a secondary")
     assert_not_before(standard_pair, primary, begin, SILENCE)
 
@@ -160,7 +160,7 @@ def test_both_platforms_restarted(standard_pair):
     """The primary need not wait for the silence: the secondary says that it does not run the agent."""
     for side in standard_pair.sides:
         side.platform.power_off()
-    for side in reversed(standard_pair.sides):
+    for side in standard_pair.sides:
         side.bring_back()
     wait(standard_pair.primary.runs, LIMIT, "start of the primary")
     await_status(standard_pair.secondary, lambda status: status["decision"] == "stop", "standing by")
@@ -215,6 +215,14 @@ def test_failover_agent_of_the_primary_frozen_though_its_platform_lives(standard
 def test_failover_agent_killed_and_restarted_within_its_lease(standard_pair):
     """It takes up the lease that it had and leaves the managed agent running, on either side."""
     primary, secondary = standard_pair.sides
+    for side in standard_pair.sides:
+        # Time for `vctl start`, which on a busy machine takes seconds.
+        side.configure(timeout=15)
+        side.stop_agent(FAILOVER)
+        side.start_agent(FAILOVER)
+    wait(lambda: primary.runs() and (primary.status() or {"timeout": 0})["timeout"] == 15, LIMIT, "the longer lease")
+    await_status(primary, lambda status: (status["lease"]["seconds_left"] or 0) > 10, "the longer lease")
+    standard_pair.recorder.forget_intervals()
 
     def restart(side):
         before, uuid = managed_pid(side), side.platform.uuid(FAILOVER)
@@ -272,7 +280,7 @@ def test_managed_agent_started_by_hand_on_the_standby_secondary(standard_pair):
     secondary = standard_pair.secondary
     secondary.start_agent(MANAGED)
     wait(lambda: not secondary.runs(), LIMIT, "the stop")
-    wait(lambda: any(health == "BAD" and "ran here, started by hand or by the platform" in text
+    wait(lambda: any(health == "BAD" and "ran here though this side may not run it" in text
                      for health, text in secondary.observer.alerts), LIMIT, "an alert that says why")
     await_status(secondary, lambda status: status["health"] == "GOOD", "health")
 
@@ -290,7 +298,7 @@ def test_managed_agent_that_was_running_before_its_failover_agent(standard_pair)
     primary.start_agent(FAILOVER)
     wait(lambda: not primary.runs(), LIMIT, "the stop")
     stopped_at = time.monotonic()
-    wait(lambda: any(health == "BAD" and "ran here, started by hand or by the platform" in text
+    wait(lambda: any(health == "BAD" and "ran here though this side may not run it" in text
                      for health, text in primary.observer.alerts), LIMIT, "an alert that says why")
     wait(primary.runs, LIMIT, "the start")
     assert time.monotonic() - stopped_at > SILENCE / 2
@@ -327,16 +335,16 @@ def test_isolated_primary_whose_managed_agent_stops_too_slowly(standard_pair):
 
 def test_differing_times_are_shown_and_the_larger_ones_hold(standard_pair):
     primary, secondary = standard_pair.sides
-    secondary.configure(stop_grace=3, timeout=5)
+    secondary.configure(stop_grace=4, timeout=5)
     secondary.stop_agent(FAILOVER)
     secondary.start_agent(FAILOVER)
-    for side, own, other, name in ((primary, (4, 2), (5, 3), "node-secondary"),
-                                   (secondary, (5, 3), (4, 2), "node-primary")):
+    for side, own, other, name in ((primary, (4, 3), (5, 4), "node-secondary"),
+                                   (secondary, (5, 4), (4, 3), "node-primary")):
         for text in ("timeout is {} here and {} on {}".format(own[0], other[0], name),
                      "stop_grace is {} here and {} on {}".format(own[1], other[1], name)):
             await_status(side, lambda status: status["health"] == "BAD" and text in status["text"], text)
-    secondary.configure(stop_grace=2, timeout=4)
-    primary.configure(stop_grace=3, timeout=5)
+    secondary.configure(stop_grace=3, timeout=4)
+    primary.configure(stop_grace=4, timeout=5)
     for side in standard_pair.sides:
         side.stop_agent(FAILOVER)
         side.start_agent(FAILOVER)
@@ -349,7 +357,7 @@ def test_differing_times_are_shown_and_the_larger_ones_hold(standard_pair):
     begin = time.monotonic()
     secondary.start_agent(FAILOVER)
     wait(secondary.runs, LIMIT, "takeover")
-    assert_not_before(standard_pair, secondary, begin, (5 + 0.5 + 3) * 1.02)
+    assert_not_before(standard_pair, secondary, begin, (5 + 0.5 + 4) * 1.02)
 
 
 @pytest.mark.skipif(not Platform.needs_authorization, reason="VOLTTRON 9 lets any agent start and stop others")

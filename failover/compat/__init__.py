@@ -5,6 +5,7 @@ Both have the same names, which are handed on here.
 """
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from failover.link import Endpoint
 
@@ -12,6 +13,14 @@ if find_spec("volttron.client") is not None:
     from failover.compat.modular import *  # noqa: F401, F403
 else:
     from failover.compat.monolithic import *  # noqa: F401, F403
+
+
+def platform_pid() -> int:
+    """Return the process id of the own platform, as it wrote it down.
+
+    :raises OSError, ValueError: there is no such file or no number in it.
+    """
+    return int(Path(volttron_home(), "VOLTTRON_PID").read_text())  # noqa: F405
 
 
 def remote_endpoint(agent: Agent, address: str, serverkey: str) -> Endpoint:  # noqa: F405

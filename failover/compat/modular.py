@@ -21,8 +21,8 @@ from failover.link import Endpoint
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "data_folder", "instance_name", "is_refusal", "known_platforms", "load_config",
-    "local_endpoint", "missing_authorizations", "platform_pid", "serverkey", "setup_logging",
-    "subscribe", "vip_main"
+    "local_endpoint", "missing_authorizations", "serverkey", "setup_logging", "subscribe", "vip_main",
+    "volttron_home"
 ]
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
@@ -42,17 +42,14 @@ def instance_name() -> str:
     return ClientContext.get_instance_name()
 
 
-def platform_pid() -> int:
-    """Return the process id of the own platform, as it wrote it down.
-
-    :raises OSError, ValueError: there is no such file or no number in it.
-    """
-    return int(Path(ClientContext.get_volttron_home(), "VOLTTRON_PID").read_text())
+def volttron_home() -> str:
+    """Return the folder of the own platform."""
+    return ClientContext.get_volttron_home()
 
 
 def data_folder(agent: Agent) -> Path:
     """Return the folder for the agent's data, which may not exist yet."""
-    return Path(ClientContext.get_volttron_home(), "agents", agent.core.identity, "data")
+    return Path(volttron_home(), "agents", agent.core.identity, "data")
 
 
 def serverkey(agent: Agent) -> str:
@@ -72,7 +69,7 @@ def local_endpoint() -> Endpoint:
 
     :raises OSError: the platform has never run, or its files are another user's.
     """
-    store = Path(ClientContext.get_volttron_home(), "credentials_store")
+    store = Path(volttron_home(), "credentials_store")
     own = json.loads((store / (CONTROL_CONNECTION + ".json")).read_text())
     router = json.loads((store / (PLATFORM + ".json")).read_text())
     return Endpoint(ClientContext.get_address(), router["publickey"], "failover.status.{}".format(os.getpid()),

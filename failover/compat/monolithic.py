@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 from urllib.parse import parse_qs, urlsplit
 
-from volttron.platform import get_address, get_home
+from volttron.platform import get_address
+from volttron.platform import get_home as volttron_home
 from volttron.platform.agent.known_identities import CONTROL, CONTROL_CONNECTION
 from volttron.platform.agent.utils import get_platform_instance_name as instance_name
 from volttron.platform.agent.utils import load_config, vip_main
@@ -24,8 +25,8 @@ from failover.link import Endpoint, LinkError, RemoteError as LinkRemoteError, c
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "data_folder", "instance_name", "is_refusal", "known_platforms", "load_config",
-    "local_endpoint", "missing_authorizations", "platform_pid", "serverkey", "setup_logging",
-    "subscribe", "vip_main"
+    "local_endpoint", "missing_authorizations", "serverkey", "setup_logging", "subscribe", "vip_main",
+    "volttron_home"
 ]
 
 _log = logging.getLogger(__name__)
@@ -67,21 +68,13 @@ def setup_logging() -> None:
     logging.getLogger("volttron.platform.vip.agent.core").setLevel(logging.WARNING)
 
 
-def platform_pid() -> int:
-    """Return the process id of the own platform, as it wrote it down.
-
-    :raises OSError, ValueError: there is no such file or no number in it.
-    """
-    return int(Path(get_home(), "VOLTTRON_PID").read_text())
-
-
 def data_folder(agent: Agent) -> Path:
     """Return the folder for the agent's data, which the platform has made and keeps when the agent is upgraded.
 
     An agent that was started by hand has none, and makes its own.
     """
-    made = sorted(Path(get_home(), "agents").glob("{}/*/*.agent-data".format(agent.core.agent_uuid)))
-    return made[0] if made else Path(get_home(), agent.core.identity + ".agent-data")
+    made = sorted(Path(volttron_home(), "agents").glob("{}/*/*.agent-data".format(agent.core.agent_uuid)))
+    return made[0] if made else Path(volttron_home(), agent.core.identity + ".agent-data")
 
 
 def serverkey(agent: Agent) -> str:
@@ -109,7 +102,7 @@ def _settings_endpoint() -> Endpoint:
     """The agent's own keys, under another identity: the router may hold a name for a moment after its end."""
     identity = os.environ.get("AGENT_VIP_IDENTITY", "failover")
     keys = ZMQClientAuthentication(ZMQClientParameters(
-        address=get_address(), identity=identity, agent_uuid=os.environ.get("AGENT_UUID"), volttron_home=get_home(),
+        address=get_address(), identity=identity, agent_uuid=os.environ.get("AGENT_UUID"), volttron_home=volttron_home(),
         publickey=os.environ.get("AGENT_PUBLICKEY"), secretkey=os.environ.get("AGENT_SECRETKEY"),
         serverkey=os.environ.get("VOLTTRON_SERVERKEY")))
     keys.create_authentication_parameters()

@@ -1,0 +1,201 @@
+"""Thousands of fault schedules, in which standard failover keeps its promises, and mutants of its rule, which do not."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from failover.core import AgentState, Terms
+from failover.lease import CLOCKS_APART, LeaseCore
+from tests.pair import REPOSITORY
+from tests.simulation import BrokenPromise, Fault, Schedule, Side, Simulation, takeover_times, verdict
+
+SHARDS, SCHEDULES = (0, 1), 2500
+TERMS = Terms(10.0, 1.0, 10.0)
+SILENCE = sum(TERMS) * CLOCKS_APART
+
+# Places of faults. To one that is on links, a way is added.
+PRIMARY, SECONDARY = 0, 1
+PRIMARY_AND_SECONDARY, PRIMARY_AND_VC = 0, 1
+FIRST_TO_SECOND, SECOND_TO_FIRST = 6, 12
+
+
+# The promises
+
+@pytest.fixture(scope="module")
+def searches():
+    """The searches of all shards, which run at the same time, and behind everything else that runs."""
+    running = {shard: subprocess.Popen(
+        [sys.executable, "-m", "tests.simulation", "check", "--schedules", str(SCHEDULES), "--seed", str(shard)],
+        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=lambda: os.nice(10))
+        for shard in SHARDS}
+    yield running
+    for search in running.values():
+        search.kill()
+        search.communicate()
+
+
+@pytest.mark.parametrize("shard", SHARDS)
+def test_no_schedule_of_faults_breaks_a_promise(searches, shard):
+    output, _ = searches[shard].communicate(timeout=280)
+    print(output)
+    assert searches[shard].returncode == 0, output
+
+
+# Mutants of the rule. In each the search must find a schedule that lets both run, and in which the rule itself does not.
+
+class StopGraceIgnored(LeaseCore):
+
+    @property
+    def silence_needed(self):
+        return (self.terms.timeout + self.terms.heartbeat_period) * CLOCKS_APART
+
+
+class ProofDatedByItsArrival(LeaseCore):
+
+    def vc_answered(self, sequence, now):
+        super().vc_answered(sequence, now)
+        self._vc_answer = now
+
+
+class OneWaySightIsContact(LeaseCore):
+
+    def heard(self, heartbeat, now):
+        refusal = super().heard(heartbeat, now)
+        if self._config.agent_id == "primary":
+            self._contact = now
+        return refusal
+
+
+class SilenceCountsWhileVcIsAway(LeaseCore):
+
+    def silent_since(self, now):
+        sighted = self._sighted_running if self._config.agent_id == "primary" else self._sighted
+        return self._started if sighted is None else sighted
+
+
+class ResetIsNoLapse(LeaseCore):
+
+    def vc_reset(self):
+        self._questions.clear()
+
+
+class EachByItsOwnTerms(LeaseCore):
+
+    @property
+    def terms(self):
+        return Terms.of(self._config)
+
+
+class RunningIsSaidAfterTheStart(LeaseCore):
+
+    @property
+    def may_run(self):
+        return self.agent in (AgentState.RUNNING, AgentState.UNKNOWN)
+
+
+def isolated_primary(number):
+    """The primary stops in time; the secondary starts too early."""
+    return Schedule((Fault("cut off", PRIMARY, 30 + number / 10),), seed=number)
+
+
+def late_answers(number):
+    """VC's answers reach the primary seconds late, and it sends the last of its heartbeats long before their arrival."""
+    return Schedule((Fault("slow", PRIMARY_AND_VC + SECOND_TO_FIRST, 26, 8, 4.9),
+                     Fault("cut", PRIMARY_AND_SECONDARY, 30),
+                     Fault("cut", PRIMARY_AND_VC + FIRST_TO_SECOND, 31 + number % 20 / 10)), seed=number)
+
+
+def primary_that_only_hears(number):
+    """Nothing leaves the primary's machine any more."""
+    return Schedule((Fault("cut off", PRIMARY + FIRST_TO_SECOND, 30 + number / 10),), seed=number)
+
+
+def blind_secondary(number):
+    """The secondary is cut off for long, and then sees VC again."""
+    return Schedule((Fault("cut off", SECONDARY, 30, 40 + number / 10), Fault("cut", PRIMARY_AND_SECONDARY, 65)),
+                    vcp=False, seed=number)
+
+
+def one_heartbeat_in_a_gap(number):
+    """The only heartbeats of the primary that reach VC do so while the secondary's connection is built anew."""
+    gap = 34.5 + number / 100
+    return Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 30),
+                     Fault("cut", PRIMARY_AND_VC + FIRST_TO_SECOND, 30, gap - 30),
+                     Fault("connection to VC reset", SECONDARY, gap),
+                     Fault("cut", PRIMARY_AND_VC + FIRST_TO_SECOND, gap + 0.4)), vcp=False, seed=number)
+
+
+def unequal_terms(number):
+    """The secondary is configured with shorter times than the primary."""
+    return isolated_primary(number)._replace(terms=(TERMS, Terms(5.0, 1.0, 2.0)))
+
+
+def return_during_the_start(number):
+    """The primary comes back while the secondary starts its agent, which takes seconds."""
+    return Schedule((Fault("power lost", PRIMARY, 20, 19 + number / 10),), start_takes=3.0, seed=number)
+
+
+MUTANTS = [
+    (StopGraceIgnored, isolated_primary),
+    (ProofDatedByItsArrival, late_answers),
+    (OneWaySightIsContact, primary_that_only_hears),
+    (SilenceCountsWhileVcIsAway, blind_secondary),
+    (ResetIsNoLapse, one_heartbeat_in_a_gap),
+    (EachByItsOwnTerms, unequal_terms),
+    (RunningIsSaidAfterTheStart, return_during_the_start),
+]
+
+
+@pytest.mark.parametrize("mutant, schedules", MUTANTS, ids=[mutant.__name__ for mutant, _ in MUTANTS])
+def test_the_search_finds_what_a_mutant_breaks(mutant, schedules):
+    for schedule in map(schedules, range(60)):
+        world = Simulation(schedule, mutant).run()
+        if world.overlaps:
+            break
+    print(world.story())
+    assert world.overlaps
+    verdict(schedule)
+
+
+# The simulator
+
+@pytest.mark.parametrize("simple, earliest, latest", [
+    (True, TERMS.timeout - TERMS.heartbeat_period, TERMS.timeout),
+    (False, SILENCE - TERMS.heartbeat_period, SILENCE + TERMS.heartbeat_period),
+], ids=["simple", "standard"])
+def test_a_takeover_comes_when_it_should(simple, earliest, latest):
+    for takes in takeover_times(10, simple):
+        assert earliest <= takes <= latest + 0.1
+
+
+def test_a_schedule_always_goes_the_same_way():
+    schedule = Schedule((Fault("noisy", PRIMARY_AND_SECONDARY, 10, 30, 2.5), Fault("frozen", PRIMARY, 20, 30)), seed=1)
+    assert Simulation(schedule).run().story() == Simulation(schedule).run().story()
+    assert Simulation(schedule).run().story() != Simulation(schedule._replace(seed=2)).run().story()
+
+
+def test_both_run_in_simple_failover_while_their_link_is_cut():
+    world = Simulation(Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 30, 30),)), simple=True).run()
+    [[begins, ends]] = world.overlaps
+    assert begins == pytest.approx(30 + TERMS.timeout, abs=2) and 60 <= ends <= 60 + 5 + TERMS.stop_grace
+
+
+@pytest.mark.parametrize("fault", [Fault("frozen", PRIMARY, 30, 40), Fault("failover agent killed", PRIMARY, 30, 40)],
+                         ids=["frozen", "killed"])
+def test_the_exceptions_of_the_promise_are_made(fault, monkeypatch):
+    schedule = Schedule((fault,), vcp=False)
+    verdict(schedule)
+    monkeypatch.setattr(Side, "excused_until", property(lambda side: 0.0, lambda side, until: None), raising=False)
+    with pytest.raises(BrokenPromise, match="BOTH RUN"):
+        verdict(schedule)
+
+
+def test_a_story_tells_the_faults_and_the_overlap():
+    with pytest.raises(BrokenPromise) as caught:
+        verdict(isolated_primary(0), StopGraceIgnored)
+    told = str(caught.value)
+    places = [told.index(text) for text in ("cut off, primary to", "primary    stop begins", "managed agent RUNS",
+                                            "BOTH RUN", "no longer both run, after")]
+    assert "promise S" in told and places[0] < places[1] and places[3] < places[4]
