@@ -37,6 +37,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _QUEUED_EVENTS = 1000
 _CLOSE_WITHIN = 2.0
 _LAST_ANSWERS_WITHIN = 0.5
+_LINGER = 100  # Milliseconds.
 _SECOND_NAME = "_2"
 _CONNECTED = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
 _ENDED = (zmq.EVENT_CLOSED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -126,6 +127,8 @@ class Link:
             deadline = clock.now() + _LAST_ANSWERS_WITHIN
             while self.up and self._session.unanswered and clock.now() < deadline:
                 gevent.sleep(_LAST_ANSWERS_WITHIN / 50)
+            if self.up:
+                self._session.take_leave()
             self._greenlet.kill(timeout=_CLOSE_WITHIN)
             self._replace_fading(None)
 
@@ -268,6 +271,7 @@ class _Session:
         self._ids = itertools.count(1)
         self._inbox = Queue(maxsize=_QUEUED_EVENTS)
         self._socket = None
+        self._linger = 0
         self._monitor = None
         self._greenlets = []
 
@@ -370,7 +374,12 @@ class _Session:
         if self._monitor is not None:
             sock.disable_monitor()
             self._monitor.close(0)
-        sock.close(0)
+        sock.close(self._linger)
+
+    def take_leave(self) -> None:
+        """Tell the router that this peer goes, as VOLTTRON's agents do: it would keep the name among its peers."""
+        self._linger = _LINGER
+        self._send(b"", b"agentstop", self._new_id(), self._identity.encode())
 
     def fade(self) -> None:
         """From now on only wait for the answers to open questions, or the end of the connection."""
