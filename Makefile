@@ -23,7 +23,7 @@ test-monolithic: .venv/ready
 	@test -d "$(VOLTTRON_ROOT)/volttron/platform" -a -x "$(VOLTTRON_PYTHON)" || { echo "give VOLTTRON_ROOT=<checkout of VOLTTRON 9> and VOLTTRON_PYTHON=<python of the environment it is installed in>" >&2; exit 1; }
 	VOLTTRON_ROOT=$(abspath $(VOLTTRON_ROOT)) VOLTTRON_PYTHON=$(abspath $(VOLTTRON_PYTHON)) .venv/bin/python -m pytest \
 	    --numprocesses=$(JOBS) --dist=loadfile --timeout=900 tests/test_link.py tests/test_simple.py tests/test_standard.py \
-	    tests/test_standard_faults.py tests/test_versions.py $(ARGS)
+	    tests/test_standard_faults.py tests/test_versions.py tests/test_monolithic.py $(ARGS)
 
 demo: .venv/ready
 	.venv/bin/python -m tests.demo $(MODE)
