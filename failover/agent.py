@@ -491,7 +491,7 @@ class FailoverAgent(compat.Agent):
             judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP and not deaf,
                   decision.action is Action.WAIT or deaf,
                   "neither VC nor the secondary answers: {} must not run here".format(agent))
-            judge("unsupervised", self._rules.vcp_word == "runs", False,
+            judge("unsupervised", self._rules.vcp_word == "runs" and self._rules.silent_since(now) is not None, False,
                   "the {} is not heard, but its VCP says that {} runs there: start its failover agent".format(
                       other_role(self._config), agent))
             if self._sees_unexpected_copy(decision, now):
