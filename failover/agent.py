@@ -471,9 +471,8 @@ class FailoverAgent(compat.Agent):
                   "secondary not heard, or it does not hear us, for {:g} s: nobody would take over; see `vctl status` "
                   "there".format(self._rules.terms.timeout))
         elif self._central is not None:
-            judge("peer", silent and decision.wanted is not Action.START, decision.peer is Liveness.UNKNOWN or deaf,
-                  "primary not heard for {:g} s, and {} does not run here yet; see `vctl status` there".format(
-                      self._rules.terms.timeout, agent))
+            judge("peer", silent, decision.peer is Liveness.UNKNOWN or deaf,
+                  "primary not heard for {:g} s: see `vctl status` there".format(self._rules.terms.timeout))
         differ = differences(self._config, self._other_mode, self._rules.peer)
         judge("differ", differ is not None, self._rules.last_heard is None, differ or "")
         rival = self._rules.rival(now)
