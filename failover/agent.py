@@ -480,9 +480,8 @@ class FailoverAgent(compat.Agent):
                   "secondary not heard, or it does not hear us, for {:g} s: nobody would take over; see `vctl status` "
                   "there".format(self._rules.terms.timeout))
         elif self._central is not None:
-            judge("peer", silent and decision.wanted is not Action.START, decision.peer is Liveness.UNKNOWN or deaf,
-                  "primary not heard for {:g} s, and {} does not run here yet; see `vctl status` there".format(
-                      self._rules.terms.timeout, agent))
+            judge("peer", silent, decision.peer is Liveness.UNKNOWN or deaf,
+                  "primary not heard for {:g} s: see `vctl status` there".format(self._rules.terms.timeout))
         differ = differences(self._config, self._other_mode, self._rules.peer)
         judge("differ", differ is not None, self._rules.last_heard is None, differ or "")
         rival = self._rules.rival(now)
@@ -500,7 +499,7 @@ class FailoverAgent(compat.Agent):
             judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP and not deaf,
                   decision.action is Action.WAIT or deaf,
                   "neither VC nor the secondary answers: {} must not run here".format(agent))
-            judge("unsupervised", self._rules.vcp_word == "runs", False,
+            judge("unsupervised", self._rules.vcp_word == "runs" and self._rules.silent_since(now) is not None, False,
                   "the {} is not heard, but its VCP says that {} runs there: start its failover agent".format(
                       other_role(self._config), agent))
             if self._sees_unexpected_copy(decision, now):

@@ -12,7 +12,7 @@ The promises of standard failover, which hold for both sides together:
 * **L**: once the faults no longer change, those run that the tables say, within :data:`SETTLED_WITHIN`.
 
 What is not modelled: a managed agent that somebody else starts (the platform, a person), and the probes of a link that
-has nothing to publish. The orphans of a platform that comes back are taken to end before its failover agent starts.
+has nothing to publish.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import itertools
 import random
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from math import inf
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
@@ -45,7 +46,7 @@ SETTLED_WITHIN = 3.0
 
 # As in failover.agent, failover.steering and failover.link; seconds.
 _LONGEST_TICK, _WATCH_EVERY = 1.0, 1.0
-_COMMAND_PAUSES, _LINK_PAUSES = (1.0, 60.0), (0.25, 5.0)
+_COMMAND_PAUSES, _LINK_PAUSES = {Action.START: (1.0, 60.0), Action.STOP: (1.0, 4.0)}, (0.25, 5.0)
 # How long a message is under way at most while no fault makes it slow.
 _QUICK = 0.01
 
@@ -335,6 +336,7 @@ class Side(Machine):
 
     :ivar agent: the failover agent, None if it does not run.
     :ivar running: whether the process of the managed agent exists.
+    :ivar orphan: whether it is left from a platform that has ended, while the next one runs.
     :ivar starting: how many starts of it are under way.
     :ivar busy_until: when control answers again: a start or an installation keeps it from doing so.
     :ivar excused_until: when promise S ceases to make an exception of the managed agent here.
@@ -346,7 +348,7 @@ class Side(Machine):
         self.config = config
         self.file = file
         self.agent: Optional[FailoverAgent] = None
-        self.running = False
+        self.running = self.orphan = False
         self.starting = 0
         self.busy_until = self.excused_until = 0.0
         self._supervised_until = 0.0
@@ -372,18 +374,19 @@ class Side(Machine):
     def set_running(self, running: bool, text: str) -> None:
         if running is not self.running:
             self.running = running
+            self.orphan = self.orphan and running
             self.note(text)
             if not running and not self.starting:
                 self.excused_until = 0.0
             self.world.check_safety()
 
-    def start_managed(self, done: Callable[[], None]) -> None:
+    def start_managed(self, grace: float, done: Callable[[], None]) -> None:
         """Control starts the managed agent, which drives from some moment of the call on.
 
         The call takes at most ``stop_grace``, since a stop that must follow it comes too late otherwise.
         """
         chance = self.world.random
-        takes = min(chance.random() * self.world.schedule.start_takes + self.busy_for(), self.config.stop_grace)
+        takes = min(chance.random() * self.world.schedule.start_takes, grace)
         fails = chance.random() < self.world.start_fails
         self.note("start asked for")
         self.starting += 1
@@ -393,6 +396,9 @@ class Side(Machine):
 
     def _started(self, platform_life: int, fails: bool) -> None:
         self.starting -= 1
+        if self.orphan:
+            self.note("A SECOND COPY RUNS")
+            self.world.overlaps.append([self.world.now, self.world.now])
         if fails or not self.platform or platform_life != self.platform_life:
             self.note("start failed")
         else:
@@ -407,6 +413,11 @@ class Side(Machine):
             if self.world.random.random() < 0.5:
                 takes *= self.world.random.random()
         self.after(max(takes, self.busy_for() if self.starting else 0.0), self._stopped, done)
+
+    def end_orphan(self, grace: float) -> None:
+        """A copy that a former process of the platform left is ended, by its own failover agent or by the next one."""
+        if self.orphan:
+            self.stop_managed(grace, lambda: None)
 
     def _stopped(self, done: Callable[[], None]) -> None:
         self.set_running(False, "managed agent has stopped")
@@ -464,6 +475,12 @@ class Side(Machine):
         self.excused_until = self.world.now + stays / self._rate
         self.after(stays, self.world.check_safety)
 
+    def reconfigure(self, terms: Terms) -> None:
+        """The times are changed, and for that the failover agent is stopped."""
+        self.note("is configured with {}".format(terms))
+        self.config = replace(self.config, **terms._asdict())
+        self.stop_agent()
+
     # The machine and the platform
 
     def freeze(self) -> None:
@@ -514,8 +531,10 @@ class Side(Machine):
         if not self.platform:
             self.note("platform starts")
             if self.agent is not None:
-                self.end_agent()
-            self.set_running(False, "managed agent, an orphan, ends")
+                former = self.end_agent()
+                self.after(_LONGEST_TICK * self.world.random.random(), self.end_orphan,
+                           former.core.terms.stop_grace)
+            self.orphan = self.running
             self.platform = True
             self.platform_life += 1
             self.after(0.5 + 2 * self.world.random.random(), self.start_agent)
@@ -554,7 +573,7 @@ class FailoverAgent:
         self._decision = Decision(Action.WAIT, None, Liveness.UNKNOWN)
         self._orphan_since: Optional[float] = None
         self._listens = False
-        self._asked_identity = False
+        self._asked_identity = self._looked_for_orphans = False
         # Only the event with the latest number counts: the others have been overtaken.
         self._tick_number = self._look_number = self._command_number = 0
         self._vcp_asked_at: Optional[float] = None
@@ -593,9 +612,7 @@ class FailoverAgent:
         if self._standard:
             self._ask_vc(now)
             self._write(core.remembered)
-        pause = min(_LONGEST_TICK, self._config.timeout / 8, core.until_change(now))
-        until_beat = core.until_next_beat(now)
-        self.wake(min(pause, until_beat) if until_beat > 0 else pause)
+        self.wake(min(_LONGEST_TICK, self._config.timeout / 8, core.until_change(now), core.until_next_beat(now)))
 
     def _ends_as_orphan(self, now: float) -> bool:
         """An orphan stops its managed agent after ``timeout``, if it still runs then, and ends."""
@@ -637,19 +654,30 @@ class FailoverAgent:
         done = partial(self._command_ended, self._command_number)
         if command is Action.START:
             self.side.world.start_commands.append((self.side.world.now, self.side.name))
-            self.side.start_managed(done)
+            self._start(done)
         else:
             self.side.stop_managed(self.core.terms.stop_grace, done)
 
+    def _start(self, done: Callable[[], None]) -> None:
+        """Have the agent started as soon as control is free to, if that may still be then."""
+        if self.side.busy_for() > 0:
+            self.side.after(self.side.busy_for() + 0.001, self._start, done)
+        elif self.lives and self.core.may_start(self.side.clock()):
+            self.side.start_managed(self.core.terms.stop_grace, done)
+        else:
+            done()
+
     def _command_ended(self, number: int) -> None:
         if self.lives and number == self._command_number:
+            if not self.side.running:
+                self.core.process_ended()
             self._permit_at_once(Action.STOP)
             self.core.command_ended(self.side.clock())
             self._look(self._look_number)
 
     def _permit_at_once(self, *commands: Action) -> None:
         for command in commands:
-            self._pauses[command] = self.side.world.pauses(*_COMMAND_PAUSES)
+            self._pauses[command] = self.side.world.pauses(*_COMMAND_PAUSES[command])
             self._not_before[command] = 0.0
 
     def _look(self, number: int) -> None:
@@ -673,7 +701,10 @@ class FailoverAgent:
         before = core.agent
         self._asked_identity = not (self._asked_identity or side.running or before is not AgentState.STOPPED)
         if side.platform:
-            if self._asked_identity:
+            if not self._looked_for_orphans:
+                self._looked_for_orphans = True
+                side.end_orphan(core.terms.stop_grace)
+            if self._asked_identity or side.orphan:
                 core.platform_answered(now)
             else:
                 core.agent_observed(AgentState.RUNNING if side.running else AgentState.STOPPED, asked_at, now)
@@ -771,14 +802,18 @@ class Simulation:
         self.start_commands: List[Tuple[float, str]] = []
         self.overlaps: List[List[float]] = []
         self.settled_after: Optional[float] = None
-        self.lease_period = sum(schedule.terms[0].larger(schedule.terms[1])) * CLOCKS_APART
+        largest = schedule.terms[0].larger(schedule.terms[1])
+        for fault in schedule.faults:
+            if fault.kind == "reconfigured":
+                largest = largest.larger(_other_terms(fault))
+        self.lease_period = sum(largest) * CLOCKS_APART
         self.sides = []
         for role, rate, own, others, other in zip(
                 ROLES, schedule.rates, schedule.terms, schedule.terms[::-1], ROLES[::-1]):
             config = Config(role, simple, "tcp://127.0.0.1:1", "key", "managed", own.heartbeat_period, own.timeout,
                             own.stop_grace)
             # Both have heard each other since they were configured.
-            self.sides.append(Side(self, role, rate, config, Remembered(peer_terms=others, peer_instance=other)))
+            self.sides.append(Side(self, role, rate, config, Remembered(None, own, others, other)))
         self.central = Central(self)
         self.wires: Dict[Tuple[Machine, Machine], Wire] = {}
         for sender, receiver in itertools.permutations(self.sides + [self.central], 2):
@@ -947,6 +982,10 @@ def _nothing(place: Place) -> None:
     pass
 
 
+def _other_terms(fault: Fault) -> Terms:
+    return (Terms(4.0, 1.0, 1.0), Terms(10.0, 2.0, 5.0), Terms(20.0, 3.0, 10.0))[fault.where // 2 % 3]
+
+
 # Each kind of fault: how it begins, and how it ends.
 _AT_SIDES: Dict[str, Tuple[Callable[[Place], None], Callable[[Place], None]]] = {
     "power lost": (lambda place: place.side.power_off(), lambda place: place.side.power_on()),
@@ -957,6 +996,8 @@ _AT_SIDES: Dict[str, Tuple[Callable[[Place], None], Callable[[Place], None]]] = 
                               lambda place: place.here(place.side.start_agent)),
     "failover agent stopped": (lambda place: place.here(place.side.stop_agent),
                                lambda place: place.here(place.side.start_agent)),
+    "reconfigured": (lambda place: place.here(place.side.reconfigure, _other_terms(place.fault)),
+                     lambda place: place.here(place.side.start_agent)),
     "managed agent killed": (lambda place: place.here(place.side.set_running, False, "managed agent dies"), _nothing),
     "control busy": (lambda place: place.here(place.side.make_busy, min(3.0, place.fault.amount)), _nothing),
     "connection to VC reset": (lambda place: place.central.reset(place.side.name), _nothing),

@@ -1,4 +1,4 @@
-"""Thousands of fault schedules, in which standard failover keeps its promises, and mutants of its rule, which do not."""
+"""Thousands of fault schedules, in which standard failover keeps its promises, and mutants of its rule that do not."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def test_no_schedule_of_faults_breaks_a_promise(searches, shard):
     assert searches[shard].returncode == 0, output
 
 
-# Mutants of the rule. In each the search must find a schedule that lets both run, and in which the rule itself does not.
+# Mutants of the rule. In each the search must find a schedule that lets both run; by the rule itself they do not.
 
 class StopGraceIgnored(LeaseCore):
 
@@ -101,7 +101,7 @@ def isolated_primary(number):
 
 
 def late_answers(number):
-    """VC's answers reach the primary seconds late, and it sends the last of its heartbeats long before their arrival."""
+    """VC's answers reach the primary seconds late, long after the last of its heartbeats has left it."""
     return Schedule((Fault("slow", PRIMARY_AND_VC + SECOND_TO_FIRST, 26, 8, 4.9),
                      Fault("cut", PRIMARY_AND_SECONDARY, 30),
                      Fault("cut", PRIMARY_AND_VC + FIRST_TO_SECOND, 31 + number % 20 / 10)), seed=number)
