@@ -484,7 +484,8 @@ class MonolithicPlatform(BasePlatform):
                     if identity in line.split())
 
     def register(self, name, publickey):
-        self.vctl("auth", "add", "--user_id", name, "--credentials", publickey)
+        # With "=", because a key of VOLTTRON 11 may begin with "-".
+        self.vctl("auth", "add", "--user_id", name, "--credentials=" + publickey)
 
     def authorize(self, identity, capabilities):
         """Nothing needs to be done: any agent may start and stop others."""
