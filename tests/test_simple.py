@@ -299,6 +299,21 @@ def test_a_slow_stop_delays_neither_heartbeats_nor_decisions(pair):
     await_give_back(pair)
 
 
+def test_a_failover_agent_that_stops_during_a_slow_stop_waits_for_controls_answer(pair):
+    """Control of VOLTTRON 9, and with it the platform, would end when it answers somebody who is gone."""
+    secondary = pair.secondary
+    configuration = secondary.config_file(MANAGED)
+    configuration.write_text("stop_seconds: 4\n")
+    begin = secondary.platform.log.stat().st_size
+    secondary.start_agent(MANAGED)
+    wait(lambda: find(secondary.platform.log.read_text()[begin:], "managed agent stops in 4 s"), LIMIT, "its slow stop")
+    secondary.stop_agent(FAILOVER)
+    configuration.write_text("{}\n")
+    assert not secondary.runs() and not secondary.runs(FAILOVER)
+    assert_stays(3, lambda: secondary.platform.pid, "the platform lives")
+    assert secondary.platform.uuid(FAILOVER)
+
+
 # What the operator got wrong
 
 @pytest.mark.skipif(not Platform.needs_authorization, reason="VOLTTRON 9 lets any agent start and stop others")
