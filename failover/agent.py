@@ -126,8 +126,8 @@ class FailoverAgent(compat.Agent):
     def _onstop(self, sender: Any, **kwargs: Any) -> None:
         """Simple failover leaves the managed agent as it is when its failover agent stops.
 
-        In standard failover a copy that nobody supervises would break the promise, so it is stopped too. So is one whose
-        platform is gone: VOLTTRON 9 stops orphans by itself, some seconds later.
+        In standard failover a copy that nobody supervises would break the promise, so it is stopped too. So is one
+        whose platform is gone: VOLTTRON 9 stops orphans by itself, some seconds later.
         """
         gevent.killall(self._greenlets, block=False)
         stop_too = self._central is not None or not self._rules.has_platform

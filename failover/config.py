@@ -8,7 +8,7 @@ import binascii
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
 from urllib.parse import parse_qs, urlsplit
 
 __all__ = ["Config", "ConfigError", "Known"]

@@ -78,7 +78,8 @@ def test_a_key_that_the_platform_knows_need_not_be_configured():
     assert line.startswith("remote_serverkey: found none") and "known hosts" in line
 
 
-@pytest.mark.parametrize("changes", [{}, dict(remote_vip="tcp://192.0.2.1:22916?serverkey=" + KEY, remote_serverkey="")])
+@pytest.mark.parametrize("changes", [
+    {}, dict(remote_vip="tcp://192.0.2.1:22916?serverkey=" + KEY, remote_serverkey="")])
 def test_a_key_other_than_the_one_that_the_platform_knows_is_an_error(changes):
     [line] = problems(HOSTS, **changes)
     assert line.startswith("remote_serverkey") and KEY in line and OTHER_KEY in line and "known hosts" in line
@@ -127,7 +128,8 @@ def test_what_standard_failover_wants_beyond(changes, words):
     (dict(remote_serverkey=""), ["remote_serverkey", "none", "vctl auth servercred"]),
     (dict(remote_serverkey="abc"), ["remote_serverkey", "'abc'", "43 characters"]),
     (dict(remote_serverkey=None), ["remote_serverkey", "None", "vctl auth servercred"]),
-    (dict(remote_vip="tcp://192.0.2.1:1?serverkey=abc", remote_serverkey=""), ["remote_serverkey", "'abc' in remote_vip", "43"]),
+    (dict(remote_vip="tcp://192.0.2.1:1?serverkey=abc", remote_serverkey=""),
+     ["remote_serverkey", "'abc' in remote_vip", "43"]),
     (dict(remote_vip="tcp://192.0.2.1:1?serverkey=" + "y" * 42 + "A"), ["remote_serverkey", KEY, "y" * 42 + "A"]),
     (dict(agent_vip_identity=""), ["agent_vip_identity", "''", "platform.driver"]),
     (dict(heartbeat_period=0), ["heartbeat_period", "0", "above 0"]),

@@ -18,8 +18,8 @@ def test_round_trip():
 def test_the_wire_format_is_what_the_module_documents():
     assert json.loads(HEARTBEAT.encode()) == {
         "version": 1, "instance_name": "node-a", "vip_identity": "failover", "agent_vip_identity": "platform.driver",
-        "agent_id": "primary", "mode": "simple", "timeout": 10.0, "heartbeat_period": 1.0, "stop_grace": 5.0, "boot_id": "boot",
-        "sequence": 7, "heard_boot_id": "other", "heard_sequence": 3, "may_run": True}
+        "agent_id": "primary", "mode": "simple", "timeout": 10.0, "heartbeat_period": 1.0, "stop_grace": 5.0,
+        "boot_id": "boot", "sequence": 7, "heard_boot_id": "other", "heard_sequence": 3, "may_run": True}
 
 
 @pytest.mark.parametrize("message", ["", None, "alive", "GOOD", 7, [], {}, "{", '{"version": 2}', {"version": "1"}])

@@ -8,7 +8,7 @@ import pytest
 from tests.pair import FAILOVER, MANAGED, REPOSITORY, Side, await_status, wait
 from tests.platforms import MONOLITHIC_ROOT, MonolithicPlatform
 
-pytestmark = pytest.mark.skipif(not MONOLITHIC_ROOT, reason="run `make test-monolithic`, which says where VOLTTRON 9 is")
+pytestmark = pytest.mark.skipif(not MONOLITHIC_ROOT, reason="needs VOLTTRON 9: `make test-monolithic`")
 
 LIMIT = 60
 VC, VC_KEY = "tcp://127.0.0.1:1", "v" * 42 + "A"

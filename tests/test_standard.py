@@ -6,7 +6,6 @@ network and of VOLTTRON Central are in test_standard_faults.py.
 
 import contextlib
 import json
-import signal
 import time
 
 import gevent
@@ -73,7 +72,8 @@ def test_power_loss_of_the_primary(standard_pair):
     primary, secondary = standard_pair.sides
     primary.platform.power_off()
     off_at = time.monotonic()
-    await_status(secondary, lambda status: "primary" in status["why"] and " of {:.1f} s".format(SILENCE) in status["why"],
+    await_status(secondary, lambda status: "primary silent for" in status["why"]
+                 and " of {:.1f} s".format(SILENCE) in status["why"],
                  "how long the primary has been silent, of the silence that is needed")
     await_takeover(standard_pair)
     assert_not_before(standard_pair, secondary, off_at, SOONEST)

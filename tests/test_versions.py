@@ -7,7 +7,7 @@ import pytest
 from tests.pair import FAILOVER, LIMIT, Pair, await_give_back, await_status, await_takeover, wait
 from tests.platforms import MONOLITHIC_ROOT, ModularPlatform, MonolithicPlatform
 
-pytestmark = pytest.mark.skipif(not MONOLITHIC_ROOT, reason="run `make test-monolithic`, which says where VOLTTRON 9 is")
+pytestmark = pytest.mark.skipif(not MONOLITHIC_ROOT, reason="needs VOLTTRON 9: `make test-monolithic`")
 
 
 @pytest.mark.parametrize("kinds", [(ModularPlatform, MonolithicPlatform), (MonolithicPlatform, ModularPlatform)],

@@ -102,8 +102,8 @@ def _settings_endpoint() -> Endpoint:
     """The agent's own keys, under another identity: the router may hold a name for a moment after its end."""
     identity = os.environ.get("AGENT_VIP_IDENTITY", "failover")
     keys = ZMQClientAuthentication(ZMQClientParameters(
-        address=get_address(), identity=identity, agent_uuid=os.environ.get("AGENT_UUID"), volttron_home=volttron_home(),
-        publickey=os.environ.get("AGENT_PUBLICKEY"), secretkey=os.environ.get("AGENT_SECRETKEY"),
+        address=get_address(), identity=identity, agent_uuid=os.environ.get("AGENT_UUID"),
+        volttron_home=volttron_home(), publickey=os.environ.get("AGENT_PUBLICKEY"), secretkey=os.environ.get("AGENT_SECRETKEY"),
         serverkey=os.environ.get("VOLTTRON_SERVERKEY")))
     keys.create_authentication_parameters()
     return Endpoint(get_address(), keys.serverkey, "{}.settings.{}".format(identity, os.getpid()), keys.publickey,
