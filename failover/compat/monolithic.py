@@ -103,7 +103,8 @@ def _settings_endpoint() -> Endpoint:
     identity = os.environ.get("AGENT_VIP_IDENTITY", "failover")
     keys = ZMQClientAuthentication(ZMQClientParameters(
         address=get_address(), identity=identity, agent_uuid=os.environ.get("AGENT_UUID"),
-        volttron_home=volttron_home(), publickey=os.environ.get("AGENT_PUBLICKEY"), secretkey=os.environ.get("AGENT_SECRETKEY"),
+        volttron_home=volttron_home(), publickey=os.environ.get("AGENT_PUBLICKEY"),
+        secretkey=os.environ.get("AGENT_SECRETKEY"),
         serverkey=os.environ.get("VOLTTRON_SERVERKEY")))
     keys.create_authentication_parameters()
     return Endpoint(get_address(), keys.serverkey, "{}.settings.{}".format(identity, os.getpid()), keys.publickey,
