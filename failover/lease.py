@@ -76,7 +76,7 @@ class LeaseCore(Core):
         self._lease_on_file = remembered.lease_until if remembered.lease_until is not None else now
         self.holds_lease = self._lease_on_file > now
         self._taken_up = self.holds_lease
-        self._ran_last = False
+        self._ran_last = self.holds_lease
         self._cadence_to_vc = Cadence(config.heartbeat_period, now)
         self._sent: Dict[int, float] = {}
         self._questions: Dict[int, float] = {}

@@ -11,7 +11,7 @@ import yaml
 from failover import clock
 from failover.heartbeat import Heartbeat
 from failover.link import Link
-from tests.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, wait
+from tests.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, install_another, wait
 from tests.platforms import Platform
 
 # Generous: machines are shared. What is waited for takes a few seconds.
@@ -128,8 +128,7 @@ def test_the_status_command(pair):
 
 
 def test_an_installation_on_the_primary_causes_nothing(pair):
-    uuid = pair.primary.platform.install(MANAGED_AGENT, identity="another.agent", start=False)
-    pair.primary.platform.vctl("remove", uuid)
+    install_another(pair.primary.platform)
     assert_stays(3, lambda: pair.primary.runs() and not pair.secondary.runs(), "steady state")
     assert pair.secondary.observer.alerts == []
 

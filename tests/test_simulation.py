@@ -36,9 +36,10 @@ def searches():
         search.communicate()
 
 
+@pytest.mark.timeout(520)  # On two quiet cores it takes a minute, but it steps behind everything else.
 @pytest.mark.parametrize("shard", SHARDS)
 def test_no_schedule_of_faults_breaks_a_promise(searches, shard):
-    output, _ = searches[shard].communicate(timeout=280)
+    output, _ = searches[shard].communicate(timeout=500)
     print(output)
     assert searches[shard].returncode == 0, output
 

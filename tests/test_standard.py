@@ -12,8 +12,8 @@ import gevent
 import pytest
 
 from tests.central import Vcp
-from tests.pair import (FAILOVER, LIMIT, MANAGED, MANAGED_AGENT, STANDARD, assert_undisturbed, await_give_back,
-                        await_status, await_takeover, wait)
+from tests.pair import (FAILOVER, LIMIT, MANAGED, STANDARD, assert_undisturbed, await_give_back,
+                        await_status, await_takeover, install_another, wait)
 from tests.platforms import Platform
 
 STARTING = ("GOOD", "Starting agent platform.driver")
@@ -60,8 +60,7 @@ def test_the_primary_runs_and_all_links_are_up(standard_pair):
 
 def test_an_installation_on_the_primary_causes_nothing(standard_pair):
     platform = standard_pair.primary.platform
-    uuid = platform.install(MANAGED_AGENT, identity="another.agent", start=False)
-    platform.vctl("remove", uuid)
+    install_another(platform)
     assert_undisturbed(standard_pair, 5)
 
 
