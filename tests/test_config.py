@@ -87,7 +87,8 @@ def test_a_key_other_than_the_one_that_the_platform_knows_is_an_error(changes):
 
 def test_where_vc_is_may_be_in_the_platforms_settings():
     raw = dict(GOOD, simple_behavior=False)
-    for known in (Known({}, "tcp://192.0.2.3:22916", OTHER_KEY), Known({"192.0.2.3:22916": OTHER_KEY}, "tcp://192.0.2.3:22916")):
+    vc = "tcp://192.0.2.3:22916"
+    for known in (Known({}, vc, OTHER_KEY), Known({"192.0.2.3:22916": OTHER_KEY}, vc)):
         config = Config.load(raw, known)
         assert (config.volttron_central_vip, config.volttron_central_serverkey) == ("tcp://192.0.2.3:22916", OTHER_KEY)
         assert Config.load(GOOD, known).volttron_central_vip == "", "simple failover does not need it"
