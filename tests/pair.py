@@ -23,7 +23,7 @@ CAPABILITIES = ["platform.control.start_agent", "platform.control.stop_agent", "
 LIMIT = 60
 
 # Seconds of an installation after which the other side of a pair with a timeout of 4 s may take over.
-SLOW_INSTALLATION = 5
+SLOW_INSTALLATION = 8
 
 # What makes a pair's configuration one of standard failover, beside where VOLTTRON Central is.
 STANDARD = dict(simple_behavior=False, stop_grace=3)
