@@ -6,7 +6,6 @@ import subprocess
 
 import gevent
 import pytest
-import yaml
 
 from failover import clock
 from failover.heartbeat import Heartbeat
@@ -350,9 +349,8 @@ def test_missing_authorization_is_reported_with_the_command_that_mends_it(pair):
 
 def configure(side, **changes):
     """Change the configuration of the installed failover agent and restart it."""
-    path = side.config_file()
-    original = path.read_text()
-    path.write_text(yaml.safe_dump(dict(yaml.safe_load(original), **changes)))
+    original = side.config_file().read_text()
+    side.configure(**changes)
     if side.runs(FAILOVER):
         side.stop_agent(FAILOVER)
     side.start_agent(FAILOVER)
