@@ -75,14 +75,19 @@ class Central:
     def ask_vcp(self, instance_name: str, agent_vip_identity: str, timeout: float) -> Optional[bool]:
         """Return whether an agent runs on the platform of that name, by the word of its VCP; None if it gives none.
 
+        It is not asked for `list_agents`, for which it in turn asks each agent for its health: one that hangs holds the
+        answer up for 5 s, and one that does not answer yet ends VCP.
+
         :param timeout: seconds.
         """
         try:
-            agents = self.link.call(_VCP_IDENTITY.format(instance_name), "list_agents", timeout=timeout)
-            return any(agent["is_running"] for agent in agents if agent["identity"] == agent_vip_identity)
+            # Each agent that was started since its platform was: uuid, name, [process id, exit status], identity.
+            agents = self.link.call(_VCP_IDENTITY.format(instance_name), "status_agents", timeout=timeout)
+            return any(pid is not None and status is None
+                       for _, _, (pid, status), identity in agents if identity == agent_vip_identity)
         except (LinkError, RemoteError) as error:
             _log.debug("VCP of %s: %s", instance_name, error)
-        except (LookupError, TypeError, AttributeError):
+        except (TypeError, ValueError):
             _log.warning("VCP of %s gave an answer that cannot be read", instance_name)
         return None
 

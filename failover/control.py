@@ -7,7 +7,7 @@ import psutil
 
 from failover import process
 
-from failover.compat import CONTROL, RemoteError, is_refusal
+from failover.compat import CONTROL, RemoteError, find_agent, is_refusal
 from failover.core import AgentState
 
 __all__ = ["ControlError", "ControlSilent", "ManagedAgent", "NotAuthorized"]
@@ -140,7 +140,8 @@ class ManagedAgent:
         return bool(self._ask("identity_exists", identity, timeout=self._answer_within))
 
     def _find(self) -> None:
-        self.uuid = self._ask("identity_exists", self.identity, timeout=self._answer_within) or None
+        self.uuid = find_agent(
+            lambda method, argument: self._ask(method, argument, timeout=self._answer_within), self.identity, self.uuid)
         if self.uuid is None:
             self.process = None
             self._look_up = True

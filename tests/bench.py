@@ -1,4 +1,7 @@
-"""Measures the failover agent on two real platforms on this machine: ``python -m tests.bench``.
+"""Measures the failover agent on two real platforms on this machine: ``python -m tests.bench [--original FOLDER]``.
+
+The platforms are those of `tests.platforms.Platform`. With ``--original``, on VOLTTRON 9, the original Failover Agent is
+measured on the same platforms, and the two are compared.
 
 Prints progress on standard error and, in the end, a Markdown table on standard output. It judges nothing by
 its exit status: that is 0 unless the measurement itself breaks. All times are in seconds.
@@ -6,8 +9,9 @@ its exit status: that is 0 unless the measurement itself breaks. All times are i
 Takeover
     The primary loses power at a random moment. Counted from the last heartbeat that came in on the bus of the
     secondary, where an observer of our own sees it: when the failover agent there commands the start (by its
-    log), when the managed agent's process begins (the kernel's word, to 0.01 s), and when that agent is at
-    work (its log, in its onstart). Then the primary comes back: for how long do both processes live?
+    log, which the original does not have), when the managed agent's process begins (the kernel's word, to 0.01 s),
+    and when that agent is at work (its log, in its onstart). Then the primary comes back: for how long do both
+    processes live?
 Idle minute
     CPU time and memory of the failover agents, of their platforms and of a do-nothing agent, as the kernel
     counts them, while nothing happens and nobody is connected; then the same without failover agents. The
@@ -16,12 +20,11 @@ Idle minute
     running.
 Control RPCs
     Requests from the failover agent to the platform's control as the router logs them. That log costs CPU, so
-    it is done on another pair of platforms.
+    it is switched on for this alone.
 """
 
 import argparse
 import contextlib
-import importlib.metadata
 import os
 import platform as machine
 import random
@@ -29,6 +32,7 @@ import re
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -43,8 +47,8 @@ import psutil
 
 from failover import clock
 from failover.heartbeat import topic
-from tests.pair import FAILOVER, MANAGED, Observer, Pair, wait
-from tests.platforms import PlatformError
+from tests.pair import FAILOVER, MANAGED, REPOSITORY, Observer, Pair, wait
+from tests.platforms import MONOLITHIC_PYTHON, MONOLITHIC_ROOT, PlatformError
 
 ROLES = ("primary", "secondary")
 HEARTBEAT_PERIOD = 1
@@ -52,6 +56,7 @@ TIMEOUT = 10
 MANY = 20
 LIMIT = 60
 SETTLE = 5
+NEVER = 50
 
 # Wanted.
 REACTION = 0.5
@@ -64,22 +69,51 @@ RPCS_PER_SECOND = 1
 # earlier or later than the failover agent.
 RESOLUTION = 0.01
 
-_ROUTER_LOGS_FRAMES = """import logging
-logging.getLogger("volttron.messagebus.zmq.router.router").setLevel(logging.DEBUG)
+# In the platform's process, and in no other: from SIGUSR1 to SIGUSR2 the router prints the messages that come in. Its own
+# log of them is broken in VOLTTRON 9.
+_ROUTER_PRINTS = """import logging
+import signal
+
+class Printer(logging.Handler):
+    def emit(self, record):
+        if record.args and record.args[0] == "incoming":
+            print("incoming:", list(record.args[1].frames), flush=True)
+        elif not record.args and record.msg.startswith("incoming"):
+            print(record.msg, flush=True)
+
+def prints(level):
+    for name in ("volttron.messagebus.zmq.router.router", "vip.router"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [Printer()], False
+        logger.setLevel(level)
+
+signal.signal(signal.SIGUSR1, lambda *_: prints(logging.DEBUG))
+signal.signal(signal.SIGUSR2, lambda *_: prints(logging.WARNING))
 """
 _CONTROL_RPC = re.compile(
-    r"incoming: \['{}', 'platform\.control', 'VIP1', .*? 'RPC', \{{.*?'method': '(\w+)'".format(FAILOVER))
+    r"incoming: \['{}', '(?:platform\.)?control', 'VIP1', .*? 'RPC', .*?['\"]method['\"]: ['\"](\w+)".format(FAILOVER))
 
 _began = time.monotonic()
 
 
 class Takeover(NamedTuple):
-    """What one round took. The first three count from the last heartbeat, less `timeout`."""
+    """What one round took. The first three count from the last heartbeat, less `timeout`; the first may not be known."""
 
-    command: float
+    command: Optional[float]
     process: float
     work: float
+    own_start: float
     both_ran: float
+
+
+class Measured(NamedTuple):
+    """What was measured of one failover agent. None stands for a takeover that did not come."""
+
+    takeovers: list
+    few: dict
+    many: dict
+    few_rpcs: dict
+    many_rpcs: dict
 
 
 class Usage(NamedTuple):
@@ -105,71 +139,66 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=5, help="takeovers (default 5)")
     parser.add_argument("--seconds", type=float, default=60, help="length of the idle minute (default 60)")
     parser.add_argument("--rpc-seconds", type=float, default=30, help="of counting control RPCs (default 30)")
+    parser.add_argument("--original", type=Path, help="folder of the original Failover Agent, to compare with")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         load = os.getloadavg()[0]
-        rows = [*bench_takeover_and_idle(options.rounds, options.seconds), *bench_rpcs(options.rpc_seconds)]
+        rows = bench(options)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except (PlatformError, TimeoutError) as error:
         print(f"the measurement broke: {error}", file=sys.stderr)
         return 1
-    print(table(rows))
+    print(rows)
     print(f"\n{machine_line()}; load average {load:.2f} before, {os.getloadavg()[0]:.2f} after.")
     return 0
 
 
-def bench_takeover_and_idle(rounds, seconds):
-    """Return the rows for what is measured on platforms that run as an operator's do."""
+def bench(options):
+    """Measure on one pair of platforms, each failover agent in its turn, and return the table."""
+    sources = [REPOSITORY] + ([options.original.resolve()] if options.original else [])
+    takeovers, few, many, few_rpcs, many_rpcs = ({} for _ in range(5))
     with new_pair() as pair:
         say("two platforms, both agents on each")
-        pair.install(heartbeat_period=HEARTBEAT_PERIOD, timeout=TIMEOUT)
-        takeovers = [measure_takeover(pair, number) for number in range(1, rounds + 1)]
-        settle(pair)
-        guarded_few = measure_idle(pair, seconds, "1 other agent")
-        pair.secondary.stop_agent(FAILOVER)
-        pair.primary.stop_agent(FAILOVER)
-        pair.secondary.start_agent(MANAGED)
-        time.sleep(SETTLE)
-        bare_few = measure_idle(pair, seconds, "1 other agent, no failover agent")
+        pair.install(start=False, heartbeat_period=HEARTBEAT_PERIOD, timeout=TIMEOUT)
+        for source in sources:
+            put_in_charge(pair, source)
+            takeovers[source] = measure_takeovers(pair, options.rounds)
+            settle(pair)
+            few[source] = measure_idle(pair, options.seconds, "1 other agent")
+            few_rpcs[source] = count_rpcs(pair, options.rpc_seconds, "1 other agent")
+        take_out_of_charge(pair)
+        bare_few = measure_idle(pair, options.seconds, "1 other agent, no failover agent")
         install_many(pair)
         time.sleep(SETTLE)
-        bare_many = measure_idle(pair, seconds, f"{MANY} other agents, no failover agent")
-        pair.secondary.stop_agent(MANAGED)
-        pair.primary.start_agent(FAILOVER)
-        pair.secondary.start_agent(FAILOVER)
-        settle(pair)
-        guarded_many = measure_idle(pair, seconds, f"{MANY} other agents")
-    few, many = bare_few | guarded_few, bare_many | guarded_many
-    return [*takeover_rows(takeovers), *cpu_rows(few, many), *platform_rows(few, bare_few, many, bare_many),
-            *memory_rows(few, many)]
-
-
-def bench_rpcs(seconds):
-    """Return the rows for the control RPCs."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "sitecustomize.py").write_text(_ROUTER_LOGS_FRAMES)
-        with new_pair({"PYTHONPATH": folder}, verbosity="-vv") as pair:
-            say("two platforms more, whose routers log each message")
-            pair.install(heartbeat_period=HEARTBEAT_PERIOD, timeout=TIMEOUT)
+        bare_many = measure_idle(pair, options.seconds, f"{MANY} other agents, no failover agent")
+        for source in reversed(sources):
+            put_in_charge(pair, source)
             settle(pair)
-            few = count_rpcs(pair, seconds, "1 other agent")
-            install_many(pair)
-            settle(pair)
-            many = count_rpcs(pair, seconds, f"{MANY} other agents")
-    return rpc_rows(few, many, seconds)
+            many[source] = measure_idle(pair, options.seconds, f"{MANY} other agents")
+            many_rpcs[source] = count_rpcs(pair, options.rpc_seconds, f"{MANY} other agents")
+    measured = [Measured(*(found[source] for found in (takeovers, few, many, few_rpcs, many_rpcs)))
+                for source in sources]
+    if options.original:
+        return comparison(*measured, bare_few, bare_many, options.rpc_seconds)
+    [ours] = measured
+    few, many = bare_few | ours.few, bare_many | ours.many
+    return table([*takeover_rows(ours.takeovers), *cpu_rows(few, many), *platform_rows(few, bare_few, many, bare_many),
+                  *memory_rows(few, many), *rpc_rows(ours.few_rpcs, ours.many_rpcs, options.rpc_seconds)])
 
 
 # The platforms
 
 
 @contextlib.contextmanager
-def new_pair(extra_env=None, **options):
+def new_pair():
     """Two platforms of which nothing is left afterwards. If a wait fails, the end of their logs is shown."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    Path(folder, "sitecustomize.py").write_text(_ROUTER_PRINTS)
+    path = os.pathsep.join(filter(None, (str(folder), MONOLITHIC_ROOT)))
     try:
-        pair = Pair(folder, extra_env, **options)
+        pair = Pair(folder, {"PYTHONPATH": path})
         try:
             yield pair
         except TimeoutError:
@@ -181,6 +210,29 @@ def new_pair(extra_env=None, **options):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def put_in_charge(pair, source):
+    """Start the failover agents of this folder, installed in place of others, while the managed agent runs nowhere."""
+    say(f"failover agent out of {source.name}")
+    for side in reversed(pair.sides):
+        for identity in (FAILOVER, MANAGED):
+            if side.runs(identity):
+                side.stop_agent(identity)
+    for side, other in pair.each_way:
+        if side.failover_source == source:
+            side.start_agent(FAILOVER)
+        else:
+            side.replace_failover(source, other, heartbeat_period=HEARTBEAT_PERIOD, timeout=TIMEOUT)
+
+
+def take_out_of_charge(pair):
+    """Stop the failover agents, the secondary's first, and have the managed agent run on both platforms."""
+    for side in reversed(pair.sides):
+        side.stop_agent(FAILOVER)
+        if not side.runs(MANAGED):
+            side.start_agent(MANAGED)
+    time.sleep(SETTLE)
+
+
 def install_many(pair):
     """Install do-nothing agents beside the managed agent until there are MANY, on both platforms at once."""
     say(f"installing {MANY - 1} agents more on each")
@@ -188,24 +240,34 @@ def install_many(pair):
 
 
 def install_some(platform, number):
-    [wheel] = (platform.home / "wheelhouse").glob("managed_agent-*.whl")
+    wheel = next(path for path in platform.home.glob("**/managed_agent-*.whl"))
     for i in range(1, number + 1):
         platform.install(wheel, identity=f"do.nothing.{i}", start=False)
 
 
 def settle(pair):
     """Wait until all is well and as it was for some seconds, with nobody connected but the agents."""
-    for side in pair.sides:
-        side.observer = side.observer or Observer(side.platform)
     await_normal(pair)
     for side in pair.sides:
-        side.observer.close()
-        side.observer = None
+        if side.observer:
+            side.observer.close()
+            side.observer = None
     time.sleep(SETTLE)
 
 
+def observe(pair):
+    for side in pair.sides:
+        side.observer = side.observer or Observer(side.platform)
+
+
 def await_normal(pair):
-    wait(lambda: is_normal(pair), LIMIT, "the normal state, primary in charge")
+    """Wait until the primary is in charge, and ours say that all is well."""
+    observe(pair)
+    wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "the primary in charge")
+    if pair.primary.failover_source == REPOSITORY:
+        wait(lambda: is_normal(pair), LIMIT, "the normal state, primary in charge")
+    else:
+        gevent.sleep(SETTLE)
 
 
 def is_normal(pair):
@@ -226,23 +288,43 @@ def in_threads(*calls):
 # Takeover
 
 
+def measure_takeovers(pair, rounds):
+    """Return the takeovers, one after the other. After one that does not come all begins anew."""
+    takeovers = []
+    for number in range(1, rounds + 1):
+        takeovers.append(measure_takeover(pair, number))
+        if takeovers[-1] is None:
+            for side in pair.sides:
+                side.platform.power_off()
+            for side in pair.sides:
+                side.platform.start()
+                side.start_agent(FAILOVER)
+    return takeovers
+
+
 def measure_takeover(pair, number):
-    """Take the primary's power away and give it back; return the times."""
-    secondary, observer = pair.secondary.platform, pair.secondary.observer
+    """Take the primary's power away and give it back; return the times, or None if there is no takeover."""
     await_normal(pair)
+    secondary, observer = pair.secondary.platform, pair.secondary.observer
     heard = []
     observer.link.subscribe(topic("primary", "simple"), lambda *_: heard.append(clock.now()))
     wait(lambda: heard, LIMIT, "a heartbeat of the primary")
     log_end = secondary.log.stat().st_size
     gevent.sleep(random.uniform(0, HEARTBEAT_PERIOD))
     in_threads(pair.primary.platform.power_off)
-    [process] = wait(lambda: secondary.processes(MANAGED), TIMEOUT + LIMIT, "takeover")
+    try:
+        [process] = wait(lambda: secondary.processes(MANAGED), NEVER, "takeover")
+    except TimeoutError:
+        say(f"takeover {number}: none within {NEVER} s")
+        return None
     due = heard[-1] + TIMEOUT
     work = wait(lambda: logged_at(secondary.log, log_end, "managed agent started"), LIMIT, "its onstart")
     command = logged_at(secondary.log, log_end, f"start: {MANAGED}")
     process_began = began_at(process.pid)
-    times = Takeover(command - due, process_began - due, work - due, measure_give_back(pair, process.pid))
-    say(f"takeover {number}: " + ", ".join(f"{key} {value:.3f} s" for key, value in times._asdict().items()))
+    times = Takeover(None if command is None else command - due, process_began - due, work - due,
+                     work - (process_began if command is None else command), measure_give_back(pair, process.pid))
+    say(f"takeover {number}: " + ", ".join(
+        f"{key} {value:.3f} s" for key, value in times._asdict().items() if value is not None))
     return times
 
 
@@ -319,8 +401,10 @@ def cpu_seconds(process):
 def count_rpcs(pair, seconds, situation):
     """Return {role: Counter of methods} of what the failover agent asks control in so many seconds."""
     logs = {side.role: side.platform.log for side in pair.sides}
+    signal_routers(pair, signal.SIGUSR1)
     begins = {role: log.stat().st_size for role, log in logs.items()}
     time.sleep(seconds)
+    signal_routers(pair, signal.SIGUSR2)
     counts = {}
     for role, log in logs.items():
         with log.open("rb") as file:
@@ -330,12 +414,18 @@ def count_rpcs(pair, seconds, situation):
     return counts
 
 
+def signal_routers(pair, number):
+    """Have the routers begin, or end, to print what comes in, and give them a moment for it."""
+    for side in pair.sides:
+        os.kill(side.platform.pid, number)
+    time.sleep(1)
+
+
 # The table
 
 
 def takeover_rows(takeovers):
-    start_times = [takeover.work - takeover.command for takeover in takeovers]
-    commands, processes, works, both_ran = zip(*takeovers)
+    commands, processes, works, start_times, both_ran = zip(*takeovers)
     counted = "takeover from the last heartbeat received, minus `timeout`: "
     return [
         Row(f"{counted}start commanded", spread(commands), f"0 to {REACTION} s",
@@ -397,6 +487,49 @@ def rpc_rows(few, many, seconds):
     ]
 
 
+def comparison(ours, original, bare_few, bare_many, seconds):
+    """Return a Markdown table of both failover agents, and whether ours is better. The smaller figure is."""
+    rows = []
+
+    def compare(what, form, unit, figures):
+        mine, its = map(figures, (ours, original))
+        better = "yes" if max(mine) < max(its) else "**no**"
+        shown = (" / ".join(form.format(value) for value in values) + unit for values in (mine, its))
+        rows.append("| {} | {} | {} | {} |".format(what, *shown, better))
+
+    def came(measured):
+        return [takeover for takeover in measured.takeovers if takeover]
+
+    def missed(measured):
+        pairs = zip(measured.takeovers, measured.takeovers[1:])
+        after = [later for earlier, later in pairs if earlier]
+        return [100 * after.count(None) / len(after)]
+
+    def extremes(values):
+        return [min(values), max(values)]
+
+    def rates(counts):
+        return [sum(counts[role].values()) / seconds for role in ROLES]
+
+    compare("takeover: off `timeout` after the last heartbeat, by at most", "{:.2f}", " s",
+            lambda one: [max(abs(takeover.process) for takeover in came(one))])
+    compare("takeovers after a fail-back that did not come", "{:.0f}", " %", missed)
+    compare("both run at fail-back, least / most (below 0: neither ran for so long)", "{:.2f}", " s",
+            lambda one: extremes([takeover.both_ran for takeover in came(one)]))
+    for name, few_or_many, bare in (("1 other agent", "few", bare_few), (f"{MANY} others", "many", bare_many)):
+        compare(f"CPU of the failover agent, {name}", "{:.2f}", " %",
+                lambda one: cpu(getattr(one, few_or_many), FAILOVER))
+        compare(f"CPU of its platform, more than without it, {name}", "{:.2f}", " %",
+                lambda one: [mine - its for mine, its in zip(cpu(getattr(one, few_or_many), "platform"),
+                                                             cpu(bare, "platform"))])
+        compare(f"resident memory, {name}", "{:.1f}", " MiB",
+                lambda one: [getattr(one, few_or_many)[role, FAILOVER].rss for role in ROLES])
+        compare(f"control RPCs per second, {name}", "{:.2f}", "",
+                lambda one: rates(getattr(one, few_or_many + "_rpcs")))
+    head = ["| what (primary / secondary) | this agent | the original | better? |", "|---|---|---|---|"]
+    return "\n".join(head + rows)
+
+
 def cpu(usages, what):
     return [usages[role, what].cpu for role in ROLES]
 
@@ -435,12 +568,23 @@ def table(rows):
 def machine_line():
     with open("/proc/cpuinfo") as file:
         models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in (
-        "volttron", "volttron-core", "volttron-lib-zmq", "volttron-lib-auth", "gevent", "pyzmq")]
     return (f"{date.today()}: {models[0] if models else machine.machine()}, {os.cpu_count()} cores, "
-            f"{psutil.virtual_memory().total / 2 ** 30:.0f} GiB, Linux {machine.release()}, "
-            f"Python {machine.python_version()}, {', '.join(versions)}; "
+            f"{psutil.virtual_memory().total / 2 ** 30:.0f} GiB, Linux {machine.release()}, {versions()}; "
             f"`heartbeat_period` {HEARTBEAT_PERIOD} s, `timeout` {TIMEOUT} s, simple failover")
+
+
+def versions():
+    """Return the versions of what the platforms run in."""
+    names = ("gevent", "pyzmq")
+    if not MONOLITHIC_ROOT:
+        names = ("volttron", "volttron-core", "volttron-lib-zmq", "volttron-lib-auth", *names)
+    script = ("import importlib.metadata, platform; print('Python', platform.python_version(), *("
+              f"f', {{name}} {{importlib.metadata.version(name)}}' for name in {names!r}))")
+    if MONOLITHIC_ROOT:
+        script += "; import volttron.platform; print(', VOLTTRON', volttron.platform.__version__)"
+    done = subprocess.run([MONOLITHIC_PYTHON if MONOLITHIC_ROOT else sys.executable, "-c", script], check=True,
+                          capture_output=True, text=True, timeout=LIMIT, cwd=MONOLITHIC_ROOT)
+    return done.stdout.replace("\n", "").replace(" ,", ",")
 
 
 def say(text):

@@ -1,8 +1,9 @@
-"""VOLTTRON Central for the tests: a third platform that stands for its own, and a stand-in for VCP.
+"""VOLTTRON Central for the tests: a third platform with VOLTTRON Central (VC), and the VC agents (VCP) of the others.
 
-VOLTTRON Central (VC) and VolttronCentralPlatform (VCP) do not exist on modular VOLTTRON. What the failover agent asks
-VC, `health.get_status`, any agent answers; so a do-nothing agent under VC's identity stands for it. VCP, an agent of
-each managed platform, connects to VC's platform as ``<instance-name>.platform.agent`` and answers `list_agents` there.
+On monolithic VOLTTRON these are the real ones, VolttronCentral and VolttronCentralPlatform, out of its checkout. On
+modular VOLTTRON they do not exist, and stand-ins take their place. What the failover agent asks VC,
+`health.get_status`, any agent answers; so a do-nothing agent under VC's identity stands for it. VCP, an agent of each
+managed platform, connects to VC's platform as ``<instance-name>.platform.agent`` and answers `status_agents` there.
 
 Run as ``python -m tests.central NAME CONTROL ADDRESS SERVERKEY PUBLICKEY SECRETKEY CENTRAL_ADDRESS CENTRAL_SERVERKEY``,
 this file is that stand-in for VCP, of the platform whose VOLTTRON_HOME is in its environment and whose control has the
@@ -15,19 +16,27 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import gevent
 import zmq.green as zmq
 
 from failover.link import Endpoint, Link, LinkError, RemoteError
-from tests.pair import MANAGED_AGENT, REPOSITORY, Side, wait
+from tests.pair import LIMIT, MANAGED_AGENT, REPOSITORY, VCP, Side, wait
+from tests.platforms import MONOLITHIC_ROOT
 
 CENTRAL = "volttron.central"
 
+# Seconds after the start of VCP.
+_VC_HAS_LOOKED = 13
 
-class Central(Side):
-    """The platform of VOLTTRON Central, and the agent that answers for it."""
+# As long as the agents of VOLTTRON 9 go on without their platform.
+_ORPHANED_FOR = 10.0
+
+
+class StandInCentral(Side):
+    """The platform of VOLTTRON Central, and an agent that answers for it."""
 
     def __init__(self, folder: Path, **options):
         super().__init__(folder, "central", **options)
@@ -39,17 +48,88 @@ class Central(Side):
     def bring_back(self, identity=CENTRAL):
         super().bring_back(identity)
 
+    def prepare(self, side):
+        """Do what must be done before the platform of `side`, which VC is to know, starts."""
 
-class Vcp:
+    def admit(self, side):
+        """Have VCP of the platform of `side` known here."""
+        self.platform.register(side.vcp_identity, side.platform.command_keys()[0])
+
+    def await_vcp(self, side):
+        """Wait until VCP of the platform of `side`, if it has one for good, is at work and VC knows it."""
+
+
+class RealCentral(StandInCentral):
+    """The platform of VOLTTRON Central, and VOLTTRON Central on it, with its page at `page`."""
+
+    def __init__(self, folder: Path, **options):
+        super().__init__(folder, **options)
+        self.page = self.platform.claim_web_address() + "/vc/index.html"
+
+    def install(self):
+        self.power_on()
+        self.platform.install(_SERVICES / "VolttronCentral", identity=CENTRAL, config={})
+
+    def prepare(self, side):
+        side.platform.set(volttron_central_address=side.to_central.address,
+                          volttron_central_serverkey=self.platform.serverkey)
+
+    def admit(self, side):
+        uuid = side.platform.install(_SERVICES / "VolttronCentralPlatform", identity=VCP, config={}, start=False)
+        side.platform.vctl("enable", uuid)
+        self.platform.register(side.vcp_identity, side.platform.publickey(VCP))
+        side.start_agent(VCP)
+
+    def await_vcp(self, side):
+        """VC looks every 10 s who has gone and who is new, and asks the new ones who they are: it would not survive one that
+        is gone by then."""
+        side.bring_back(VCP)
+        wait(Vcp(side, self).answers, LIMIT, "VCP's first answer")
+        [process] = side.platform.processes(VCP)
+        ident = base64.b64encode(side.vcp_identity.encode()).decode()
+        wait(lambda: time.time() - process.create_time() > _VC_HAS_LOOKED
+             and self.observer.call(CENTRAL, "is_registered", ident), LIMIT, "VC's knowledge of it", interval=0.5)
+
+
+class _AnyVcp:
+    """A VCP that answers. Whoever makes it calls `close` in the end."""
+
+    def __init__(self, side, central):
+        self._side = side
+        self._central = central
+
+    def answers(self):
+        """Return what VCP answers to `status_agents`, asked over VC's bus, or None."""
+        try:
+            return self._central.observer.link.call(self._side.vcp_identity, "status_agents", timeout=5)
+        except (LinkError, RemoteError):
+            return None
+
+
+class RealVcp(_AnyVcp):
+    """VolttronCentralPlatform on the platform of `side`, which runs whenever the platform does."""
+
+    def restart(self):
+        self._side.stop_agent(VCP)
+        self._side.start_agent(VCP)
+
+    def close(self):
+        """Leave it running: it belongs to the platform."""
+
+
+class StandInVcp(_AnyVcp):
     """Stands for VolttronCentralPlatform on the platform of `side`, and reaches VC as that side does.
 
-    It is a process that belongs to the platform: it is frozen and loses its power with it. It ends when the platform's
-    process has ended, a bit earlier than the real one would.
+    It is a process that belongs to the platform: it is frozen and loses its power with it. When the platform's process
+    has ended, it goes on for a while.
     """
 
     def __init__(self, side, central):
-        self.identity = side.vcp_identity
-        self._observer = central.observer
+        super().__init__(side, central)
+        self._start()
+
+    def _start(self):
+        side, central = self._side, self._central
         publickey, secretkey = side.platform.command_keys()
         command = [sys.executable, "-m", "tests.central", side.platform.name, side.platform.control_identity,
                    side.platform.address, side.platform.serverkey, publickey, secretkey,
@@ -63,21 +143,24 @@ class Vcp:
             wait(self.answers, 30, "VCP's first answer, see {}".format(log))
             stack.pop_all()
 
-    def answers(self):
-        """Return what VCP answers to `list_agents`, asked over VC's bus, or None."""
-        try:
-            return self._observer.link.call(self.identity, "list_agents", timeout=5)
-        except (LinkError, RemoteError):
-            return None
+    def restart(self):
+        self.close()
+        self._start()
 
     def close(self):
         self._process.kill()
         self._process.wait()
 
 
+if MONOLITHIC_ROOT:
+    Central, Vcp = RealCentral, RealVcp
+    _SERVICES = Path(MONOLITHIC_ROOT, "services", "core")
+else:
+    Central, Vcp = StandInCentral, StandInVcp
+
+
 # From here on: in the process of the stand-in
 
-_OWN_IDENTITY = "platform.agent"
 _ROUTER_EVERY = 1.0
 
 
@@ -107,7 +190,10 @@ class _Vcp:
         self._control.start()
         gevent.spawn(self._call_on_router)
         gevent.spawn(self._serve)
-        while _lives(self._pid):
+        end = None
+        while end is None or time.monotonic() < end:
+            if end is None and not _lives(self._pid):
+                end = time.monotonic() + _ORPHANED_FOR
             gevent.sleep(0.1)
 
     def _call_on_router(self):
@@ -127,33 +213,12 @@ class _Vcp:
             return
         answer = {"jsonrpc": "2.0", "id": request.get("id")}
         try:
-            if request["method"] != "list_agents":
+            if request["method"] != "status_agents":
                 raise NotImplementedError(request["method"])
-            answer["result"] = self._list_agents()
+            answer["result"] = self._control.call(self._control_identity, "status_agents", timeout=5)
         except Exception as error:  # Whatever it is, who asked is told.
             answer["error"] = {"code": -32000, "message": repr(error)}
         self._send([peer, b"VIP1", b"", ident, b"RPC", json.dumps(answer).encode()])
-
-    def _list_agents(self):
-        """What control says of each installed agent, and of each that runs also what it says of itself.
-
-        The real one adds the version, which control of this release of VOLTTRON fails to answer.
-        """
-        agents = self._control.call(self._control_identity, "list_agents", timeout=5)
-        processes = {row[0]: row[2]
-                     for row in self._control.call(self._control_identity, "status_agents", timeout=5)}
-        for agent in agents:
-            pid, code = processes.get(agent["uuid"], (None, None))
-            runs = pid is not None and code is None
-            agent.update(
-                is_running=runs, process_id=pid, error_code=code,
-                permissions={"can_stop": runs, "can_start": not runs, "can_restart": True, "can_remove": True},
-                health={"status": "UNKNOWN", "context": None, "last_updated": None})
-            if runs:
-                # As the real one: one agent after the other, with 5 s for each. A frozen one delays the whole answer.
-                with contextlib.suppress(LinkError, RemoteError):
-                    agent["health"] = self._control.call(agent["identity"], "health.get_status", timeout=5)
-        return agents
 
     def _send(self, frames):
         with contextlib.suppress(zmq.Again):
@@ -173,9 +238,9 @@ def _lives(pid):
 
 def main(name, control, address, serverkey, publickey, secretkey, central_address, central_serverkey):
     home = Path(os.environ["VOLTTRON_HOME"])
-    own = Endpoint(address, serverkey, _OWN_IDENTITY, publickey, secretkey)
+    own = Endpoint(address, serverkey, VCP, publickey, secretkey)
     central = own._replace(address=central_address, serverkey=central_serverkey,
-                           identity="{}.{}".format(name, _OWN_IDENTITY))
+                           identity="{}.{}".format(name, VCP))
     _Vcp(own, central, control, int((home / "VOLTTRON_PID").read_text())).run()
 
 

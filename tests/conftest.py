@@ -138,6 +138,7 @@ def restore_standard(pair):
             for process in side.platform.processes(MANAGED):
                 process.kill()
         side.bring_back()
+        pair.central.await_vcp(side)
     wait(lambda: is_normal(pair) and all(vc["liveness"] == "up" and vc["up"] for vc in (
         side.status()["vc"] for side in pair.sides)), 60, "the normal state of the pair for standard failover")
     pair.settle()

@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 MANAGED_AGENT = Path(__file__).resolve().parent / "managed_agent"
 MANAGED = "platform.driver"
 FAILOVER = "failover"
+VCP = "platform.agent"
 CAPABILITIES = ["platform.control.start_agent", "platform.control.stop_agent", "platform.control.clear_status"]
 
 # Seconds. Generous: machines are shared, and what is waited for takes a few.
@@ -131,7 +132,7 @@ class Side:
     """One platform of a pair, its role, and what can be done with its agents.
 
     In a pair with VOLTTRON Central, `to_other` and `to_central` are the relays through which this side's connections
-    go; without, they are None.
+    go; without, they are None. `failover_source` is the folder of the failover agent that will be installed.
     """
 
     def __init__(self, folder: Path, role: str, extra_env=None, kind=Platform, **options):
@@ -140,11 +141,12 @@ class Side:
         self.platform = kind(folder, "node-" + role, extra_env=extra_env, **options)
         self.observer = None
         self.to_other = self.to_central = None
+        self.failover_source = REPOSITORY
 
     @property
     def vcp_identity(self):
         """Under which VCP of this platform connects to VC's."""
-        return self.platform.name + ".platform.agent"
+        return "{}.{}".format(self.platform.name, VCP)
 
     def power_on(self):
         self.platform.start()
@@ -183,8 +185,31 @@ class Side:
         config.update(changes)
         return config
 
+    def install_failover(self, other, central=None, **changes):
+        """Install the failover agent, not started, allow it to start and stop agents, and make it known to the others.
+
+        `changes` are those of `config`.
+        """
+        # Ours has its identity from its package.
+        self.platform.install(self.failover_source, config=self.config(other, central, **changes), start=False,
+                              identity=None if self.failover_source == REPOSITORY else FAILOVER)
+        self.authorize()
+        for there in filter(None, (other, central)):
+            self.register_at(there)
+
+    def replace_failover(self, source, other, **changes):
+        """Install another failover agent in place of the one that is installed, whose keys it takes over, and start it."""
+        self.failover_source = source
+        self.platform.install(source, identity=FAILOVER, config=self.config(other, **changes), force=True)
+
     def authorize(self):
         self.platform.authorize(FAILOVER, CAPABILITIES)
+
+    def remove_failover(self):
+        """Remove the failover agent, and leave the managed agent as it is, if the failover agent does."""
+        if self.runs(FAILOVER):
+            self.stop_agent(FAILOVER)
+        self.platform.vctl("remove", self.platform.uuid(FAILOVER))
 
     def register_at(self, other):
         """Make this side's failover agent known on the other platform."""
@@ -222,9 +247,10 @@ class Pair:
         self.primary = Side(folder / "p", "primary", extra_env, kinds[0], **options)
         self.secondary = Side(folder / "s", "secondary", extra_env, kinds[1], **options)
         self.sides = (self.primary, self.secondary)
+        self.each_way = (self.sides, self.sides[::-1])
         self.central = central
         if central:
-            for side, other in (self.sides, self.sides[::-1]):
+            for side, other in self.each_way:
                 side.to_other = Relay(other.platform.address)
                 side.to_central = Relay(central.platform.address)
 
@@ -232,19 +258,18 @@ class Pair:
     def relays(self):
         return [relay for side in self.sides for relay in (side.to_other, side.to_central) if relay]
 
-    def install(self, failover_source=REPOSITORY, start=True, **changes):
+    def install(self, start=True, **changes):
         """Start both platforms and install both agents on each, as the README says."""
         for side in self.sides:
-            side.power_on()
-        for side, other in (self.sides, self.sides[::-1]):
-            side.platform.install(MANAGED_AGENT, identity=MANAGED, start=False)
-            side.platform.install(failover_source, config=side.config(other, self.central, **changes), start=False)
-            side.authorize()
-        for side, other in (self.sides, self.sides[::-1]):
-            side.register_at(other)
             if self.central:
-                side.register_at(self.central)
-                self.central.platform.register(side.vcp_identity, side.platform.command_keys()[0])
+                self.central.prepare(side)
+            side.power_on()
+        for side in self.sides:
+            side.platform.install(MANAGED_AGENT, identity=MANAGED, start=False)
+        for side, other in self.each_way:
+            side.install_failover(other, self.central, **changes)
+            if self.central:
+                self.central.admit(side)
         if start:
             for side in self.sides:
                 side.start_agent(FAILOVER)
@@ -252,7 +277,7 @@ class Pair:
     def settle(self):
         """Wait until VOLTTRON has done what it does after an agent's start."""
         for side in self.sides:
-            started = max([process.create_time() for identity in (FAILOVER, MANAGED)
+            started = max([process.create_time() for identity in (FAILOVER, MANAGED, VCP)
                            for process in side.platform.processes(identity)], default=0)
             gevent.sleep(max(0, started + side.platform.settles_within - time.time()))
 

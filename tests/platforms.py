@@ -81,6 +81,9 @@ message-bus = zmq
 agent-monitor-frequency = 10
 """
 
+# Seconds.
+_SHUTDOWN_ANSWERED_WITHIN = 30
+
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -131,7 +134,8 @@ class BasePlatform:
         if len(f"{self.home}/run/vip.socket") > 105:
             raise ValueError(f"{self.home}: too long a path for the socket that VOLTTRON makes below it")
         self.env = self._environment() | (extra_env or {})
-        self._port_claim, port = _claim_port()
+        claim, port = _claim_port()
+        self._claims = [claim]
         self.address = f"tcp://127.0.0.1:{port}"
         self._command, self._folder = self._prepare()
 
@@ -228,10 +232,11 @@ class BasePlatform:
             self.on_command(command)
         return self._run(command, timeout or self.patience, check)
 
-    def install(self, source, identity=None, config=None, start=True, timeout=None):
+    def install(self, source, identity=None, config=None, start=True, timeout=None, force=False):
         """Install the agent in `source` (a wheel or a folder with its source) and return its uuid.
 
-        A folder is copied first, so that the build leaves nothing in it. `config` is a dict or a file.
+        A folder is copied first, so that the build leaves nothing in it. `config` is a dict or a file. With `force` it
+        takes the place of the agent with this identity, which VOLTTRON 11 does not allow.
         `timeout` is for the installation and, once more, for the start.
         """
         source = Path(source).resolve()
@@ -250,6 +255,8 @@ class BasePlatform:
             options += ["--vip-identity", identity]
         if config is not None:
             options += ["--agent-config", config]
+        if force:
+            options += ["--force"]
         output = self.vctl("install", source, *options, timeout=timeout)
         found = _UUID.findall(output)
         if not found:
@@ -292,9 +299,11 @@ class BasePlatform:
 
         def gone():
             # Again and again, unchecked: when an agent takes longer than 20 s to stop, vctl gives up before
-            # it has told the platform to end.
+            # it has told the platform to end; and it waits for good where VOLTTRON 9 ends before it has answered.
             if self.pid:
-                self.vctl("shutdown", "--platform", timeout=max(1, deadline - time.monotonic()), check=False)
+                with contextlib.suppress(PlatformError):
+                    self.vctl("shutdown", "--platform", check=False,
+                              timeout=max(1, min(_SHUTDOWN_ANSWERED_WITHIN, deadline - time.monotonic())))
             return self.pid is None
 
         self._wait(gone, timeout, "shutdown")
@@ -336,12 +345,13 @@ class BasePlatform:
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
     def close(self):
-        """Kill all that ever belonged to this platform and is left, and free its port. Its files stay."""
+        """Kill all that ever belonged to this platform and is left, and free its ports. Its files stay."""
         self.power_off()
         if self._guard:
             self._guard.stdin.close()
             self._guard.wait(30)
-        self._port_claim.close()
+        for claim in self._claims:
+            claim.close()
 
     def _running(self):
         if self.pid is None:
@@ -475,6 +485,18 @@ class MonolithicPlatform(BasePlatform):
         self.home.mkdir()
         (self.home / "config").write_text(_MONOLITHIC_CONFIG.format(name=self.name, address=self.address))
         return ["volttron", self._verbosity, "-l", str(self.log)], self.root
+
+    def set(self, **settings):
+        """Set options of the platform, with "_" for "-". They are read when it starts."""
+        with (self.home / "config").open("a") as config:
+            config.writelines(f"{name.replace('_', '-')} = {value}\n" for name, value in settings.items())
+
+    def claim_web_address(self):
+        """Have the platform serve web pages at an address that is nobody else's, and return it."""
+        claim, port = _claim_port()
+        self._claims.append(claim)
+        self.set(bind_web_address=f"http://127.0.0.1:{port}", web_secret_key="0" * 64)
+        return f"http://127.0.0.1:{port}"
 
     def _ask_serverkey(self):
         return self.vctl("auth", "serverkey").split()[-1]

@@ -19,8 +19,7 @@ OTHER, OTHER_KEY, WRONG_KEY = "tcp://127.0.0.1:2", "o" * 42 + "A", "w" * 42 + "A
 def side(folder):
     """A platform with these settings and this known host."""
     with contextlib.closing(Side(folder / "known", "primary", kind=MonolithicPlatform)) as side:
-        with (side.platform.home / "config").open("a") as config:
-            config.write("volttron-central-address = {}\nvolttron-central-serverkey = {}\n".format(VC, VC_KEY))
+        side.platform.set(volttron_central_address=VC, volttron_central_serverkey=VC_KEY)
         side.power_on()
         side.platform.vctl("auth", "add-known-host", "--host", OTHER.split("//")[1], "--serverkey", OTHER_KEY)
         yield side

@@ -119,12 +119,22 @@ def test_primary_platform_shut_down(standard_pair):
 
 
 def test_primary_platform_crashed(standard_pair):
-    """Its process is killed and its agents are left as orphans: the failover agent ends the managed one."""
-    primary = standard_pair.primary
-    primary.platform.crash()
-    crashed_at = time.monotonic()
-    wait(lambda: not primary.runs(), LIMIT, "end of the orphan")
-    assert time.monotonic() - crashed_at < 4 + STANDARD["stop_grace"] + 1
+    """Its process is killed and its agents are left as orphans: the failover agent ends the managed one. VCP, which is left
+    too, has nobody to ask, and its silence is no word."""
+    primary, secondary = standard_pair.sides
+    words = set()
+
+    def secondary_runs():
+        words.add(secondary.status()["vc"]["vcp"])
+        return secondary.runs()
+
+    with contextlib.closing(Vcp(primary, standard_pair.central)):
+        primary.platform.crash()
+        crashed_at = time.monotonic()
+        wait(lambda: not primary.runs(), LIMIT, "end of the orphan")
+        assert time.monotonic() - crashed_at < 4 + STANDARD["stop_grace"] + 1
+        wait(secondary_runs, LIMIT, "takeover")
+        assert "no answer" in words and "runs" not in words
     await_takeover(standard_pair)
     wait(lambda: not primary.runs(FAILOVER), LIMIT, "end of the orphaned failover agent")
     primary.bring_back()
@@ -191,14 +201,15 @@ def test_failover_agent_of_the_primary_dead_though_its_platform_lives(standard_p
         assert secondary.status()["vc"]["vcp"] == "runs"
         primary.stop_agent(MANAGED)
         await_takeover(standard_pair)
-        assert [agent["is_running"] for agent in vcp.answers() if agent["identity"] == MANAGED] == [False]
+        [exit_status] = [status for _, _, (_, status), identity in vcp.answers() if identity == MANAGED]
+        assert exit_status is not None
         primary.config_file().write_text(standard_pair.configurations[primary.config_file()])
         primary.bring_back()
         await_give_back(standard_pair)
 
 
 def test_failover_agent_of_the_primary_frozen_though_its_platform_lives(standard_pair):
-    """As when it is dead; and its VCP, which asks each running agent for its health, answers only after 5 s."""
+    """As when it is dead."""
     primary, secondary = standard_pair.sides
     with contextlib.closing(Vcp(primary, standard_pair.central)):
         [process] = primary.platform.processes(FAILOVER)

@@ -8,7 +8,7 @@ import time
 import gevent
 import pytest
 
-from tests.central import CENTRAL
+from tests.central import CENTRAL, Vcp
 from tests.pair import (LIMIT, MANAGED, STANDARD, assert_undisturbed, await_give_back, await_status, await_takeover,
                         wait)
 
@@ -84,6 +84,22 @@ def test_vc_platform_lost_then_the_primary_so_that_the_secondary_is_alone(standa
     # Without VC the primary starts by the secondary's word.
     primary.bring_back()
     wait(primary.runs, LIMIT, "start of the primary without VC")
+
+
+def test_vc_and_vcp_agents_restarted_alone(standard_pair):
+    """Nothing comes of it: the links stay up, and afterwards VCP gives its word again."""
+    central = standard_pair.central
+    central.stop_agent(CENTRAL)
+    central.start_agent(CENTRAL)
+    for side in standard_pair.sides:
+        vcp = Vcp(side, central)
+        vcp.restart()
+        wait(vcp.answers, LIMIT, "VCP's answer")
+        vcp.close()
+    for side in standard_pair.sides:
+        status = await_status(side, lambda status: status["vc"]["liveness"] == "up" and status["health"] == "GOOD", "VC up")
+        assert status["vc"]["since"] > 5, "the link to VC's platform was rebuilt"
+    assert_undisturbed(standard_pair, 3)
 
 
 # Links

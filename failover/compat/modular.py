@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 from volttron.client.known_identities import AUTH, CONTROL, CONTROL_CONNECTION, PLATFORM
 from volttron.client.logs import setup_logging as _setup_logging
@@ -20,7 +20,7 @@ from failover.link import Endpoint
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "data_folder", "instance_name", "is_refusal", "known_platforms", "load_config",
+    "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
     "local_endpoint", "missing_authorizations", "serverkey", "setup_logging", "subscribe", "vip_main",
     "volttron_home"
 ]
@@ -80,6 +80,15 @@ def subscribe(agent: Agent, prefix: str, callback: Callable[..., None]) -> bool:
     """Subscribe on the own platform and wait, without a limit, for the router's word; False if it was refused."""
     accepted = agent.vip.pubsub.subscribe("pubsub", prefix, callback).get()
     return accepted is not None and bool(accepted.get())
+
+
+def find_agent(ask: Callable[[str, str], Any], identity: str, before: Optional[str]) -> Optional[str]:
+    """Return the uuid of the agent with this identity on the own platform, or None.
+
+    :param ask: calls a method of control: ``ask(method, argument)``.
+    :param before: its uuid when it was last looked for.
+    """
+    return ask("identity_exists", identity) or None
 
 
 def is_refusal(error: Exception) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 from urllib.parse import parse_qs, urlsplit
 
 from volttron.platform import get_address
@@ -24,7 +24,7 @@ from failover.link import Endpoint, LinkError, RemoteError as LinkRemoteError, c
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "data_folder", "instance_name", "is_refusal", "known_platforms", "load_config",
+    "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
     "local_endpoint", "missing_authorizations", "serverkey", "setup_logging", "subscribe", "vip_main",
     "volttron_home"
 ]
@@ -130,6 +130,20 @@ def local_endpoint() -> Endpoint:
 def subscribe(agent: Agent, prefix: str, callback: Callable[..., None]) -> bool:
     """Subscribe on the own platform and wait, without a limit, for the router's word; False if it was refused."""
     return bool(agent.vip.pubsub.subscribe("pubsub", prefix, callback).get().get())
+
+
+def find_agent(ask: Callable[[str, str], Any], identity: str, before: Optional[str]) -> Optional[str]:
+    """Return the uuid of the agent with this identity on the own platform, or None.
+
+    To look for an identity, control reads files of every installed agent, and logs a line. So it is first asked for the
+    identity of the uuid that is known.
+
+    :param ask: calls a method of control: ``ask(method, argument)``.
+    :param before: its uuid when it was last looked for.
+    """
+    if before is not None and ask("agent_vip_identity", before) == identity:
+        return before
+    return ask("identity_exists", identity) or None
 
 
 def is_refusal(error: Exception) -> bool:
