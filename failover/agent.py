@@ -26,7 +26,7 @@ from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, t
 from failover.lease import LeaseCore, Remembered
 from failover.link import Link
 from failover.memory import Memory
-from failover.report import Problems, alert_context, alert_key, differences, headline, other_role, reason
+from failover.report import Problems, alert_context, alert_key, differences, headline, other_role, reason, summary
 from failover.steering import Steering
 
 __all__ = ["FailoverAgent", "main"]
@@ -158,6 +158,7 @@ class FailoverAgent(compat.Agent):
             "vip_identity": self.core.identity,
             "health": health,
             "text": text,
+            "problems": list(self._problems.texts.values()),
             "decision": self._decision.action.value,
             "decided_on": self._decided_on.isoformat(timespec="milliseconds"),
             "decided_for": now - self._decided_at,
@@ -440,9 +441,9 @@ class FailoverAgent(compat.Agent):
             _log.log(logging.WARNING if change.bad else logging.INFO, "%s", change.text)
             self._alert(change.bad or secondary_active, change.text)
         line = headline(self._config, self._instance, decision, self._rules.agent, self._rules.peer)
-        texts = [line] + list(self._problems.texts.values())
         bad = secondary_active or bool(self._problems.texts)
-        health = compat.STATUS_BAD if bad else compat.STATUS_GOOD, "; ".join(texts)
+        health = (compat.STATUS_BAD if bad else compat.STATUS_GOOD,
+                  "; ".join([line] + [summary(problem) for problem in self._problems.texts.values()]))
         if health != self._health:
             self._health = health
             self._enqueue(lambda: self.vip.health.set_status(*health))
@@ -486,8 +487,8 @@ class FailoverAgent(compat.Agent):
         judge("differ", differ is not None, self._rules.last_heard is None, differ or "")
         rival = self._rules.rival(now)
         if rival == self._instance:
-            found["rival"] = "remote_vip {} leads to this platform itself, or to one of the same name".format(
-                self._config.remote_vip)
+            found["rival"] = ("remote_vip {} leads to this platform itself, or to one of the same name: enter the "
+                              "address and the key of the other platform".format(self._config.remote_vip))
         elif rival is not None:
             found["rival"] = "{} is configured as {} too: give one of the two the other agent_id".format(
                 rival, self._config.agent_id)

@@ -250,8 +250,8 @@ class LeaseCore(Core):
     def vcp_within(self, now: float) -> float:
         """Return the seconds that VCP has for its answer: until just after the silence.
 
-        It answers late when its platform is busy, as it is during `vctl install`. To take a delay for a "no" would be to
-        start a second copy.
+        It answers late when its platform is busy, as it is during `vctl install`. To take a delay for a "no" would be
+        to start a second copy.
         """
         since, period = self.silent_since(now), self.terms.heartbeat_period
         return max(self.terms.timeout / 2, (now if since is None else since) + self.silence_needed + period / 2 - now)

@@ -482,7 +482,8 @@ class _Session:
                     "See `vctl status` there".format(self._address))
         if not self._shaken:
             return ("{} broke off the handshake: the server key configured here is not its key, as `vctl auth "
-                    "servercred` (on VOLTTRON 9 `vctl auth serverkey`) prints it there".format(self._address))
+                    "servercred` (on VOLTTRON 9 `vctl auth serverkey`) prints it there, or something else listens "
+                    "there".format(self._address))
         return "{} closed the connection before it said hello".format(self._address)
 
 

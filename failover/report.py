@@ -7,7 +7,9 @@ from failover.core import Action, AgentState, Decision, Liveness
 from failover.heartbeat import Heartbeat
 from failover.lease import LeaseCore
 
-__all__ = ["Change", "Problems", "alert_context", "alert_key", "differences", "headline", "other_role", "reason"]
+__all__ = [
+    "Change", "Problems", "alert_context", "alert_key", "differences", "headline", "other_role", "reason", "summary"
+]
 
 
 class Change(NamedTuple):
@@ -53,6 +55,14 @@ class Problems:
         self.texts = dict(found)
         return ([Change(False, self._GONE[key].format(**self._words)) for key in gone]
                 + [Change(True, found[key]) for key in new])
+
+
+def summary(problem: str) -> str:
+    """Return what is the matter, without what follows the first colon: why, and what to do.
+
+    VC's page shows a health line only if it is not much longer than the page is wide.
+    """
+    return problem.split(": ", 1)[0]
 
 
 def differences(config: Config, mode: str, peer: Optional[Heartbeat]) -> Optional[str]:

@@ -1,7 +1,7 @@
 """Measures the failover agent on two real platforms on this machine: ``python -m tests.bench [--original FOLDER]``.
 
-The platforms are those of `tests.platforms.Platform`. With ``--original``, on VOLTTRON 9, the original Failover Agent is
-measured on the same platforms, and the two are compared.
+The platforms are those of `tests.platforms.Platform`. With ``--original``, on VOLTTRON 9, the original Failover Agent
+is measured on the same platforms, and the two are compared.
 
 Prints progress on standard error and, in the end, a Markdown table on standard output. It judges nothing by
 its exit status: that is 0 unless the measurement itself breaks. All times are in seconds.
@@ -69,8 +69,7 @@ RPCS_PER_SECOND = 1
 # earlier or later than the failover agent.
 RESOLUTION = 0.01
 
-# In the platform's process, and in no other: from SIGUSR1 to SIGUSR2 the router prints the messages that come in. Its own
-# log of them is broken in VOLTTRON 9.
+# From SIGUSR1 to SIGUSR2 the router prints the messages that come in. Its own log of them is broken in VOLTTRON 9.
 _ROUTER_PRINTS = """import logging
 import signal
 
@@ -97,7 +96,7 @@ _began = time.monotonic()
 
 
 class Takeover(NamedTuple):
-    """What one round took. The first three count from the last heartbeat, less `timeout`; the first may not be known."""
+    """What one round took. The first three count from the last heartbeat, less `timeout`. `command` may be unknown."""
 
     command: Optional[float]
     process: float

@@ -24,11 +24,12 @@ import zmq.green as zmq
 
 from failover.link import Endpoint, Link, LinkError, RemoteError
 from tests.pair import LIMIT, MANAGED_AGENT, REPOSITORY, VCP, Side, wait
-from tests.platforms import MONOLITHIC_ROOT
+from tests.platforms import MONOLITHIC_ROOT, MonolithicPlatform
 
 CENTRAL = "volttron.central"
 
-# Seconds after the start of VCP.
+# Seconds after the start of an agent.
+_ANSWERS_WITHIN = 15
 _VC_HAS_LOOKED = 13
 
 # As long as the agents of VOLTTRON 9 go on without their platform.
@@ -60,7 +61,10 @@ class StandInCentral(Side):
 
 
 class RealCentral(StandInCentral):
-    """The platform of VOLTTRON Central, and VOLTTRON Central on it, with its page at `page`."""
+    """The platform of VOLTTRON Central, and VOLTTRON Central on it, with its page at `page`.
+
+    A platform of VOLTTRON 11 has no VCP.
+    """
 
     def __init__(self, folder: Path, **options):
         super().__init__(folder, **options)
@@ -70,21 +74,43 @@ class RealCentral(StandInCentral):
         self.power_on()
         self.platform.install(_SERVICES / "VolttronCentral", identity=CENTRAL, config={})
 
+    def bring_back(self, identity=CENTRAL):
+        super().bring_back(identity)
+        if not self._comes_to_answer(lambda: self.observer.call(CENTRAL, "health.get_status")):
+            self.restart_agent(CENTRAL)
+
+    @staticmethod
+    def _comes_to_answer(ask):
+        """Whether an agent answers within some seconds: one that lost its connection may go on, and never will."""
+        def answers():
+            with contextlib.suppress(LinkError, RemoteError):
+                return ask()
+
+        with contextlib.suppress(TimeoutError):
+            return wait(answers, _ANSWERS_WITHIN, "an answer")
+
     def prepare(self, side):
-        side.platform.set(volttron_central_address=side.to_central.address,
-                          volttron_central_serverkey=self.platform.serverkey)
+        if isinstance(side.platform, MonolithicPlatform):
+            side.platform.set(volttron_central_address=side.to_central.address,
+                              volttron_central_serverkey=self.platform.serverkey)
 
     def admit(self, side):
+        if not isinstance(side.platform, MonolithicPlatform):
+            return
         uuid = side.platform.install(_SERVICES / "VolttronCentralPlatform", identity=VCP, config={}, start=False)
         side.platform.vctl("enable", uuid)
         self.platform.register(side.vcp_identity, side.platform.publickey(VCP))
         side.start_agent(VCP)
 
     def await_vcp(self, side):
-        """VC looks every 10 s who has gone and who is new, and asks the new ones who they are: it would not survive one that
-        is gone by then."""
+        """VC looks every 10 s who has gone and who is new, and asks the new ones who they are: it would not survive one
+        that is gone by then."""
+        if not isinstance(side.platform, MonolithicPlatform):
+            return
         side.bring_back(VCP)
-        wait(Vcp(side, self).answers, LIMIT, "VCP's first answer")
+        if not self._comes_to_answer(Vcp(side, self).answers):
+            side.restart_agent(VCP)
+        wait(Vcp(side, self).answers, LIMIT, "VCP's answer")
         [process] = side.platform.processes(VCP)
         ident = base64.b64encode(side.vcp_identity.encode()).decode()
         wait(lambda: time.time() - process.create_time() > _VC_HAS_LOOKED
@@ -110,8 +136,7 @@ class RealVcp(_AnyVcp):
     """VolttronCentralPlatform on the platform of `side`, which runs whenever the platform does."""
 
     def restart(self):
-        self._side.stop_agent(VCP)
-        self._side.start_agent(VCP)
+        self._side.restart_agent(VCP)
 
     def close(self):
         """Leave it running: it belongs to the platform."""

@@ -155,6 +155,19 @@ def measure_coverage(platform):
             "__import__('coverage').process_startup()\n".format(FAILOVER))
 
 
+@pytest.fixture
+def show_logs(request):
+    """Return a function that has the end of a pair's logs shown if the test fails, and returns the pair."""
+    pairs = request.config.stash.setdefault(PAIRS, {})
+
+    def show(pair):
+        pairs["show_logs"] = pair
+        return pair
+
+    yield show
+    pairs.pop("show_logs", None)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()

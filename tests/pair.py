@@ -198,7 +198,7 @@ class Side:
             self.register_at(there)
 
     def replace_failover(self, source, other, **changes):
-        """Install another failover agent in place of the one that is installed, whose keys it takes over, and start it."""
+        """Install and start another failover agent in place of the one that is installed, whose keys it takes over."""
         self.failover_source = source
         self.platform.install(source, identity=FAILOVER, config=self.config(other, **changes), force=True)
 
@@ -220,6 +220,10 @@ class Side:
 
     def stop_agent(self, identity):
         self.platform.vctl("stop", self.platform.uuid(identity))
+
+    def restart_agent(self, identity):
+        self.stop_agent(identity)
+        self.start_agent(identity)
 
     def runs(self, identity=MANAGED):
         """Whether a process of this agent lives here."""

@@ -67,16 +67,29 @@ class Page:
         context."""
         self.platforms()
         wait(lambda: self._find(".extend-panel"), LIMIT, "the panel")[0].click()
-        for name in (platform, "Agents"):
-            wait(lambda: self._item(name), LIMIT, "{} in the panel".format(name))
-            self._item(name).find_element(self._css, ".arrowButton").click()
-        item = wait(self._failover_item, LIMIT, "the failover agent in the panel")
+        self._unfold(platform, lambda: self._item("Agents"))
+        item = self._unfold("Agents", self._failover_item)
         wait(lambda: self._point_at(item), LIMIT, "what is shown there")
         return tuple(map(self._tooltip(item).get, ("Status", "Context")))
 
+    def _unfold(self, name, contents):
+        """Unfold what has this name in the panel, and return what is then in it. A click that comes too early is lost."""
+        def unfold():
+            item = self._item(name)
+            if item is None:
+                return None
+            item.find_element(self._css, ".arrowButton").click()
+            with contextlib.suppress(TimeoutError):
+                return wait(contents, 5, "its contents")
+
+        return wait(unfold, LIMIT, "what is in {} in the panel".format(name))
+
     def _point_at(self, item):
-        """Let the pointer rest on an item and return whether this showed anything. While the panel unfolds, its items move
-        away from under the pointer."""
+        """Let the pointer rest on an item and return whether this showed anything.
+
+        While the panel unfolds, its items move away from under the pointer. What is shown and does not fit in one line
+        lies under the pointer, and vanishes at once.
+        """
         from selenium.webdriver import ActionChains
         for element in self._find("h1") + [item.find_element(self._css, ".tooltip_target")]:
             ActionChains(self._browser).move_to_element(element).perform()
@@ -90,6 +103,8 @@ class Page:
     def save(self, name):
         """Save what is to be seen, where the environment says."""
         if os.environ.get("SCREENSHOTS"):
+            wait(lambda: "1" in [tooltip.value_of_css_property("opacity") for tooltip in self._find(".tooltip_outer")
+                                 if tooltip.is_displayed()], LIMIT, "what is shown no longer fades in")
             self._browser.save_screenshot(str(Path(os.environ["SCREENSHOTS"], name + ".png")))
 
     def _find(self, selector):

@@ -386,6 +386,9 @@ def test_a_wrong_server_key_is_named_and_can_be_corrected(pair, reconfigure):
                      for _, text in secondary.observer.alerts), LIMIT, "alert")
     wait(lambda: (pair.primary.status() or {})["other"]["liveness"] == "down", LIMIT, "the primary hears nothing")
     assert pair.primary.runs() and not secondary.runs(), "the other direction works"
+    status = secondary.status()
+    assert status["text"].endswith("; remote link lost"), "VC's page has room for what is the matter, not for remedies"
+    assert [problem for problem in status["problems"] if "vctl auth servercred" in problem]
     reconfigure(secondary, remote_serverkey=pair.primary.platform.serverkey)
     wait(lambda: (secondary.status() or {"link": {"up": False}})["link"]["up"], LIMIT, "link")
 

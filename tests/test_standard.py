@@ -119,8 +119,8 @@ def test_primary_platform_shut_down(standard_pair):
 
 
 def test_primary_platform_crashed(standard_pair):
-    """Its process is killed and its agents are left as orphans: the failover agent ends the managed one. VCP, which is left
-    too, has nobody to ask, and its silence is no word."""
+    """Its process is killed and its agents are left as orphans: the failover agent ends the managed one. VCP, which is
+    left too, has nobody to ask, and its silence is no word."""
     primary, secondary = standard_pair.sides
     words = set()
 

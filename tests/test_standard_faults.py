@@ -97,7 +97,8 @@ def test_vc_and_vcp_agents_restarted_alone(standard_pair):
         wait(vcp.answers, LIMIT, "VCP's answer")
         vcp.close()
     for side in standard_pair.sides:
-        status = await_status(side, lambda status: status["vc"]["liveness"] == "up" and status["health"] == "GOOD", "VC up")
+        status = await_status(side, lambda status: status["vc"]["liveness"] == "up" and status["health"] == "GOOD",
+                              "VC up")
         assert status["vc"]["since"] > 5, "the link to VC's platform was rebuilt"
     assert_undisturbed(standard_pair, 3)
 

@@ -1,4 +1,4 @@
-"""A rolling upgrade in simple failover: the original Failover Agent of VOLTTRON 9 on one side of a pair, ours on the other.
+"""A rolling upgrade in simple failover: the original Failover Agent of VOLTTRON 9 on one side, ours on the other.
 
 The original is installed from its folder in the checkout of VOLTTRON 9, and knows nothing of ours.
 """
@@ -21,9 +21,9 @@ def await_normal(pair):
 
 
 @pytest.mark.parametrize("role", ["primary", "secondary"])
-def test_the_original_on_one_side_is_replaced_by_ours(folder, role):
+def test_the_original_on_one_side_is_replaced_by_ours(show_logs, folder, role):
     """Takeover and give-back work with the original there, and with ours in its place after the upgrade."""
-    with contextlib.closing(Pair(folder / ("original-" + role))) as pair:
+    with contextlib.closing(show_logs(Pair(folder / ("original-" + role)))) as pair:
         upgraded, other = pair.sides if role == "primary" else pair.sides[::-1]
         upgraded.failover_source = ORIGINAL
         pair.install()
@@ -43,6 +43,7 @@ def test_the_original_on_one_side_is_replaced_by_ours(folder, role):
         else:
             await_normal(pair)
 
+        pair.settle()
         upgraded.replace_failover(REPOSITORY, other)
         for side in pair.sides:
             await_status(side, lambda status: status["other"]["liveness"] == "up" and status["health"] == "GOOD"
