@@ -13,7 +13,7 @@ N ?= 20000
 SEED ?= 100
 
 # Complains unless it is said where a VOLTTRON 9 is.
-MONOLITHIC = @test -d "$(VOLTTRON_ROOT)/volttron/platform" -a -x "$(VOLTTRON_PYTHON)" || { \
+NEEDS_MONOLITHIC = @test -d "$(VOLTTRON_ROOT)/volttron/platform" -a -x "$(VOLTTRON_PYTHON)" || { \
     echo "give VOLTTRON_ROOT=<checkout of VOLTTRON 9> and VOLTTRON_PYTHON=<python of the environment it is installed in>" >&2; \
     exit 1; }
 WITH_MONOLITHIC = VOLTTRON_ROOT=$(abspath $(VOLTTRON_ROOT)) VOLTTRON_PYTHON=$(abspath $(VOLTTRON_PYTHON))
@@ -26,7 +26,7 @@ test: .venv/ready
 
 # Tests of the decision core and the like run in `make test` alone.
 test-monolithic: .venv/ready
-	$(MONOLITHIC)
+	$(NEEDS_MONOLITHIC)
 	$(WITH_MONOLITHIC) .venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --timeout=900 \
 	    tests/test_link.py tests/test_simple.py tests/test_standard.py tests/test_standard_faults.py tests/test_versions.py \
 	    tests/test_monolithic.py tests/test_page.py tests/test_upgrade.py $(ARGS)
@@ -35,11 +35,11 @@ demo: .venv/ready
 	.venv/bin/python -m tests.demo $(MODE)
 
 bench: .venv/ready
-	.venv/bin/python -m tests.bench
+	.venv/bin/python -m tests.bench $(ARGS)
 
 # With ORIGINAL, compared with the original Failover Agent.
 bench-monolithic: .venv/ready
-	$(MONOLITHIC)
+	$(NEEDS_MONOLITHIC)
 	$(WITH_MONOLITHIC) .venv/bin/python -m tests.bench $(if $(ORIGINAL),--original $(abspath $(ORIGINAL))) $(ARGS)
 
 # On two cores, half of them on each.

@@ -62,7 +62,7 @@ def render(status: Dict[str, Any]) -> str:
         ("this side", "{} {}, {} failover".format(status["agent_id"], status["instance_name"], status["mode"])),
         ("health", "{}: {}".format(status["health"], status["text"])),
     ]
-    rows += [("" if number else "problems", problem) for number, problem in enumerate(status["problems"])]
+    rows += [("" if number else "problems", problem) for number, problem in enumerate(status.get("problems", []))]
     rows += [
         ("decision", "{}, for {} (since {})".format(
             status["decision"], _duration(status["decided_for"]), status["decided_on"])),

@@ -26,7 +26,8 @@ from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, t
 from failover.lease import LeaseCore, Remembered
 from failover.link import Link
 from failover.memory import Memory
-from failover.report import Problems, alert_context, alert_key, differences, headline, other_role, reason, summary
+from failover.report import (IN_HEADLINE, Problems, alert_context, alert_key, differences, headline, other_role, reason,
+                             summary)
 from failover.steering import Steering
 
 __all__ = ["FailoverAgent", "main"]
@@ -38,7 +39,7 @@ _LONGEST_TICK = 1.0
 _AUTH_WITHIN = 10.0
 _SUBSCRIBE_EVERY, _SUBSCRIBE_REST_EVERY = 5.0, 60.0
 _REPORT_WITHIN = 15.0
-_CLOSE_WITHIN = 2.0
+_LEAVE_WITHIN = 0.2
 
 # Exit statuses. Not 0, so that the platform reports an agent that ended this way as failed.
 _EXIT_CONFIG = 78
@@ -300,6 +301,9 @@ class FailoverAgent(compat.Agent):
             self._steering.end_processes(self._rules.terms.stop_grace, "its platform is gone")
         except ControlError as error:
             _log.error("%s", error)
+        for link in filter(None, (self._link, self._central and self._central.link)):
+            link.close()
+        gevent.sleep(_LEAVE_WITHIN)
         os._exit(_EXIT_ORPHAN)
 
     # What outlives a restart
@@ -443,7 +447,8 @@ class FailoverAgent(compat.Agent):
         line = headline(self._config, self._instance, decision, self._rules.agent, self._rules.peer)
         bad = secondary_active or bool(self._problems.texts)
         health = (compat.STATUS_BAD if bad else compat.STATUS_GOOD,
-                  "; ".join([line] + [summary(problem) for problem in self._problems.texts.values()]))
+                  "; ".join([line] + [summary(problem) for key, problem in self._problems.texts.items()
+                                      if key not in IN_HEADLINE]))
         if health != self._health:
             self._health = health
             self._enqueue(lambda: self.vip.health.set_status(*health))
@@ -504,8 +509,8 @@ class FailoverAgent(compat.Agent):
                   "the {} is not heard, but its VCP says that {} runs there: start its failover agent".format(
                       other_role(self._config), agent))
             if self._sees_unexpected_copy(decision, now):
-                found["copy"] = ("{} ran here though this side may not run it, started by hand, by the platform, or "
-                                 "before this failover agent: it is stopped; do not start or enable it yourself".format(
+                found["copy"] = ("{} ran here though this side may not run it: started by hand, by the platform, or "
+                                 "before this failover agent, it is stopped; do not start or enable it yourself".format(
                                      agent))
         return found
 
@@ -521,7 +526,7 @@ class FailoverAgent(compat.Agent):
 
     def _vc_error(self) -> Optional[str]:
         link = self._central.link
-        return link.refusal or (self._central.last_error if link.up else link.last_error)
+        return link.refusal or (link.up and self._central.last_error) or link.last_error
 
     def _link_lost(self, now: float) -> bool:
         return (not self._link.up and self._link.last_error is not None

@@ -75,8 +75,8 @@ class Central:
     def ask_vcp(self, instance_name: str, agent_vip_identity: str, timeout: float) -> Optional[bool]:
         """Return whether an agent runs on the platform of that name, by the word of its VCP; None if it gives none.
 
-        It is not asked for `list_agents`, for which it in turn asks each agent for its health: one that hangs holds the
-        answer up for 5 s, and one that does not answer yet ends VCP.
+        It is not asked for `list_agents`, for which it in turn asks each agent for its health: one that hangs delays
+        the answer by 5 s, and VCP ends when one has started but is not connected yet.
 
         :param timeout: seconds.
         """

@@ -6,7 +6,6 @@ import gevent
 import psutil
 
 from failover import process
-
 from failover.compat import CONTROL, RemoteError, find_agent, is_refusal
 from failover.core import AgentState
 
@@ -95,6 +94,7 @@ class ManagedAgent:
         :raises NotAuthorized: this agent may not start others here.
         :raises ControlError: control did not answer, or the start failed.
         """
+        self.uuid = None  # What is left of a removed agent may still have its identity.
         self._find()
         if self.uuid is None:
             raise ControlError("{} is not installed any more".format(self.identity))

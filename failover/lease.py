@@ -15,7 +15,8 @@ is ``timeout`` old. Who holds it starts the agent; who does not stops it, whatev
   ``timeout``; or its *silence*: no sighting for ``timeout + heartbeat_period + stop_grace`` and 2 % more, during which
   VC's answers never lapsed, and VCP asked in vain meanwhile. A secondary's "not running" does not break the primary's
   silence.
-* **The secondary gives the lease up** as soon as it sights the primary.
+* **The secondary gives the lease up** as soon as it sights the primary. **The primary** gives it up when it does not
+  hear the secondary, and VCP says that the managed agent runs there: nobody there would stop that copy.
 
 Why the two never run at once. The primary runs only within ``timeout`` of a moment at which it sent a heartbeat that
 reached either VC or the secondary. In both cases the secondary hears it, or its own connection to VC has lapsed. So
@@ -43,6 +44,8 @@ CLOCKS_APART = 1.02
 # So many periods may lie between two questions that VC answered, or VC's answers have lapsed.
 _PERIODS_BETWEEN_ANSWERS = 2
 
+# Seconds after which a question to VCP is lost: VCP itself waits 5 s for its platform's control, and says nothing then.
+_VCP_WITHIN = 6.0
 
 
 class Remembered(NamedTuple):
@@ -171,6 +174,8 @@ class LeaseCore(Core):
         self.vcp_word = "runs" if runs else "does not run"
         if runs:
             self._sight(True, now)
+            if self.liveness(now) is not Liveness.UP:
+                self.holds_lease = False
         else:
             self._vcp_in_vain = asked_at
 
@@ -240,21 +245,23 @@ class LeaseCore(Core):
     def wants_vcp(self, now: float) -> bool:
         """Whether the other platform's VCP should be asked now: once a period in the other side's silence.
 
-        The secondary goes on asking while it is active: a copy that came back without its failover agent ends that.
+        Who has started goes on asking as long as the other failover agent is not heard: it may have missed a copy, or
+        one may have come back without its failover agent.
         """
         since, period = self.silent_since(now), self.terms.heartbeat_period
         return (self._peer_instance is not None and since is not None and now - since >= 2 * period
-                and (self._config.agent_id == "secondary" or not self.holds_lease)
+                and not (self.holds_lease and self.liveness(now) is Liveness.UP)
                 and not self._vcp_is_asked and (self._vcp_asked is None or now - self._vcp_asked >= period))
 
     def vcp_within(self, now: float) -> float:
-        """Return the seconds that VCP has for its answer: until just after the silence.
+        """Return the seconds that VCP has for its answer. Then it is asked again, because an answer may be lost.
 
-        It answers late when its platform is busy, as it is during `vctl install`. To take a delay for a "no" would be
-        to start a second copy.
+        It is asked at least twice in a silence. The last question of the silence has until just after it.
         """
         since, period = self.silent_since(now), self.terms.heartbeat_period
-        return max(self.terms.timeout / 2, (now if since is None else since) + self.silence_needed + period / 2 - now)
+        within = min(_VCP_WITHIN, self.silence_needed / 2 - period)
+        left = 0.0 if since is None else since + self.silence_needed + period / 2 - now
+        return left if 0 < left < within + period else within
 
     def vc(self, now: float) -> Liveness:
         """Return what is known of VC."""

@@ -5,7 +5,8 @@ by answered round trips: when they stop, the connection is thrown away, socket a
 pause. Nothing a caller does here waits for the network, except :meth:`Link.call`, which has a time limit.
 
 An agent of VOLTTRON 9 ends for good when its answer finds that who asked is gone. A connection with open questions is
-therefore not closed by us as long as it may still bring the answers, also when another one has taken its place.
+therefore left open for a minute, in case it still brings the answers, also when another one has taken its place. Only
+two of one link are open at a time, and who closes the link waits for answers no longer than 2 seconds.
 
 VOLTTRON's own agent connection is not used for this. It stays "connected" when the remote is gone, its publish may
 never return, and it cannot be closed without leaks. Nor is its ZeroMQ context shared: a context resolves host names in
@@ -18,7 +19,7 @@ import itertools
 import json
 import logging
 import random
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import gevent
 import zmq.green as zmq
@@ -36,7 +37,9 @@ _PROTO = b"VIP1"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _QUEUED_EVENTS = 1000
 _CLOSE_WITHIN = 2.0
-_LAST_ANSWERS_WITHIN = 0.5
+_LOOK_EVERY = 0.01
+_LAST_ANSWERS_WITHIN = 2.0
+_NO_ANSWER_AFTER = 60.0
 _LINGER = 100  # Milliseconds.
 _SECOND_NAME = "_2"
 _CONNECTED = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -126,7 +129,7 @@ class Link:
         if self._greenlet is not None:
             deadline = clock.now() + _LAST_ANSWERS_WITHIN
             while self.up and self._session.unanswered and clock.now() < deadline:
-                gevent.sleep(_LAST_ANSWERS_WITHIN / 50)
+                gevent.sleep(_LOOK_EVERY)
             if self.up:
                 self._session.take_leave()
             self._greenlet.kill(timeout=_CLOSE_WITHIN)
@@ -267,7 +270,7 @@ class _Session:
         self._publish_missed = False
         self._broken_off: Optional[str] = None
         self._calls: Dict[bytes, AsyncResult] = {}
-        self.unanswered: Set[bytes] = set()
+        self.unanswered: Dict[bytes, float] = {}
         self._ids = itertools.count(1)
         self._inbox = Queue(maxsize=_QUEUED_EVENTS)
         self._socket = None
@@ -353,9 +356,9 @@ class _Session:
         try:
             if not self._send(peer.encode(), subsystem, ident, body):
                 raise self._silence()
-            self.unanswered.add(ident)
-            if len(self.unanswered) > _QUEUED_EVENTS:
-                self.unanswered.pop()
+            now = clock.now()
+            self.unanswered = {one: at for one, at in self.unanswered.items() if now - at < _NO_ANSWER_AFTER}
+            self.unanswered[ident] = now
             with limit:
                 return result.get()
         except gevent.Timeout as caught:
@@ -386,12 +389,13 @@ class _Session:
         self._greenlets.append(gevent.spawn(self._fade))
 
     def _fade(self) -> None:
-        while self.unanswered:
-            event, frames = self._inbox.get()
+        deadline = clock.now() + _NO_ANSWER_AFTER
+        while self.unanswered and clock.now() < deadline:
+            event, frames = self._next_event(deadline)
             if event is not None and event & _ENDED:
                 break
             if frames is not None and len(frames) > 3:
-                self.unanswered.discard(frames[3])
+                self.unanswered.pop(frames[3], None)
         self._greenlets.remove(gevent.getcurrent())
         self.close()
 
@@ -422,7 +426,7 @@ class _Session:
             self._link.deliver(topic, sender, message)
             return
         self._last_answer = clock.now()
-        self.unanswered.discard(ident)
+        self.unanswered.pop(ident, None)
         if ident == self._pending:
             self._pending = None
             if subsystem == b"pubsub":

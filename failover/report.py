@@ -8,8 +8,12 @@ from failover.heartbeat import Heartbeat
 from failover.lease import LeaseCore
 
 __all__ = [
-    "Change", "Problems", "alert_context", "alert_key", "differences", "headline", "other_role", "reason", "summary"
+    "Change", "IN_HEADLINE", "Problems", "alert_context", "alert_key", "differences", "headline", "other_role", "reason",
+    "summary"
 ]
+
+# The problems that the headline names anyway.
+IN_HEADLINE = ("isolated", "peer")
 
 
 class Change(NamedTuple):

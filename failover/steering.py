@@ -125,7 +125,7 @@ class Steering:
                 for one in self._orphans:
                     self._end(one, self._rules.terms.stop_grace, "it was left by a platform that has ended")
             except ControlError as error:
-                self.faults["stop"] = str(error)
+                self.faults["stop"] = "stop of a left copy of {} failed: {}".format(self.managed.identity, error)
                 gevent.sleep(_FIRST_PAUSE)
             self._has_orphans()
         self._watch_now.set()

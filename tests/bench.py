@@ -25,6 +25,7 @@ Control RPCs
 
 import argparse
 import contextlib
+import math
 import os
 import platform as machine
 import random
@@ -140,16 +141,18 @@ def main(arguments=None):
     parser.add_argument("--rpc-seconds", type=float, default=30, help="of counting control RPCs (default 30)")
     parser.add_argument("--original", type=Path, help="folder of the original Failover Agent, to compare with")
     options = parser.parse_args(arguments)
+    if options.original and not MONOLITHIC_ROOT:
+        parser.error("the original runs on VOLTTRON 9 alone: `make bench-monolithic`")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         load = os.getloadavg()[0]
-        rows = bench(options)
+        measured = bench(options)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except (PlatformError, TimeoutError) as error:
         print(f"the measurement broke: {error}", file=sys.stderr)
         return 1
-    print(rows)
+    print(measured)
     print(f"\n{machine_line()}; load average {load:.2f} before, {os.getloadavg()[0]:.2f} after.")
     return 0
 
@@ -210,21 +213,19 @@ def new_pair():
 
 
 def put_in_charge(pair, source):
-    """Start the failover agents of this folder, installed in place of others, while the managed agent runs nowhere."""
-    say(f"failover agent out of {source.name}")
-    for side in reversed(pair.sides):
-        for identity in (FAILOVER, MANAGED):
-            if side.runs(identity):
-                side.stop_agent(identity)
+    """Have the failover agents of this folder run, installed in place of others."""
+    say("this failover agent" if source == REPOSITORY else "the original failover agent")
     for side, other in pair.each_way:
-        if side.failover_source == source:
-            side.start_agent(FAILOVER)
-        else:
+        pair.settle()
+        if side.failover_source != source:
             side.replace_failover(source, other, heartbeat_period=HEARTBEAT_PERIOD, timeout=TIMEOUT)
+        elif not side.runs(FAILOVER):
+            side.start_agent(FAILOVER)
 
 
 def take_out_of_charge(pair):
     """Stop the failover agents, the secondary's first, and have the managed agent run on both platforms."""
+    pair.settle()
     for side in reversed(pair.sides):
         side.stop_agent(FAILOVER)
         if not side.runs(MANAGED):
@@ -239,7 +240,7 @@ def install_many(pair):
 
 
 def install_some(platform, number):
-    wheel = next(path for path in platform.home.glob("**/managed_agent-*.whl"))
+    wheel = next(platform.home.glob("**/managed_agent-*.whl"))
     for i in range(1, number + 1):
         platform.install(wheel, identity=f"do.nothing.{i}", start=False)
 
@@ -267,6 +268,7 @@ def await_normal(pair):
         wait(lambda: is_normal(pair), LIMIT, "the normal state, primary in charge")
     else:
         gevent.sleep(SETTLE)
+    pair.settle()
 
 
 def is_normal(pair):
@@ -333,7 +335,8 @@ def measure_give_back(pair, secondary_pid):
     in_threads(pair.primary.platform.start)
     in_threads(lambda: pair.primary.start_agent(FAILOVER))
     [process] = wait(lambda: pair.primary.platform.processes(MANAGED), LIMIT, "start on the primary")
-    return secondary_end.get(timeout=LIMIT) - began_at(process.pid)
+    with gevent.Timeout(LIMIT, TimeoutError("the secondary's managed agent did not end at fail-back")):
+        return secondary_end.get() - began_at(process.pid)
 
 
 def began_at(pid):
@@ -403,12 +406,14 @@ def count_rpcs(pair, seconds, situation):
     signal_routers(pair, signal.SIGUSR1)
     begins = {role: log.stat().st_size for role, log in logs.items()}
     time.sleep(seconds)
+    ends = {role: log.stat().st_size for role, log in logs.items()}
     signal_routers(pair, signal.SIGUSR2)
     counts = {}
     for role, log in logs.items():
         with log.open("rb") as file:
             file.seek(begins[role])
-            counts[role] = Counter(_CONTROL_RPC.findall(file.read().decode(errors="replace")))
+            text = file.read(ends[role] - begins[role]).decode(errors="replace")
+            counts[role] = Counter(_CONTROL_RPC.findall(text))
     say(f"control RPCs, {situation}: " + ", ".join(f"{role} {dict(count)}" for role, count in counts.items()))
     return counts
 
@@ -424,6 +429,8 @@ def signal_routers(pair, number):
 
 
 def takeover_rows(takeovers):
+    if None in takeovers:
+        raise TimeoutError(f"{takeovers.count(None)} of {len(takeovers)} takeovers did not come within {NEVER} s")
     commands, processes, works, start_times, both_ran = zip(*takeovers)
     counted = "takeover from the last heartbeat received, minus `timeout`: "
     return [
@@ -472,11 +479,12 @@ def memory_rows(few, many):
     return rows
 
 
-def rpc_rows(few, many, seconds):
-    def rates(counts):
-        return [sum(counts[role].values()) / seconds for role in ROLES]
+def rates(counts, seconds):
+    return [sum(counts[role].values()) / seconds for role in ROLES]
 
-    few_rates, many_rates = rates(few), rates(many)
+
+def rpc_rows(few, many, seconds):
+    few_rates, many_rates = rates(few, seconds), rates(many, seconds)
     same = all(abs(one - other) * seconds < 2.5 for one, other in zip(few_rates, many_rates))
     return [
         Row("control RPCs per second, 1 other", f"{both('{:.2f}', few_rates)} ({methods(few)})",
@@ -493,7 +501,7 @@ def comparison(ours, original, bare_few, bare_many, seconds):
     def compare(what, form, unit, figures):
         mine, its = map(figures, (ours, original))
         better = "yes" if max(mine) < max(its) else "**no**"
-        shown = (" / ".join(form.format(value) for value in values) + unit for values in (mine, its))
+        shown = (both(form, values) + unit for values in (mine, its))
         rows.append("| {} | {} | {} | {} |".format(what, *shown, better))
 
     def came(measured):
@@ -502,19 +510,13 @@ def comparison(ours, original, bare_few, bare_many, seconds):
     def missed(measured):
         pairs = zip(measured.takeovers, measured.takeovers[1:])
         after = [later for earlier, later in pairs if earlier]
-        return [100 * after.count(None) / len(after)]
-
-    def extremes(values):
-        return [min(values), max(values)]
-
-    def rates(counts):
-        return [sum(counts[role].values()) / seconds for role in ROLES]
+        return [100 * after.count(None) / max(1, len(after))]
 
     compare("takeover: off `timeout` after the last heartbeat, by at most", "{:.2f}", " s",
-            lambda one: [max(abs(takeover.process) for takeover in came(one))])
+            lambda one: [max((abs(takeover.process) for takeover in came(one)), default=math.inf)])
     compare("takeovers after a fail-back that did not come", "{:.0f}", " %", missed)
-    compare("both run at fail-back, least / most (below 0: neither ran for so long)", "{:.2f}", " s",
-            lambda one: extremes([takeover.both_ran for takeover in came(one)]))
+    compare("both run at fail-back, at most", "{:.2f}", " s",
+            lambda one: [max([0.0] + [takeover.both_ran for takeover in came(one)])])
     for name, few_or_many, bare in (("1 other agent", "few", bare_few), (f"{MANY} others", "many", bare_many)):
         compare(f"CPU of the failover agent, {name}", "{:.2f}", " %",
                 lambda one: cpu(getattr(one, few_or_many), FAILOVER))
@@ -524,7 +526,7 @@ def comparison(ours, original, bare_few, bare_many, seconds):
         compare(f"resident memory, {name}", "{:.1f}", " MiB",
                 lambda one: [getattr(one, few_or_many)[role, FAILOVER].rss for role in ROLES])
         compare(f"control RPCs per second, {name}", "{:.2f}", "",
-                lambda one: rates(getattr(one, few_or_many + "_rpcs")))
+                lambda one: rates(getattr(one, few_or_many + "_rpcs"), seconds))
     head = ["| what (primary / secondary) | this agent | the original | better? |", "|---|---|---|---|"]
     return "\n".join(head + rows)
 
@@ -534,7 +536,7 @@ def cpu(usages, what):
 
 
 def both(form, values):
-    """Show a value of the primary and one of the secondary."""
+    """Show a value of the primary and one of the secondary, or one for both."""
     return " / ".join(form.format(value) for value in values)
 
 

@@ -135,6 +135,10 @@ class _AnyVcp:
 class RealVcp(_AnyVcp):
     """VolttronCentralPlatform on the platform of `side`, which runs whenever the platform does."""
 
+    def lives(self):
+        """Whether its process does."""
+        return self._side.runs(VCP)
+
     def restart(self):
         self._side.restart_agent(VCP)
 
@@ -167,6 +171,10 @@ class StandInVcp(_AnyVcp):
             stack.callback(self.close)
             wait(self.answers, 30, "VCP's first answer, see {}".format(log))
             stack.pop_all()
+
+    def lives(self):
+        """Whether its process does."""
+        return self._process.poll() is None
 
     def restart(self):
         self.close()

@@ -139,8 +139,9 @@ def restore_standard(pair):
                 process.kill()
         side.bring_back()
         pair.central.await_vcp(side)
-    wait(lambda: is_normal(pair) and all(vc["liveness"] == "up" and vc["up"] for vc in (
-        side.status()["vc"] for side in pair.sides)), 60, "the normal state of the pair for standard failover")
+    wait(lambda: is_normal(pair) and all(status and status["vc"]["liveness"] == "up" and status["vc"]["up"]
+                                         for status in (side.status() for side in pair.sides)),
+         60, "the normal state of the pair for standard failover")
     pair.settle()
 
 

@@ -74,6 +74,7 @@ class Schedule(NamedTuple):
     :ivar terms: each side's configuration.
     :ivar rates: seconds that each side's clock counts in a true second.
     :ivar vcp: whether both platforms have an agent of VC's.
+    :ivar vcp_loses: how often it gives no answer, as a fraction; never twice in succession.
     :ivar start_takes: the longest that a start takes, seconds.
     :ivar stop_takes: the longest that a stop takes, as a fraction of ``stop_grace``.
     :ivar start_fails: how often a start fails, as a fraction.
@@ -84,6 +85,7 @@ class Schedule(NamedTuple):
     terms: Tuple[Terms, Terms] = (Terms(10.0, 1.0, 10.0),) * 2
     rates: Tuple[float, float] = (1.0, 1.0)
     vcp: bool = True
+    vcp_loses: float = 0.0
     start_takes: float = 0.5
     stop_takes: float = 1.0
     start_fails: float = 0.0
@@ -577,6 +579,7 @@ class FailoverAgent:
         # Only the event with the latest number counts: the others have been overtaken.
         self._tick_number = self._look_number = self._command_number = 0
         self._vcp_asked_at: Optional[float] = None
+        self._vcp_lost = False
         self._echoed = self._rpc_answered = 0
         self._pauses: Dict[Action, Iterator[float]] = {}
         self._not_before: Dict[Action, float] = {}
@@ -765,6 +768,10 @@ class FailoverAgent:
             core.vcp_asked(now)
             self._vcp_asked_at = now
             takes, within = side.world.vcp_takes(side), core.vcp_within(now)
+            loses = side.world.schedule.vcp_loses
+            self._vcp_lost = loses > 0.0 and not self._vcp_lost and side.world.random.random() < loses
+            if takes is not None and self._vcp_lost:
+                takes = inf
             if not self._vc_link.up or takes is None and side.world.random.random() < 0.5:
                 side.after(0.0, self._vcp_answered, now, None)
             elif takes is None or takes > within:
@@ -1044,6 +1051,8 @@ def schedules(draw: Callable) -> Schedule:
         terms=tuple(terms),
         rates=tuple(draw(st.sampled_from((1.0, 0.99, 1.01, 0.995, 1.005))) for _ in ROLES),
         vcp=draw(st.booleans()),
+        # A VCP that is busy gives late answers; some of them lost in addition, it may give none in a silence.
+        vcp_loses=draw(st.sampled_from((0.0, 0.5))) if all(fault.kind != "control busy" for fault in faults) else 0.0,
         start_takes=draw(st.sampled_from((0.5, 0.0, 1.5, 3.0))),
         stop_takes=draw(st.sampled_from((1.0, 0.1, 0.5))),
         start_fails=draw(st.sampled_from((0.0, 0.0, 0.3))),

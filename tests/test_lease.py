@@ -208,6 +208,42 @@ def test_vcp_is_asked_in_vain_before_a_start():
     assert side.run(1, vc=True).command is Action.START
 
 
+def test_one_lost_question_to_vcp_does_not_decide():
+    """It is asked again before the silence is over, and its word counts."""
+    side = Side("secondary", peer_instance="there")
+    wants_vcp, side.core.wants_vcp = side.core.wants_vcp, lambda now: False
+    while not wants_vcp(side.now):
+        assert side.run(0.25, vc=True).command is None
+    asked_at = side.now
+    side.core.vcp_asked(asked_at)
+    while side.now < asked_at + side.core.vcp_within(asked_at):
+        assert side.run(0.25, vc=True).command is None
+    side.core.vcp_silent(asked_at)
+    assert wants_vcp(side.now) and side.now < SILENCE - 2 * PERIOD
+    side.core.vcp_asked(side.now)
+    side.core.vcp_answered(True, side.now, side.now)
+    assert side.run(SILENCE - 2 * PERIOD, vc=True).command is None
+
+
+def test_a_primary_on_its_own_gives_way_to_a_copy_that_vcp_sees():
+    """One that a dead secondary's failover agent left: nobody there would stop it."""
+    side = Side("primary", peer_instance="there")
+    side.run(60, vc=True)
+    assert side.core.holds_lease and side.core.wants_vcp(side.now + 2 * PERIOD)
+    side.core.vcp_answered(True, side.now, side.now)
+    assert not side.core.holds_lease
+    side.run(60, vc=True, vcp=True)
+    assert not side.core.holds_lease
+    side.run(60, vc=True, vcp=False)
+    assert side.core.holds_lease
+
+
+def test_a_primary_that_hears_the_secondary_does_not_ask_vcp():
+    side = Side("primary", peer_instance="there")
+    side.run(20, vc=True, peer=False)
+    assert side.core.holds_lease and side.core.vcp_word is None
+
+
 def test_vcp_is_asked_once_a_period_and_not_while_the_other_side_is_heard():
     side = Side("secondary", peer_instance="there")
     side.run(10, vc=True, peer=True)

@@ -125,16 +125,17 @@ def test_primary_platform_crashed(standard_pair):
     words = set()
 
     def secondary_runs():
-        words.add(secondary.status()["vc"]["vcp"])
+        status = secondary.status()
+        words.add((status and status["vc"]["vcp"], vcp.lives()))
         return secondary.runs()
 
-    with contextlib.closing(Vcp(primary, standard_pair.central)):
+    with contextlib.closing(Vcp(primary, standard_pair.central)) as vcp:
         primary.platform.crash()
         crashed_at = time.monotonic()
         wait(lambda: not primary.runs(), LIMIT, "end of the orphan")
         assert time.monotonic() - crashed_at < 4 + STANDARD["stop_grace"] + 1
         wait(secondary_runs, LIMIT, "takeover")
-        assert "no answer" in words and "runs" not in words
+        assert ("no answer", True) in words and "runs" not in [word for word, _ in words]
     await_takeover(standard_pair)
     wait(lambda: not primary.runs(FAILOVER), LIMIT, "end of the orphaned failover agent")
     primary.bring_back()
@@ -201,7 +202,8 @@ def test_failover_agent_of_the_primary_dead_though_its_platform_lives(standard_p
         assert secondary.status()["vc"]["vcp"] == "runs"
         primary.stop_agent(MANAGED)
         await_takeover(standard_pair)
-        [exit_status] = [status for _, _, (_, status), identity in vcp.answers() if identity == MANAGED]
+        rows = wait(vcp.answers, LIMIT, "VCP's answer")
+        [exit_status] = [status for _, _, (_, status), identity in rows if identity == MANAGED]
         assert exit_status is not None
         primary.config_file().write_text(standard_pair.configurations[primary.config_file()])
         primary.bring_back()

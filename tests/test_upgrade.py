@@ -50,6 +50,7 @@ def test_the_original_on_one_side_is_replaced_by_ours(show_logs, folder, role):
                          and status["other"]["instance_name"], "each hears the other's words")
         await_normal(pair)
         pair.settle()
+        pair.secondary.observer.alerts.clear()
         pair.primary.platform.power_off()
         await_takeover(pair)
         pair.primary.bring_back()

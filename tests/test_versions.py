@@ -61,9 +61,11 @@ def test_standard_takeover_and_give_back(show_logs, place, kinds):
                 central.await_vcp(side)
                 await_status(side, lambda status: status["vc"]["liveness"] == "up", "VC up")
             await_normal(pair)
+            secondary.observer.alerts.clear()
             fault()
             await_takeover(pair)
             remedy()
             await_give_back(pair)
             wait(primary.runs, LIMIT, "the primary runs")
+        assert recorder.longest_gap < 1, "the recorder did not get to look"
         assert recorder.overlap() == 0, recorder.story()
