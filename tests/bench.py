@@ -48,7 +48,7 @@ import psutil
 
 from failover import clock
 from failover.heartbeat import topic
-from tests.pair import FAILOVER, MANAGED, REPOSITORY, Observer, Pair, wait
+from tests.pair import FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, Observer, Pair, wait
 from tests.platforms import MONOLITHIC_PYTHON, MONOLITHIC_ROOT, PlatformError
 
 ROLES = ("primary", "secondary")
@@ -57,7 +57,7 @@ TIMEOUT = 10
 MANY = 20
 LIMIT = 60
 SETTLE = 5
-NEVER = 50
+NEVER = 30
 
 # Wanted.
 REACTION = 0.5
@@ -240,9 +240,10 @@ def install_many(pair):
 
 
 def install_some(platform, number):
-    wheel = next(platform.home.glob("**/managed_agent-*.whl"))
+    # VOLTTRON 11 keeps the wheel that it made of the folder.
+    source = next(platform.home.glob("wheelhouse/managed_agent-*.whl"), MANAGED_AGENT)
     for i in range(1, number + 1):
-        platform.install(wheel, identity=f"do.nothing.{i}", start=False)
+        platform.install(source, identity=f"do.nothing.{i}", start=False)
 
 
 def settle(pair):

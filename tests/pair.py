@@ -200,7 +200,10 @@ class Side:
     def replace_failover(self, source, other, **changes):
         """Install and start another failover agent in place of the one that is installed, whose keys it takes over."""
         self.failover_source = source
-        self.platform.install(source, identity=FAILOVER, config=self.config(other, **changes), force=True)
+        self.platform.install(source, identity=FAILOVER, config=self.config(other, **changes), start=False, force=True)
+        # Until it has read that the keys are those of the new agent, the platform does not let it in.
+        gevent.sleep(self.platform.settles_within)
+        self.start_agent(FAILOVER)
 
     def authorize(self):
         self.platform.authorize(FAILOVER, CAPABILITIES)

@@ -275,6 +275,26 @@ def test_failover_agent_of_the_active_secondary_stopped_and_killed(standard_pair
         wait(primary.runs, LIMIT, "start of the primary")
 
 
+def test_managed_agent_started_on_a_secondary_whose_failover_agent_is_dead(standard_pair):
+    """Nobody there stops it, so the primary gives way as soon as VCP has seen it. Until then both run."""
+    standard_pair.allowed_overlap = LIMIT
+    primary, secondary = standard_pair.sides
+    with contextlib.closing(Vcp(secondary, standard_pair.central)):
+        secondary.config_file().write_text("{}\n")
+        kill(secondary, FAILOVER)
+        await_status(primary, lambda status: status["other"]["liveness"] == "down" and status["lease"]["held"],
+                     "the primary on its own")
+        secondary.start_agent(MANAGED)
+        wait(lambda: not primary.runs(), LIMIT, "the primary gives way")
+        status = await_status(primary, lambda status: status["health"] == "BAD" and not status["lease"]["held"], "BAD")
+        assert "VCP says that platform.driver runs there" in status["text"]
+        standard_pair.recorder.forget_intervals()
+        gevent.sleep(SILENCE + 2)
+        assert not primary.runs() and secondary.runs()
+        secondary.stop_agent(MANAGED)
+        wait(primary.runs, LIMIT, "start of the primary")
+
+
 # The managed agents
 
 def test_managed_agent_killed_on_the_active_side(standard_pair):
