@@ -589,7 +589,8 @@ def main() -> None:
     """Read the configuration and run the agent. A wrong configuration ends with one line for each problem."""
     compat.setup_logging()
     try:
-        config = Config.load(_read_config(os.environ.get("AGENT_CONFIG")), compat.known_platforms())
+        raw = _read_config(os.environ.get("AGENT_CONFIG"))
+        config = Config.load(raw, compat.known_platforms(with_central=not Config.is_simple(raw)))
     except ConfigError as error:
         for problem in error.problems:
             _log.error("configuration: %s", problem)

@@ -71,6 +71,11 @@ class Config:
         """``simple`` or ``standard``."""
         return "simple" if self.simple_behavior else "standard"
 
+    @staticmethod
+    def is_simple(raw: Any) -> bool:
+        """Whether what was read from the configuration file asks for simple failover, be it right otherwise or not."""
+        return isinstance(raw, Mapping) and raw.get("simple_behavior") is True
+
     @classmethod
     def load(cls, raw: Any, known: Known = Known()) -> "Config":
         """Check what was read from the configuration file and return it as a Config.

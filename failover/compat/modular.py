@@ -57,7 +57,7 @@ def serverkey(agent: Agent) -> str:
     return agent.core.serverkey
 
 
-def known_platforms() -> Known:
+def known_platforms(with_central: bool) -> Known:
     """Return what the own platform knows of others: nothing. It has no setting for VC and no store of known hosts."""
     return Known()
 

@@ -82,12 +82,16 @@ def serverkey(agent: Agent) -> str:
     return parse_qs(urlsplit(agent.core.address).query)["serverkey"][0]
 
 
-def known_platforms() -> Known:
+def known_platforms(with_central: bool) -> Known:
     """Return what the own platform knows of others: the keys in its store of known hosts, and its own settings for VC.
 
     Only the router knows the settings. Without its answer they count as not made.
+
+    :param with_central: whether the settings for VC are of interest.
     """
     serverkeys = KnownHostsStore().load()
+    if not with_central:
+        return Known(serverkeys)
     try:
         with connected(_settings_endpoint(), _SETTINGS_WITHIN) as link:
             address, key = (link.query("volttron-central-" + name, _SETTINGS_WITHIN) for name in (
