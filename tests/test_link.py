@@ -59,6 +59,7 @@ def test_calls_are_answered_refused_or_given_up(connect, platform):
         link.call(CONTROL, "nothing_of_this_name", timeout=5)
     with pytest.raises(RemoteError, match="No route to host"):
         link.call("nobody", "anything", timeout=5)
+    platform.observer.call(CONTROL, "identity_exists", MANAGED)  # It is there, and does not answer such calls.
     with pytest.raises(LinkError, match="test.observer did not answer"):
         link.call("test.observer", "anything", timeout=0.5)
     assert link.up
