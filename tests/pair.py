@@ -208,12 +208,6 @@ class Side:
     def authorize(self):
         self.platform.authorize(FAILOVER, CAPABILITIES)
 
-    def remove_failover(self):
-        """Remove the failover agent, and leave the managed agent as it is, if the failover agent does."""
-        if self.runs(FAILOVER):
-            self.stop_agent(FAILOVER)
-        self.platform.vctl("remove", self.platform.uuid(FAILOVER))
-
     def register_at(self, other):
         """Make this side's failover agent known on the other platform."""
         other.platform.register("{}.{}".format(self.platform.name, FAILOVER), self.platform.publickey(FAILOVER))
