@@ -11,7 +11,7 @@ import os
 import sys
 import uuid
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 import gevent
 from gevent.event import Event
@@ -40,6 +40,7 @@ _AUTH_WITHIN = 10.0
 _SUBSCRIBE_EVERY, _SUBSCRIBE_REST_EVERY = 5.0, 60.0
 _REPORT_WITHIN = 15.0
 _LEAVE_WITHIN = 0.2
+_TWIN_GONE_WITHIN = 10.0
 
 # Exit statuses. Not 0, so that the platform reports an agent that ended this way as failed.
 _EXIT_CONFIG = 78
@@ -128,10 +129,12 @@ class FailoverAgent(compat.Agent):
         """Simple failover leaves the managed agent as it is when its failover agent stops.
 
         In standard failover a copy that nobody supervises would break the promise, so it is stopped too. So is one
-        whose platform is gone: VOLTTRON 9 stops orphans by itself, some seconds later.
+        whose platform is gone: VOLTTRON 9 stops orphans by itself, some seconds later. Who was never let in, because
+        another process of this agent is, leaves things to that one.
         """
         gevent.killall(self._greenlets, block=False)
-        stop_too = self._central is not None or not self._rules.has_platform
+        stop_too = ((self._central is not None or not self._rules.has_platform)
+                    and (bool(self._greenlets) or not _twins(self.core.identity)))
         if stop_too:
             try:
                 self._steering.finish()
@@ -571,6 +574,13 @@ def _persist(task: Callable[[], None]) -> None:
             gevent.sleep(1)
 
 
+def _twins(identity: Optional[str]) -> List[process.Process]:
+    """Return the other processes of the agent with this identity, the own one, that the platform has started."""
+    if not identity:
+        return []
+    return [one for one in process.started_agents(identity, compat.volttron_home()) if one.pid != os.getpid()]
+
+
 def _platform_on_file() -> Optional[process.Process]:
     """Return the process that a platform wrote down as its own, None if there is none."""
     try:
@@ -588,6 +598,12 @@ def _lives(platform: Optional[process.Process]) -> bool:
 def main() -> None:
     """Read the configuration and run the agent. A wrong configuration ends with one line for each problem."""
     compat.setup_logging()
+    identity = os.environ.get("AGENT_VIP_IDENTITY")
+    for twin in filter(process.is_older, _twins(identity)):
+        # If the platform knows that one instead of this, its monitor starts a third, which ends this one.
+        name = process.end(twin, _TWIN_GONE_WITHIN)
+        _log.warning("process %d of this agent, which the platform started too: %s", twin.pid,
+                     "ended by {}".format(name) if name else "ended")
     try:
         raw = _read_config(os.environ.get("AGENT_CONFIG"))
         config = Config.load(raw, compat.known_platforms(with_central=not Config.is_simple(raw)))
@@ -595,7 +611,7 @@ def main() -> None:
         for problem in error.problems:
             _log.error("configuration: %s", problem)
         sys.exit(_EXIT_CONFIG)
-    if config.agent_vip_identity == os.environ.get("AGENT_VIP_IDENTITY"):
+    if config.agent_vip_identity == identity:
         _log.error("configuration: agent_vip_identity: found %r, which is this agent itself; wanted: the agent to "
                    "manage", config.agent_vip_identity)
         sys.exit(_EXIT_CONFIG)

@@ -87,6 +87,16 @@ class ManagedAgent:
                 return None
         return AgentState.STOPPED
 
+    def ask_pid(self) -> Optional[int]:
+        """Ask control for the process id of the agent; None if it does not run, as far as control knows.
+
+        :raises ControlError: control did not answer, or answered with an error.
+        """
+        if self.uuid is None:
+            return None
+        pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
+        return pid if exit_code is None else None
+
     def start(self, still_may: Callable[[], bool]) -> None:
         """Start the agent.
 

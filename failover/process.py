@@ -1,7 +1,9 @@
 """Processes on this machine: whether one still lives, and its end. Each is known by pid and start time together."""
 
+import contextlib
 import os
 import signal
+from glob import glob
 from typing import List, Mapping, Optional
 
 import gevent
@@ -10,7 +12,7 @@ from psutil import Process
 
 from failover import clock
 
-__all__ = ["Process", "agents", "end", "find", "launcher", "lives", "may_signal"]
+__all__ = ["Process", "agents", "end", "find", "is_older", "launcher", "lives", "may_signal", "started_agents"]
 
 _LOOK_EVERY = 0.05
 # Each with its share of the time. An agent ends in order at SIGINT and leaves the exit status 0.
@@ -38,15 +40,37 @@ def agents(identity: str, volttron_home: str) -> List[Process]:
 
     What an agent itself starts is left out. The environment of another user's processes cannot be read.
     """
-    found = {}
-    for one in psutil.process_iter():
-        try:
-            environment = one.environ()
-        except (psutil.Error, OSError):
-            continue
-        if environment.get("AGENT_VIP_IDENTITY") == identity and _home(environment) == os.path.realpath(volttron_home):
-            found[one.pid] = one
+    found = {one.pid: one for one in psutil.process_iter() if _is_agent(one, identity, volttron_home)}
     return [one for one in found.values() if _parent(one) not in found]
+
+
+def started_agents(identity: str, volttron_home: str) -> List[Process]:
+    """Return those of them that the own platform's living process has started: a look at its children alone.
+
+    There are two when two starts coincide, as those of the platform's monitor and of an operator. The platform then
+    knows one of the two, and its message bus lets one in, perhaps the other.
+    """
+    found = []
+    for file in glob("/proc/{}/task/*/children".format(os.getppid())):
+        with contextlib.suppress(OSError), open(file) as children:
+            found += [find(int(pid)) for pid in children.read().split()]
+    return [one for one in found if one is not None and _is_agent(one, identity, volttron_home)]
+
+
+def is_older(one: Process) -> bool:
+    """Whether that process was started before this one."""
+    try:
+        return (one.create_time(), one.pid) < (Process().create_time(), os.getpid())
+    except psutil.Error:
+        return False
+
+
+def _is_agent(one: Process, identity: str, volttron_home: str) -> bool:
+    try:
+        environment = one.environ()
+    except (psutil.Error, OSError):
+        return False
+    return environment.get("AGENT_VIP_IDENTITY") == identity and _home(environment) == os.path.realpath(volttron_home)
 
 
 def _home(environment: Mapping[str, str]) -> str:

@@ -52,7 +52,8 @@ class Steering:
         self._pauses: Dict[Action, Iterator[float]] = {}
         self._not_before: Dict[Action, float] = {}
         self._said: Set[str] = set()
-        self._orphans: Optional[List[process.Process]] = None
+        self._strays: List[process.Process] = []
+        self._looked_everywhere = False
         self.permit_at_once(Action.START, Action.STOP)
 
     # Watching
@@ -79,7 +80,7 @@ class Steering:
         before = self._rules.agent
         if state is AgentState.STOPPED and self.managed.ended_badly and not self._keep_stopped():
             state = None
-        if state is None or self._has_orphans():
+        if state is None or self._has_strays(state):
             self._rules.platform_answered(now)
         else:
             self._rules.agent_observed(state, asked_at, now)
@@ -107,27 +108,36 @@ class Steering:
             return False
         return True
 
-    def _has_orphans(self) -> bool:
-        """Whether copies of the managed agent still run that a former process of the platform left. They are ended.
+    def _has_strays(self, state: AgentState) -> bool:
+        """Whether copies of the managed agent run that control does not know. They are ended.
 
-        They are looked for once: later, this agent itself ends what its platform leaves.
+        A former process of the platform left them, for which it suffices to look once: later, this agent itself ends
+        what its platform leaves. Or two starts coincided: that of the platform's monitor and another.
         """
-        if self._orphans is None:
-            self._orphans = [one for one in self._processes() if one.pid != self.managed.pid]
-            if self._orphans:
-                gevent.spawn(self._end_orphans)
-        self._orphans = [one for one in self._orphans if process.lives(one)]
-        return bool(self._orphans)
+        if not self._looked_everywhere:
+            self._looked_everywhere = True
+            self._begin_to_end(self._processes())
+        elif state in (AgentState.STOPPED, AgentState.MISSING) and self._current is None and not self._strays:
+            self._begin_to_end(process.started_agents(self.managed.identity, compat.volttron_home()))
+        self._strays = [one for one in self._strays if process.lives(one)]
+        return bool(self._strays)
 
-    def _end_orphans(self) -> None:
-        while self._orphans:
+    def _begin_to_end(self, found: List[process.Process]) -> None:
+        self._strays = [one for one in found if one.pid != self.managed.pid]
+        if self._strays:
+            gevent.spawn(self._end_strays)
+
+    def _end_strays(self) -> None:
+        while self._strays:
             try:
-                for one in self._orphans:
-                    self._end(one, self._rules.terms.stop_grace, "it was left by a platform that has ended")
+                known = self.managed.ask_pid()  # It may have been started a moment ago.
+                self._strays = [one for one in self._strays if one.pid != known]
+                for one in self._strays:
+                    self._end(one, self._rules.terms.stop_grace, "control of this platform does not know it")
             except ControlError as error:
-                self.faults["stop"] = "stop of a left copy of {} failed: {}".format(self.managed.identity, error)
+                self.faults["stop"] = "stop of a stray copy of {} failed: {}".format(self.managed.identity, error)
                 gevent.sleep(_FIRST_PAUSE)
-            self._has_orphans()
+            self._strays = [one for one in self._strays if process.lives(one)]
         self._watch_now.set()
 
     def _processes(self) -> List[process.Process]:

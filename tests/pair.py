@@ -101,12 +101,20 @@ def await_status(side, condition, what):
         raise TimeoutError("{}; the last status is {}".format(error, last)) from None
 
 
+def await_alert(side, health, words):
+    """Wait until the failover agent has sent an alert with this health (None: any) and these words."""
+    alerts = side.observer.alerts
+    try:
+        wait(lambda: any(words in text and health in (None, of) for of, text in alerts), LIMIT, "alert: " + words)
+    except TimeoutError as error:
+        raise TimeoutError("{}; the alerts were {}".format(error, alerts)) from None
+
+
 def await_takeover(pair):
     """Wait until the secondary is active, and has said so."""
     secondary = pair.secondary
     wait(secondary.runs, LIMIT, "takeover")
-    wait(lambda: ("BAD", "Primary is inactive starting agent " + MANAGED) in secondary.observer.alerts, LIMIT,
-         "the takeover's alert")
+    await_alert(secondary, "BAD", "Primary is inactive starting agent " + MANAGED)
     await_status(secondary, lambda status: status["health"] == "BAD"
                  and "secondary node-secondary is active" in status["text"], "the takeover's health")
 
@@ -115,8 +123,7 @@ def await_give_back(pair):
     """Wait until the primary is active again, and the secondary has said so."""
     secondary = pair.secondary
     wait(lambda: pair.primary.runs() and not secondary.runs(), LIMIT, "give-back")
-    wait(lambda: ("GOOD", "Primary is active stopping agent " + MANAGED) in secondary.observer.alerts, LIMIT,
-         "the give-back's alert")
+    await_alert(secondary, "GOOD", "Primary is active stopping agent " + MANAGED)
 
 
 def assert_undisturbed(pair, seconds):
@@ -159,6 +166,8 @@ class Side:
             self.platform.power_off()
             self.power_on()
         if not self.runs(identity):
+            # If it has crashed, the platform's monitor would start it too, perhaps in the same moment.
+            self.platform.vctl("clear", "--all")
             try:
                 self.start_agent(identity)
             except PlatformError:

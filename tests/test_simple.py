@@ -1,5 +1,6 @@
 """Simple failover on two real platforms: which processes run, which alerts arrive, what the status says."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -9,8 +10,8 @@ import pytest
 
 from failover import clock
 from failover.heartbeat import Heartbeat
-from failover.link import Link
-from tests.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, install_another, wait
+from failover.link import Link, RemoteError
+from tests.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, await_alert, await_status, install_another, wait
 from tests.platforms import Platform
 
 # Generous: machines are shared. What is waited for takes a few seconds.
@@ -23,13 +24,13 @@ GIVE_BACK = ("GOOD", "Primary is active stopping agent platform.driver")
 
 def await_takeover(pair):
     wait(pair.secondary.runs, LIMIT, "takeover")
-    wait(lambda: TAKEOVER in pair.secondary.observer.alerts, LIMIT, "the takeover's alert")
+    await_alert(pair.secondary, *TAKEOVER)
     await_health(pair.secondary, "BAD", "secondary node-secondary is active")
 
 
 def await_give_back(pair):
     wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "give-back")
-    wait(lambda: GIVE_BACK in pair.secondary.observer.alerts, LIMIT, "the give-back's alert")
+    await_alert(pair.secondary, *GIVE_BACK)
     await_health(pair.secondary, "GOOD", "primary node-primary is active")
 
 
@@ -196,8 +197,7 @@ def test_failover_agent_restarted_on_the_active_secondary_causes_no_outage(pair)
     pair.primary.platform.power_off()
     await_takeover(pair)
     [process] = pair.secondary.platform.processes(MANAGED)
-    pair.secondary.stop_agent(FAILOVER)
-    pair.secondary.start_agent(FAILOVER)
+    pair.secondary.restart_agent(FAILOVER)
     wait(lambda: (pair.secondary.status() or {}).get("decision") == "start", LIMIT, "active again")
     assert [one.pid for one in pair.secondary.platform.processes(MANAGED)] == [process.pid]
     bring_back(pair.primary)
@@ -234,40 +234,83 @@ def test_primary_up_late(pair):
         side.platform.power_off()
     bring_back(pair.secondary)
     await_takeover(pair)
-    wait(lambda: any("remote link lost" in text for _, text in pair.secondary.observer.alerts), LIMIT, "link alert")
+    await_alert(pair.secondary, None, "remote link lost")
     bring_back(pair.primary)
     await_give_back(pair)
-    wait(lambda: any("remote link found" in text for _, text in pair.secondary.observer.alerts), LIMIT, "link alert")
+    await_alert(pair.secondary, None, "remote link found")
 
 
 # The managed agent
 
 def test_a_killed_managed_agent_is_started_again(pair):
+    """By the failover agent, or by the platform's monitor, if its look, every 10 s, comes first."""
     [process] = pair.primary.platform.processes(MANAGED)
     process.send_signal(signal.SIGKILL)
     wait(lambda: [one.pid for one in pair.primary.platform.processes(MANAGED)] not in ([], [process.pid]),
          LIMIT, "a new process")
-    wait(lambda: STARTING in pair.primary.observer.alerts, LIMIT, "alert")
     assert not pair.secondary.runs()
 
 
 def test_a_managed_agent_stopped_by_hand_is_started_again(pair):
     pair.primary.stop_agent(MANAGED)
     wait(pair.primary.runs, LIMIT, "the managed agent")
+    await_alert(pair.primary, *STARTING)
 
 
 def test_a_managed_agent_started_by_hand_on_the_secondary_is_stopped(pair):
     pair.secondary.start_agent(MANAGED)
     wait(lambda: not pair.secondary.runs(), LIMIT, "the stop")
-    wait(lambda: GIVE_BACK in pair.secondary.observer.alerts, LIMIT, "alert")
+    await_alert(pair.secondary, *GIVE_BACK)
+
+
+def start_twice(side, identity):
+    """Start an agent that does not run twice in the same moment, as the platform's monitor and an operator may."""
+    uuid, control = side.platform.uuid(identity), side.platform.control_identity
+    side.platform.authorize(side.observer.link.endpoint.identity,
+                            ["platform.control.start_agent", "platform.control.stop_agent"])
+
+    def both_began():
+        """Whether neither was told that it runs already. Else it is stopped again."""
+        starts = [gevent.spawn(start) for _ in range(2)]
+        gevent.joinall(starts)
+        return all(one.value for one in starts) or side.observer.call(control, "stop_agent", uuid, timeout=30)
+
+    def start():
+        with contextlib.suppress(RemoteError):
+            side.observer.call(control, "start_agent", uuid, timeout=30)
+            return True
+
+    wait(lambda: both_began() is True, LIMIT, "two processes")
+    return uuid, control
+
+
+def test_a_copy_that_the_platform_does_not_know_is_stopped(pair):
+    secondary = pair.secondary
+    [failover] = secondary.platform.processes(FAILOVER)
+    failover.suspend()
+    uuid, control = start_twice(secondary, MANAGED)
+    secondary.observer.call(control, "stop_agent", uuid, timeout=30)
+    assert secondary.runs()
+    failover.resume()
+    wait(lambda: not secondary.runs(), LIMIT, "the end of the other")
+    await_alert(secondary, "BAD", "control of this platform does not know it")
+
+
+def test_a_failover_agent_started_twice_leaves_one(pair):
+    primary = pair.primary
+    [managed] = primary.platform.processes(MANAGED)
+    primary.stop_agent(FAILOVER)
+    start_twice(primary, FAILOVER)
+    wait(lambda: len(primary.platform.processes(FAILOVER)) == 1, LIMIT, "the end of one")
+    await_status(primary, lambda status: status["decision"] == "start" and status["health"] == "GOOD", "the other")
+    assert [process.pid for process in primary.platform.processes(MANAGED)] == [managed.pid]
 
 
 def test_an_upgrade_is_followed_and_a_removal_is_reported(pair):
     before = pair.primary.status()["managed_agent"]["uuid"]
     pair.primary.platform.vctl("remove", before)
     wait(lambda: pair.primary.status()["managed_agent"]["state"] == "not installed", LIMIT, "missing")
-    wait(lambda: any(status == "BAD" and "platform.driver is not installed" in text
-                     for status, text in pair.primary.observer.alerts), LIMIT, "alert")
+    await_alert(pair.primary, "BAD", "platform.driver is not installed")
     status = pair.primary.status()
     assert status["health"] == "BAD" and "platform.driver is not installed" in status["text"]
     pair.primary.platform.install(MANAGED_AGENT, identity=MANAGED, start=False)
@@ -332,11 +375,9 @@ def test_missing_authorization_is_reported_with_the_command_that_mends_it(pair):
     bring_back(secondary)
     command = "vctl authz add agent failover --rpc-capabilities " + " ".join(CAPABILITIES)
     try:
-        wait(lambda: any(status == "BAD" and command in text for status, text in secondary.observer.alerts), LIMIT,
-             "alert")
+        await_alert(secondary, "BAD", command)
         secondary.start_agent(MANAGED)
-        wait(lambda: any("of platform.driver was ended by SIGINT" in text for _, text in secondary.observer.alerts),
-             LIMIT, "its end by a signal, since control refuses to stop it")
+        await_alert(secondary, None, "of platform.driver was ended by SIGINT")
         wait(lambda: not secondary.runs(), LIMIT, "its end")
         log = secondary.platform.log.read_text()[begin:]
         assert find(log, "WARNING", command)
@@ -347,7 +388,7 @@ def test_missing_authorization_is_reported_with_the_command_that_mends_it(pair):
     finally:
         secondary.platform.vctl(*command.split()[1:])
     await_takeover(pair)
-    wait(lambda: any("authorization has been granted" in text for _, text in secondary.observer.alerts), LIMIT, "alert")
+    await_alert(secondary, None, "authorization has been granted")
     bring_back(pair.primary)
     await_give_back(pair)
 
@@ -357,8 +398,7 @@ def configure(side, **changes):
     original = side.config_file().read_text()
     side.configure(**changes)
     if side.runs(FAILOVER):
-        side.stop_agent(FAILOVER)
-    side.start_agent(FAILOVER)
+        side.restart_agent(FAILOVER)
     return original
 
 
@@ -417,7 +457,7 @@ def test_differing_configurations_are_shown_with_both_values(pair, reconfigure):
 
 def test_two_primaries_are_reported(pair, reconfigure):
     reconfigure(pair.secondary, agent_id="primary")
-    wait(lambda: any("configured as primary too" in text for _, text in pair.primary.observer.alerts), LIMIT, "alert")
+    await_alert(pair.primary, None, "configured as primary too")
 
 
 def test_a_refusal_by_the_remote_is_reported_and_survived(pair):
@@ -425,7 +465,7 @@ def test_a_refusal_by_the_remote_is_reported_and_survived(pair):
     secondary = pair.secondary
     pair.primary.platform.protect_topic("heartbeat/simple_secondary")
     try:
-        wait(lambda: any("refuses our heartbeats" in text for _, text in secondary.observer.alerts), LIMIT, "alert")
+        await_alert(secondary, None, "refuses our heartbeats")
         assert secondary.status()["link"]["up"]
         assert any(words in secondary.status()["link"]["last_error"] for words in (
             "not authorized", "requires capabilities"))
@@ -433,7 +473,7 @@ def test_a_refusal_by_the_remote_is_reported_and_survived(pair):
         assert pair.primary.runs() and not secondary.runs()
     finally:
         pair.primary.platform.unprotect_topics()
-    wait(lambda: any("accepts heartbeats again" in text for _, text in secondary.observer.alerts), LIMIT, "alert")
+    await_alert(secondary, None, "accepts heartbeats again")
     wait(lambda: pair.primary.status()["other"]["liveness"] == "up", LIMIT, "heard again")
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from failover import clock
 from tests.central import CENTRAL, Vcp
-from tests.pair import (LIMIT, MANAGED, STANDARD, assert_undisturbed, await_give_back, await_status, await_takeover,
-                        wait)
+from tests.pair import (LIMIT, MANAGED, STANDARD, assert_undisturbed, await_alert, await_give_back, await_status,
+                        await_takeover, wait)
 
 # Seconds without a sighting before a takeover.
 SILENCE = (4 + 0.5 + STANDARD["stop_grace"]) * 1.02
@@ -45,7 +45,7 @@ def test_vc_agent_stopped(standard_pair):
         status = await_status(side, lambda status: status["vc"]["liveness"] == "down", "VC down")
         assert status["vc"]["up"], "the link to VC's platform is up"
         await_status(side, lambda status: status["health"] == "BAD" and "VC at" in status["text"], "health")
-        wait(lambda: any(health == "BAD" and "VC at" in text for health, text in side.observer.alerts), LIMIT, "alert")
+        await_alert(side, "BAD", "VC at")
     assert_undisturbed(standard_pair, 3)
     central.start_agent(CENTRAL)
     for side in standard_pair.sides:
