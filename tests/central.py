@@ -60,14 +60,14 @@ class StandInCentral(Side):
         """Wait until VCP of the platform of `side`, if it has one for good, is at work and VC knows it."""
 
 
-class RealCentral(StandInCentral):
+class RealCentral(Side):
     """The platform of VOLTTRON Central, and VOLTTRON Central on it, with its page at `page`.
 
     A platform of VOLTTRON 11 has no VCP.
     """
 
     def __init__(self, folder: Path, **options):
-        super().__init__(folder, **options)
+        super().__init__(folder, "central", **options)
         self.page = self.platform.claim_web_address() + "/vc/index.html"
 
     def install(self):

@@ -10,7 +10,7 @@ import pytest
 
 from failover import clock
 from failover.heartbeat import Heartbeat
-from failover.link import Link, RemoteError
+from failover.link import Link, RemoteError, connected
 from tests.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, await_alert, await_status, install_another, wait
 from tests.platforms import Platform
 
@@ -265,31 +265,31 @@ def test_a_managed_agent_started_by_hand_on_the_secondary_is_stopped(pair):
 
 def start_twice(side, identity):
     """Start an agent that does not run twice in the same moment, as the platform's monitor and an operator may."""
+    endpoint = side.observer.link.endpoint._replace(identity="test.operator")
     uuid, control = side.platform.uuid(identity), side.platform.control_identity
-    side.platform.authorize(side.observer.link.endpoint.identity,
-                            ["platform.control.start_agent", "platform.control.stop_agent"])
+    side.platform.authorize(endpoint.identity, ["platform.control.start_agent", "platform.control.stop_agent"])
+
+    def start():
+        with contextlib.suppress(RemoteError):
+            operator.call(control, "start_agent", uuid, timeout=30)
+            return True
 
     def both_began():
         """Whether neither was told that it runs already. Else it is stopped again."""
         starts = [gevent.spawn(start) for _ in range(2)]
         gevent.joinall(starts)
-        return all(one.value for one in starts) or side.observer.call(control, "stop_agent", uuid, timeout=30)
+        return all(one.value for one in starts) or operator.call(control, "stop_agent", uuid, timeout=30)
 
-    def start():
-        with contextlib.suppress(RemoteError):
-            side.observer.call(control, "start_agent", uuid, timeout=30)
-            return True
-
-    wait(lambda: both_began() is True, LIMIT, "two processes")
-    return uuid, control
+    with connected(endpoint, LIMIT) as operator:
+        wait(lambda: both_began() is True, LIMIT, "two processes")
 
 
 def test_a_copy_that_the_platform_does_not_know_is_stopped(pair):
     secondary = pair.secondary
     [failover] = secondary.platform.processes(FAILOVER)
     failover.suspend()
-    uuid, control = start_twice(secondary, MANAGED)
-    secondary.observer.call(control, "stop_agent", uuid, timeout=30)
+    start_twice(secondary, MANAGED)
+    secondary.stop_agent(MANAGED)
     assert secondary.runs()
     failover.resume()
     wait(lambda: not secondary.runs(), LIMIT, "the end of the other")
