@@ -31,8 +31,8 @@ def connect(platform):
     """Return connect(address, **changes of the endpoint): a started link that answers within a second."""
     links = []
 
-    def connect(address, **changes):
-        endpoint = platform.observer.link.endpoint._replace(address=address, identity="test.link", **changes)
+    def connect(address, identity="test.link", **changes):
+        endpoint = platform.observer.link.endpoint._replace(address=address, identity=identity, **changes)
         link = Link(endpoint, answer_within=1, probe_every=0.5)
         link.start()
         links.append(link)
@@ -59,9 +59,9 @@ def test_calls_are_answered_refused_or_given_up(connect, platform):
         link.call(CONTROL, "nothing_of_this_name", timeout=5)
     with pytest.raises(RemoteError, match="No route to host"):
         link.call("nobody", "anything", timeout=5)
-    platform.observer.call(CONTROL, "identity_exists", MANAGED)  # It is there, and does not answer such calls.
-    with pytest.raises(LinkError, match="test.observer did not answer"):
-        link.call("test.observer", "anything", timeout=0.5)
+    await_up(connect(platform.platform.address, identity="test.silent"))  # It does not answer such calls.
+    with pytest.raises(LinkError, match="test.silent did not answer"):
+        link.call("test.silent", "anything", timeout=0.5)
     assert link.up
 
 
