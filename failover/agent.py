@@ -601,9 +601,9 @@ def main() -> None:
     identity = os.environ.get("AGENT_VIP_IDENTITY")
     for twin in filter(process.is_older, _twins(identity)):
         # If the platform knows that one instead of this, its monitor starts a third, which ends this one.
-        name = process.end(twin, _TWIN_GONE_WITHIN)
-        _log.warning("process %d of this agent, which the platform started too: %s", twin.pid,
-                     "ended by {}".format(name) if name else "ended")
+        process.end(twin, _TWIN_GONE_WITHIN)
+        _log.warning("process %d of this agent, which the platform started too, %s", twin.pid,
+                     "does not end" if process.lives(twin) else "was ended")
     try:
         raw = _read_config(os.environ.get("AGENT_CONFIG"))
         config = Config.load(raw, compat.known_platforms(with_central=not Config.is_simple(raw)))

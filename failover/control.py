@@ -92,9 +92,10 @@ class ManagedAgent:
 
         :raises ControlError: control did not answer, or answered with an error.
         """
-        if self.uuid is None:
+        uuid = self._ask_uuid(None)
+        if uuid is None:
             return None
-        pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
+        pid, exit_code = self._ask("agent_status", uuid, timeout=self._answer_within)
         return pid if exit_code is None else None
 
     def start(self, still_may: Callable[[], bool]) -> None:
@@ -150,11 +151,14 @@ class ManagedAgent:
         return bool(self._ask("identity_exists", identity, timeout=self._answer_within))
 
     def _find(self) -> None:
-        self.uuid = find_agent(
-            lambda method, argument: self._ask(method, argument, timeout=self._answer_within), self.identity, self.uuid)
+        self.uuid = self._ask_uuid(self.uuid)
         if self.uuid is None:
             self.process = None
             self._look_up = True
+
+    def _ask_uuid(self, before: Optional[str]) -> Optional[str]:
+        return find_agent(lambda method, argument: self._ask(method, argument, timeout=self._answer_within),
+                          self.identity, before)
 
     def _ask(self, method: str, *args: Any, timeout: float) -> Any:
         limit = gevent.Timeout(timeout)

@@ -31,6 +31,7 @@ class Problems:
         "unauthorized": "the missing authorization has been granted",
         "start": "the start of {agent} succeeded",
         "deaf": "heartbeats can be heard again",
+        "stray": "no copy of {agent} that the platform does not know is left",
         "stop": "the stop of {agent} succeeded",
         "link": "remote link found: {address} answers again",
         "refused": "{address} accepts heartbeats again",

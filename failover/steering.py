@@ -80,10 +80,10 @@ class Steering:
         before = self._rules.agent
         if state is AgentState.STOPPED and self.managed.ended_badly and not self._keep_stopped():
             state = None
-        if state is None or self._has_strays(state):
+        if state is None:
             self._rules.platform_answered(now)
         else:
-            self._rules.agent_observed(state, asked_at, now)
+            self._rules.agent_observed(AgentState.UNKNOWN if self._has_strays(state) else state, asked_at, now)
         if state is AgentState.RUNNING:
             self._check_signals()
             if now - self._not_before[Action.START] > _LONGEST_PAUSE[Action.START]:
@@ -115,8 +115,8 @@ class Steering:
         what its platform leaves. Or two starts coincided: that of the platform's monitor and another.
         """
         if not self._looked_everywhere:
-            self._looked_everywhere = True
             self._begin_to_end(self._processes())
+            self._looked_everywhere = True
         elif state in (AgentState.STOPPED, AgentState.MISSING) and self._current is None and not self._strays:
             self._begin_to_end(process.started_agents(self.managed.identity, compat.volttron_home()))
         self._strays = [one for one in self._strays if process.lives(one)]
@@ -129,15 +129,18 @@ class Steering:
 
     def _end_strays(self) -> None:
         while self._strays:
-            try:
-                known = self.managed.ask_pid()  # It may have been started a moment ago.
-                self._strays = [one for one in self._strays if one.pid != known]
-                for one in self._strays:
-                    self._end(one, self._rules.terms.stop_grace, "control of this platform does not know it")
-            except ControlError as error:
-                self.faults["stop"] = "stop of a stray copy of {} failed: {}".format(self.managed.identity, error)
-                gevent.sleep(_FIRST_PAUSE)
-            self._strays = [one for one in self._strays if process.lives(one)]
+            for one in self._strays:
+                try:
+                    if one.pid != self.managed.ask_pid():  # It may have been started a moment ago.
+                        self._end(one, self._rules.terms.stop_grace, "control of this platform does not know it")
+                    self._strays = [other for other in self._strays if other is not one]
+                except Exception as error:  # Whatever it is, the next attempt must come.
+                    if not isinstance(error, ControlError):
+                        _log.exception("stop of a stray copy of %s", self.managed.identity)
+                    self.faults["stray"] = "{} runs here unknown to the platform: {}".format(
+                        self.managed.identity, error)
+            gevent.sleep(_FIRST_PAUSE if self._strays else 0)
+        self.faults.pop("stray", None)
         self._watch_now.set()
 
     def _processes(self) -> List[process.Process]:
