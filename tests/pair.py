@@ -101,11 +101,12 @@ def await_status(side, condition, what):
         raise TimeoutError("{}; the last status is {}".format(error, last)) from None
 
 
-def await_alert(side, health, words):
-    """Wait until the failover agent has sent an alert with this health (None: any) and these words."""
+def await_alert(side, health, words, whole=False):
+    """Wait until the failover agent has sent an alert with this health (None: any) and these words, or just these."""
     alerts = side.observer.alerts
     try:
-        wait(lambda: any(words in text and health in (None, of) for of, text in alerts), LIMIT, "alert: " + words)
+        wait(lambda: any((words == text if whole else words in text) and health in (None, of) for of, text in alerts),
+             LIMIT, "alert: " + words)
     except TimeoutError as error:
         raise TimeoutError("{}; the alerts were {}".format(error, alerts)) from None
 
@@ -114,7 +115,7 @@ def await_takeover(pair):
     """Wait until the secondary is active, and has said so."""
     secondary = pair.secondary
     wait(secondary.runs, LIMIT, "takeover")
-    await_alert(secondary, "BAD", "Primary is inactive starting agent " + MANAGED)
+    await_alert(secondary, "BAD", "Primary is inactive starting agent " + MANAGED, whole=True)
     await_status(secondary, lambda status: status["health"] == "BAD"
                  and "secondary node-secondary is active" in status["text"], "the takeover's health")
 
@@ -123,7 +124,7 @@ def await_give_back(pair):
     """Wait until the primary is active again, and the secondary has said so."""
     secondary = pair.secondary
     wait(lambda: pair.primary.runs() and not secondary.runs(), LIMIT, "give-back")
-    await_alert(secondary, "GOOD", "Primary is active stopping agent " + MANAGED)
+    await_alert(secondary, "GOOD", "Primary is active stopping agent " + MANAGED, whole=True)
 
 
 def assert_undisturbed(pair, seconds):

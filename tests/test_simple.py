@@ -24,13 +24,13 @@ GIVE_BACK = ("GOOD", "Primary is active stopping agent platform.driver")
 
 def await_takeover(pair):
     wait(pair.secondary.runs, LIMIT, "takeover")
-    await_alert(pair.secondary, *TAKEOVER)
+    await_alert(pair.secondary, *TAKEOVER, whole=True)
     await_health(pair.secondary, "BAD", "secondary node-secondary is active")
 
 
 def await_give_back(pair):
     wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "give-back")
-    await_alert(pair.secondary, *GIVE_BACK)
+    await_alert(pair.secondary, *GIVE_BACK, whole=True)
     await_health(pair.secondary, "GOOD", "primary node-primary is active")
 
 
@@ -254,13 +254,13 @@ def test_a_killed_managed_agent_is_started_again(pair):
 def test_a_managed_agent_stopped_by_hand_is_started_again(pair):
     pair.primary.stop_agent(MANAGED)
     wait(pair.primary.runs, LIMIT, "the managed agent")
-    await_alert(pair.primary, *STARTING)
+    await_alert(pair.primary, *STARTING, whole=True)
 
 
 def test_a_managed_agent_started_by_hand_on_the_secondary_is_stopped(pair):
     pair.secondary.start_agent(MANAGED)
     wait(lambda: not pair.secondary.runs(), LIMIT, "the stop")
-    await_alert(pair.secondary, *GIVE_BACK)
+    await_alert(pair.secondary, *GIVE_BACK, whole=True)
 
 
 def start_twice(side, identity):
@@ -398,7 +398,8 @@ def configure(side, **changes):
     original = side.config_file().read_text()
     side.configure(**changes)
     if side.runs(FAILOVER):
-        side.restart_agent(FAILOVER)
+        side.stop_agent(FAILOVER)
+    side.start_agent(FAILOVER)
     return original
 
 

@@ -86,7 +86,7 @@ def test_power_loss_of_the_primary(standard_pair):
 
     primary.bring_back()
     await_give_back(standard_pair)
-    await_alert(primary, *STARTING)
+    await_alert(primary, *STARTING, whole=True)
     await_status(secondary, lambda status: status["health"] == "GOOD", "health")
 
 
@@ -310,7 +310,7 @@ def test_managed_agent_stopped_by_hand_on_the_active_side(standard_pair):
     primary, secondary = standard_pair.sides
     primary.stop_agent(MANAGED)
     wait(primary.runs, LIMIT, "the managed agent")
-    await_alert(primary, *STARTING)
+    await_alert(primary, *STARTING, whole=True)
     assert standard_pair.recorder.intervals(secondary.platform) == []
 
 
