@@ -17,8 +17,8 @@ from psutil import Process
 
 from failover import clock
 
-__all__ = ["Process", "agents", "end", "end_all", "find", "is_older", "launcher", "leftovers", "lives", "may_signal",
-           "members", "started_agents"]
+__all__ = ["Process", "agents", "end", "end_all", "find", "ignores_interrupt", "is_older", "launcher", "leftovers",
+           "lives", "may_signal", "members", "started_agents"]
 
 _LOOK_EVERY = 0.05
 # Each with its share of the time. An agent ends in order at SIGINT and leaves the exit status 0.
@@ -170,9 +170,12 @@ def may_signal(process: Optional[Process]) -> bool:
     return True
 
 
-def _ignores_interrupt(one: Process) -> bool:
-    """Whether a SIGINT would do nothing there. Agents inherit that from a platform that was started in the background."""
-    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/{}/status".format(one.pid)) as file:
+def ignores_interrupt(one: Optional[Process]) -> bool:
+    """Whether a SIGINT would do nothing there. Agents inherit that from a platform that a script started with "&"."""
+    if one is None:
+        return False
+    with contextlib.suppress(OSError, ValueError, IndexError, StopIteration), \
+            open("/proc/{}/status".format(one.pid)) as file:
         ignored = next(line for line in file if line.startswith("SigIgn:"))
         return bool(int(ignored.split()[1], 16) >> (signal.SIGINT - 1) & 1)
     return False
@@ -237,7 +240,7 @@ def _stages(within: float) -> Iterator[Tuple[signal.Signals, float]]:
 def _is_not_asked(one: Process, others: List[Process]) -> bool:
     """Whether a process gets no SIGINT: it would do nothing, or it is for its parent to end it in order."""
     try:
-        return _ignores_interrupt(one) or one.ppid() in {other.pid for other in others}
+        return ignores_interrupt(one) or one.ppid() in {other.pid for other in others}
     except psutil.Error:
         return False
 
