@@ -272,12 +272,12 @@ def _warnings(values: Mapping[str, Any], raw: Mapping[str, Any]) -> List[str]:
     good = max(_GOOD_TIMEOUT, 3 * period)
     if timeout < _SHORT_TIMEOUT:
         warnings.append(
-            "timeout {:g} s is short: a platform answers nothing for 2 to 3 seconds while `vctl install` runs on it, which "
-            "then looks like its death; set timeout to {:g} or more".format(timeout, good))
+            "timeout {:g} s is short: a platform answers nothing for 2 to 3 seconds while `vctl install` runs on it, "
+            "which then looks like its death; set timeout to {:g} or more".format(timeout, good))
     if timeout < 3 * period and not values["simple_behavior"]:
         warnings.append(
-            "timeout {:g} s is less than three heartbeat periods of {:g} s: heartbeats are sent every {:.3g} s instead, so "
-            "that the primary's lease does not end between two of them; set timeout to {:g} or more".format(
+            "timeout {:g} s is less than three heartbeat periods of {:g} s: heartbeats are sent every {:.3g} s "
+            "instead, so that the primary's lease does not end between two of them; set timeout to {:g} or more".format(
                 timeout, period, timeout / 3, good))
     return warnings
 
