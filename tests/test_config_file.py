@@ -1,6 +1,8 @@
 """The configuration file: what VOLTTRON reads is read, and nothing is taken for something else."""
 
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from volttron.utils import load_config
 
 from failover import config_file
 from failover.config import Config, ConfigError
+from tests.pair import REPOSITORY
 from tests.test_config import GOOD, KEY
 
 SECONDS = 3
@@ -127,7 +130,8 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     (b"a: !!python/object/apply:os.system [ls]\n", "tag"), (b"!x {a: 1}", "tag"), (b"a: ! 5\n", "tag"),
     (b"? [a]\n: 5\n", "key that is no text"), (b"? {a: b}\n: 5\n", "key that is no text"),
     (b"a: 1\n---\nb: 2\n", "more than one document"), (b"a: 1\n b: 2\n", "line 2, column 3"),
-    (b'{"a": 1 "b": 2}', "JSON: Expecting ',' delimiter: line 1"), (b'{"a" /* "\n*/ 2}', "JSON: Expecting ':' delimiter: line 2"),
+    (b'{"a": 1 "b": 2}', "JSON: Expecting ',' delimiter: line 1"),
+    (b'{"a" /* "\n*/ 2}', "JSON: Expecting ':' delimiter: line 2"),
     (b'{"a": ' + b"[" * 30000 + b"]" * 30000 + b"}", "nested too deeply"), (b"a: " + b"[" * 60000, "nested too deeply"),
     (b"[" * 60000, "nested too deeply"), (b"{a: " * 15000, "nested too deeply"), (b"- " * 30000, "nested too deeply"),
     (b"? " * 30000, "key that is no text"), (b"a: [b: [" + b"c: [" * 10000, "nested too deeply"),
@@ -157,10 +161,39 @@ def test_what_is_no_file_is_refused(tmp_path):
         assert words in line and line.isprintable()
 
 
+# An agent that is not connected, since importing it makes all of Python's own sockets and threads those of gevent.
+MAIN = """
+import logging, sys
+from failover import agent, config
+agent.compat.setup_logging = lambda: logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
+agent.compat.known_platforms = lambda with_central: config.Known()
+agent.compat.vip_main = lambda agent, config: print("started with", config.timeout)
+agent.main()
+"""
+
+
+def test_what_is_wrong_and_what_could_be_better_is_in_the_log(tmp_path):
+    def run(text):
+        (tmp_path / "config").write_text(text)
+        environment = dict(os.environ, AGENT_CONFIG=str(tmp_path / "config"), VOLTTRON_HOME=str(tmp_path))
+        environment.pop("AGENT_VIP_IDENTITY", None)
+        done = subprocess.run([sys.executable, "-c", MAIN], env=environment, cwd=str(REPOSITORY), stdout=subprocess.PIPE,
+                              timeout=60, universal_newlines=True)
+        return done.returncode, [line.split(";")[0] for line in done.stdout.splitlines()]
+
+    assert run(YAML + "remote_id: x\n") == (0, [
+        "WARNING configuration: remote_id is not needed and not read: take it out", "started with 30.0"])
+    assert run(YAML.replace("30.0", "010").replace("secondary", "third")) == (78, [
+        "ERROR configuration: agent_id: found 'third'",
+        "ERROR configuration: timeout: found 010, which YAML takes for 8"])
+    status, [line] = run("a: &a 1\n")
+    assert status == 78 and "anchor" in line
+
+
 TOKENS = [token.encode("latin-1") for token in (
-    "timeout", "agent_id", ": ", "\n", " ", "- ", "? ", "{", "}", "[", "]", ",", '"', "'", "#", "//", "/*", "*/", "&a", "*a",
-    "!!int", "|", ">", "%", "---", "0", "1", "_", ":", ".", "x", "-", "\\", "\t", "\xef\xbb\xbf", "\xff", "<<", "true", "~",
-    "\r", "e", "\\u00e", "\\U")]
+    "timeout", "agent_id", ": ", "\n", " ", "- ", "? ", "{", "}", "[", "]", ",", '"', "'", "#", "//", "/*", "*/", "&a",
+    "*a", "!!int", "|", ">", "%", "---", "0", "1", "_", ":", ".", "x", "-", "\\", "\t", "\xef\xbb\xbf", "\xff", "<<",
+    "true", "~", "\r", "e", "\\u00e", "\\U")]
 
 
 @settings(deadline=None, max_examples=500)
