@@ -161,7 +161,7 @@ def test_what_is_no_file_is_refused(tmp_path):
         assert words in line and line.isprintable()
 
 
-# An agent that is not connected, since importing it makes all of Python's own sockets and threads those of gevent.
+# In a process of its own, because importing the agent replaces Python's sockets and threads by those of gevent.
 MAIN = """
 import logging, sys
 from failover import agent, config
