@@ -17,7 +17,7 @@ import gevent
 from gevent.event import Event
 from gevent.queue import Full, Queue
 
-from failover import clock, compat, process
+from failover import clock, compat, config_file, process
 from failover.central import Central, pair_topic
 from failover.config import Config, ConfigError
 from failover.control import ControlError
@@ -605,26 +605,19 @@ def main() -> None:
         _log.warning("process %d of this agent, which the platform started too, %s", twin.pid,
                      "does not end" if process.lives(twin) else "was ended")
     try:
-        raw = _read_config(os.environ.get("AGENT_CONFIG"))
+        raw = config_file.read(os.environ.get("AGENT_CONFIG"))
         config = Config.load(raw, compat.known_platforms(with_central=not Config.is_simple(raw)))
     except ConfigError as error:
         for problem in error.problems:
             _log.error("configuration: %s", problem)
         sys.exit(_EXIT_CONFIG)
+    for warning in config.warnings:
+        _log.warning("configuration: %s", warning)
     if config.agent_vip_identity == identity:
         _log.error("configuration: agent_vip_identity: found %r, which is this agent itself; wanted: the agent to "
                    "manage", config.agent_vip_identity)
         sys.exit(_EXIT_CONFIG)
     compat.vip_main(FailoverAgent, config=config)
-
-
-def _read_config(path: Optional[str]) -> Any:
-    if not path:
-        raise ConfigError(["none given: install this agent with `vctl install ... --agent-config FILE`"])
-    try:
-        return compat.load_config(path)
-    except Exception as error:  # VOLTTRON's reader raises whatever its parsers do.
-        raise ConfigError(["{} cannot be read as JSON or YAML: {}".format(path, error)]) from None
 
 
 if __name__ == "__main__":

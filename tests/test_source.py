@@ -13,7 +13,7 @@ OLDEST = (3, 8)
 SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
 
 # These need neither VOLTTRON nor anything else that must be installed.
-INDEPENDENT = ["clock", "config", "core", "heartbeat", "lease", "memory", "report"]
+INDEPENDENT = ["address", "clock", "config", "core", "files", "heartbeat", "lease", "memory", "report"]
 
 
 def oldest_python():
