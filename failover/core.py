@@ -15,7 +15,7 @@ in them mean:
 Standard failover refines what "start" and "verify" take: :mod:`failover.lease`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import inf
 from typing import Any, Dict, NamedTuple, Optional, Tuple
@@ -164,6 +164,9 @@ class Cadence:
 class Core:
     """The state of one failover agent, from its start on.
 
+    :ivar farewell: the last heartbeat of the other failover agent if it has ended in order since, else None.
+    :ivar trouble: what is wrong with the managed agent here, for the other side to show; None if nothing is.
+
     :param boot_id: a text that no other start of a failover agent ever had.
     :param now: seconds; the moment of the start.
     """
@@ -176,6 +179,7 @@ class Core:
         self.agent = AgentState.UNKNOWN
         self.peer: Optional[Heartbeat] = None
         self.last_heard: Optional[float] = None
+        self.farewell: Optional[Heartbeat] = None
         self._rival: Optional[Tuple[str, float]] = None
         self._newest: Dict[str, _Newest] = {}
         self._listens = False
@@ -184,12 +188,13 @@ class Core:
         self._heard_until = now
         self._last_decision = now
         self.has_platform = True
+        self.trouble: Optional[str] = None
         self._last_answer = now
         self._pending: Optional[Action] = None
         self._ended_at = now
         self._observed_at = now
         self._sequence = 0
-        self._cadence = Cadence(config.heartbeat_period, now)
+        self._cadence = Cadence(config.beat_every, now)
         self._hold_until = now + (2 * config.heartbeat_period if config.agent_id == "primary" else 0.0)
         self._hold_extended = False
 
@@ -198,12 +203,17 @@ class Core:
     def heard(self, heartbeat: Optional[Heartbeat], now: float) -> Optional[str]:
         """Take in a heartbeat of the other failover agent; None stands for one without content of ours.
 
+        One that says farewell is no sign of life. It is kept for the operator, and no rule goes by it.
+
         :return: None, or why it is no sign of life.
         """
         if heartbeat is not None:
             refusal = self._refusal(heartbeat, now)
             if refusal is not None:
                 return refusal
+            if heartbeat.leaving:
+                self.farewell = heartbeat
+                return None
             before = self._newest.pop(heartbeat.boot_id, None)
             lower = () if before is None else (before.before, before.sequence)
             self._newest[heartbeat.boot_id] = _Newest(
@@ -211,6 +221,7 @@ class Core:
             if len(self._newest) > _BOOTS:
                 del self._newest[next(iter(self._newest))]
             self._hear_word(heartbeat, now)
+        self.farewell = None
         self.peer = heartbeat
         self.last_heard = now
         return None
@@ -394,9 +405,20 @@ class Core:
         """Return the seconds until a heartbeat is due by the period; infinity if only overdue ones are."""
         return self._cadence.until_next(now)
 
+    def last_heartbeat(self, gone: bool) -> Heartbeat:
+        """Return the heartbeat with which this failover agent, which ends in order, says farewell.
+
+        :param gone: whether the managed agent has been stopped here.
+        """
+        return replace(self._new_heartbeat(), leaving=True, may_run=not gone and self.may_run,
+                       state=AgentState.STOPPED.value if gone else self.agent.value)
+
     def _next_heartbeat(self, cadence: Cadence, now: float) -> Optional[Heartbeat]:
         if not self.platform_answers(now) or not cadence.due(self.may_run, now):
             return None
+        return self._new_heartbeat()
+
+    def _new_heartbeat(self) -> Heartbeat:
         self._sequence += 1
         return Heartbeat(
             instance_name=self._instance_name,
@@ -411,7 +433,9 @@ class Core:
             sequence=self._sequence,
             heard_boot_id=self.peer.boot_id if self.peer else None,
             heard_sequence=self.peer.sequence if self.peer else None,
-            may_run=self.may_run)
+            may_run=self.may_run,
+            state=self.agent.value,
+            trouble=self.trouble)
 
     def rival(self, now: float) -> Optional[str]:
         """Return the name of another instance that, by a heartbeat within ``timeout``, has this side's role.

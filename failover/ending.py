@@ -18,14 +18,14 @@ import gevent
 from failover import clock, process
 from failover.memory import kernel_boot_id
 
-__all__ = ["Ending", "end_at_once_when_told", "ignores_interrupt"]
+__all__ = ["SHUTDOWN_WITHIN", "Ending", "end_at_once_when_told", "ignores_interrupt"]
 
 _log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # Seconds. A platform that shuts down goes on to its other agents, each of which may take a minute and more.
-_SHUTDOWN_WITHIN = 120.0
+SHUTDOWN_WITHIN = 120.0
 _EXTRA = 10
 
 
@@ -74,7 +74,7 @@ class Ending:
         self._told = True
         _log.info("%s: ending in order", name)
         signal.alarm(math.ceil(within) + _EXTRA)
-        self._note()
+        gevent.get_hub().threadpool.spawn(self._note)  # A disk that hangs must not delay the end.
         stop()
 
     def done(self) -> None:
@@ -98,6 +98,6 @@ class Ending:
             said: Any = json.loads(self._file.read_text())
             at, now = float(said["at"]), clock.now()
             same = said["kernel_boot"] == kernel_boot_id() and said["platform"] == self._platform_pid
-            return at + _SHUTDOWN_WITHIN if same and 0 <= now - at < _SHUTDOWN_WITHIN else 0.0
+            return at + SHUTDOWN_WITHIN if same and 0 <= now - at < SHUTDOWN_WITHIN else 0.0
         except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
             return 0.0

@@ -64,12 +64,14 @@ class Remembered(NamedTuple):
     :ivar own_terms: those that the other side is known to know, by an acknowledgement.
     :ivar peer_terms: the other side's, as last heard.
     :ivar peer_instance: instance name of the other platform, as last heard.
+    :ivar mode: the mode of that start, ``simple`` or ``standard``; None if it is not known.
     """
 
     lease_until: Optional[float] = None
     own_terms: Optional[Terms] = None
     peer_terms: Optional[Terms] = None
     peer_instance: Optional[str] = None
+    mode: Optional[str] = None
 
 
 class _Claim(NamedTuple):
@@ -103,7 +105,7 @@ class LeaseCore(Core):
         self._given_up_at: Optional[float] = None if self._lease_on_file > now else now
         self._taken_up = self.holds_lease
         self._ran_last = self.holds_lease
-        self._cadence_to_vc = Cadence(config.heartbeat_period, now)
+        self._cadence_to_vc = Cadence(config.beat_every, now)
         self._sent: Dict[int, float] = {}
         self._questions: Dict[int, float] = {}
         self._vc_answer: Optional[float] = None
@@ -121,7 +123,7 @@ class LeaseCore(Core):
     def heard(self, heartbeat: Optional[Heartbeat], now: float) -> Optional[str]:
         self._settle(now)
         refusal = super().heard(heartbeat, now)
-        if refusal is not None:
+        if refusal is not None or heartbeat is not None and heartbeat.leaving:
             return refusal
         self.vcp_word = None  # It is asked, and its word counts, in the other side's silence.
         if heartbeat is None:
@@ -251,7 +253,7 @@ class LeaseCore(Core):
     def remembered(self) -> Remembered:
         """What the next start should know."""
         return Remembered(self.lease_until if self.holds_lease else None, self._former_terms or Terms.of(self._config),
-                          self._peer_terms, self._peer_instance)
+                          self._peer_terms, self._peer_instance, self._config.mode)
 
     @property
     def peer_instance(self) -> Optional[str]:

@@ -16,7 +16,7 @@ from failover import clock, files
 from failover.core import Terms
 from failover.lease import Remembered
 
-__all__ = ["CHECKS", "Memory"]
+__all__ = ["CHECKS", "Memory", "kernel_boot_id"]
 
 _KERNEL_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -60,7 +60,7 @@ class Memory:
         handle, new = tempfile.mkstemp(prefix="lease.", suffix=".new", dir=str(self.path.parent))  # Of mode 0600.
         try:
             with os.fdopen(handle, "w") as file:
-                json.dump(dict(remembered._asdict(), kernel_boot=_kernel_boot_id()), file)
+                json.dump(dict(remembered._asdict(), kernel_boot=kernel_boot_id()), file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(new, str(self.path))
@@ -107,10 +107,10 @@ CHECKS: Dict[str, Callable[[Any], Any]] = {
 
 
 def _same_boot(saved: Any) -> bool:
-    return saved is not None and saved == _kernel_boot_id()
+    return saved is not None and saved == kernel_boot_id()
 
 
-def _kernel_boot_id() -> Optional[str]:
+def kernel_boot_id() -> Optional[str]:
     try:
         return _KERNEL_BOOT_ID.read_text().strip()
     except OSError:
