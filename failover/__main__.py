@@ -386,14 +386,11 @@ class _Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         self.exit(USAGE, "{}: error: {}\n".format(self.prog, message))
 
-    def exit(self, status: int = 0, message: Optional[str] = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         try:
-            if message:
-                print(message, end="", file=sys.stderr, flush=True)
-            print(end="", flush=True)
+            print(message or "", end="", file=file, flush=True)
         except BrokenPipeError:
             _discard_output()
-        sys.exit(status)
 
 
 def _parser() -> argparse.ArgumentParser:
