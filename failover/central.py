@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, Optional, Set
 import gevent
 
 from failover.heartbeat import Heartbeat, MalformedHeartbeat
-from failover.link import Endpoint, Link, LinkError, RemoteError, surviving
+from failover.link import Endpoint, Link, LinkError, RemoteError
+from failover.loops import surviving
 from failover.text import clean
 
 __all__ = ["Central", "pair_topic"]

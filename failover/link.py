@@ -16,11 +16,9 @@ its one I/O thread, so that a name server that does not answer would silence the
 
 import contextlib
 import logging
-import os
 import random
 import re
 import secrets
-import traceback
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import gevent
@@ -31,10 +29,10 @@ from zmq.utils.monitor import recv_monitor_message
 
 from failover import clock, frames
 from failover.frames import RemoteError
-from failover.loops import spawn_loop
+from failover.loops import spawn_loop, survived, surviving
 from failover.text import clean
 
-__all__ = ["Endpoint", "Link", "LinkError", "RemoteError", "connected", "pauses", "surviving"]
+__all__ = ["Endpoint", "Link", "LinkError", "RemoteError", "connected", "pauses"]
 
 _log = logging.getLogger(__name__)
 
@@ -71,34 +69,6 @@ class Endpoint(NamedTuple):
     identity: str
     publickey: str
     secretkey: str
-
-
-@contextlib.contextmanager
-def surviving(what: str) -> Iterator[None]:
-    """Let nothing that is raised inside break off more than what is inside, and log it.
-
-    Only :class:`gevent.GreenletExit` passes, by which a greenlet is ended on purpose. A KeyboardInterrupt goes to the
-    main greenlet: a platform stops its agents by SIGINT, and Python raises it in whichever greenlet runs just then.
-    """
-    try:
-        yield
-    except gevent.GreenletExit:
-        raise
-    except BaseException as error:
-        _survived(what, error)
-
-
-def _survived(what: str, error: BaseException) -> None:
-    if isinstance(error, KeyboardInterrupt):
-        gevent.spawn(_raise, error)  # gevent hands on to the main greenlet what so ends another one.
-        return
-    place = traceback.extract_tb(error.__traceback__)[-1:]
-    _log.warning("%s failed%s: %s", what, "".join(
-        " in {}, line {}".format(os.path.basename(one.filename), one.lineno) for one in place), _text_of(error))
-
-
-def _raise(error: BaseException) -> None:
-    raise error
 
 
 def _text_of(error: BaseException) -> str:
@@ -276,7 +246,7 @@ class Link:
             raise
         except BaseException as error:  # Whatever it is, it must not end the attempts.
             if not isinstance(error, LinkError):
-                _survived(self._what, error)
+                survived(self._what, error)
             if isinstance(error, _Ended):
                 self._name_held = error.name_held
             if not session.welcome:
@@ -593,7 +563,7 @@ class _Session:
             raise
         except BaseException as error:
             if self._socket is not None:
-                _survived("reading from " + self._shown, error)
+                survived("reading from " + self._shown, error)
             self.break_off("reading from {} failed: {}".format(self._shown, clean(repr(error))))
 
     def _over(self) -> LinkError:
