@@ -6,6 +6,7 @@ steers the managed agent, :mod:`failover.link` keeps the connection to the other
 one to VOLTTRON Central's.
 """
 
+import functools
 import logging
 import os
 import sys
@@ -17,9 +18,9 @@ import gevent
 from gevent.event import Event
 from gevent.queue import Full, Queue
 
-from failover import clock, compat, process
+from failover import clock, compat, discovery, process
 from failover.central import Central, pair_topic
-from failover.config import Config, ConfigError
+from failover.config import Config, ConfigError, is_web_address
 from failover.control import ControlError
 from failover.core import STALE, Action, AgentState, Core, Decision, Liveness
 from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, topic
@@ -100,11 +101,13 @@ class FailoverAgent(compat.Agent):
 
     def _connect_to_vc(self, boot_id: str, within: float) -> Central:
         config = self._config
+        endpoint = compat.remote_endpoint(self, config.volttron_central_vip, config.volttron_central_serverkey)
+        find = None if not is_web_address(endpoint.address) else functools.partial(
+            discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
         central = Central(
-            compat.remote_endpoint(self, config.volttron_central_vip, config.volttron_central_serverkey),
-            config.volttron_central_identity,
+            endpoint, config.volttron_central_identity,
             pair_topic(compat.serverkey(self), config.remote_serverkey, config.agent_vip_identity),
-            boot_id, within, 1.5 * config.heartbeat_period)
+            boot_id, within, 1.5 * config.heartbeat_period, find)
         central.hear = self._hear
         central.answered = lambda sequence: self._rules.vc_answered(sequence, clock.now())
         central.reset = self._rules.vc_reset
@@ -120,7 +123,7 @@ class FailoverAgent(compat.Agent):
         tasks = [self._tick, self._listen, self._report, self._steering.watch, self._steering.check_authorization]
         if self._central is not None:
             tasks.append(self._save)
-            self._central.link.start()
+            self._central.start()
         self._greenlets = [gevent.spawn(_persist, task) for task in tasks]
         self._link.start()
 
@@ -142,7 +145,7 @@ class FailoverAgent(compat.Agent):
                 _log.error("stopping %s: %s", self._config.agent_vip_identity, error)
         if self._central is not None:
             self._write_down(self._rules.remembered._replace(lease_until=None))
-            self._central.link.close()
+            self._central.close()
         self._link.close()
         if self._rules.has_platform:
             # Control of VOLTTRON 9, and with it the platform, ends when it answers somebody who is gone.
@@ -185,7 +188,7 @@ class FailoverAgent(compat.Agent):
                 "last_error": self._link.refusal or self._link.last_error,
             },
             "vc": None if self._central is None else {
-                "address": self._config.volttron_central_vip,
+                "address": self._central.link.endpoint.address,
                 "identity": self._central.identity,
                 "up": self._central.link.up,
                 "since": now - self._central.link.changed_at,
@@ -304,7 +307,7 @@ class FailoverAgent(compat.Agent):
             self._steering.end_processes(self._rules.terms.stop_grace, "its platform is gone")
         except ControlError as error:
             _log.error("%s", error)
-        for link in filter(None, (self._link, self._central and self._central.link)):
+        for link in filter(None, (self._link, self._central)):
             link.close()
         gevent.sleep(_LEAVE_WITHIN)
         os._exit(_EXIT_ORPHAN)
@@ -504,7 +507,7 @@ class FailoverAgent(compat.Agent):
               "both platforms have the instance name {}: give them different ones".format(self._instance))
         if self._central is not None:
             judge("vc", decision.vc is Liveness.DOWN and not deaf, decision.vc is Liveness.UNKNOWN or deaf,
-                  "VC at {} does not answer: {}".format(self._config.volttron_central_vip, self._vc_error()))
+                  "VC at {} does not answer: {}".format(self._central.link.endpoint.address, self._vc_error()))
             judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP and not deaf,
                   decision.action is Action.WAIT or deaf,
                   "neither VC nor the secondary answers: {} must not run here".format(agent))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["Config", "ConfigError", "Known"]
+__all__ = ["Config", "ConfigError", "Known", "is_serverkey", "is_vip_address", "is_web_address"]
 
 
 class ConfigError(ValueError):
@@ -26,7 +26,7 @@ class Known(NamedTuple):
     """What the own platform knows of others. It stands in for what the configuration does not say.
 
     :ivar serverkeys: public keys of platforms by ``host:port``, from the store of known hosts.
-    :ivar central_vip: address of VC's platform, from the platform's own settings; "" if there is none.
+    :ivar central_vip: VIP or web address of VC's platform, from the platform's own settings; "" if there is none.
     :ivar central_serverkey: public key of that platform; "" if there is none.
     """
 
@@ -47,8 +47,9 @@ class Config:
     :ivar heartbeat_period: seconds from one heartbeat to the next.
     :ivar timeout: seconds without a heartbeat after which the other side counts as down.
     :ivar stop_grace: seconds from the decision to stop the managed agent until it is gone.
-    :ivar volttron_central_vip: VIP address of the platform of VOLTTRON Central (VC), without a query; "" if not given.
-    :ivar volttron_central_serverkey: public key of that platform.
+    :ivar volttron_central_vip: VIP address of the platform of VOLTTRON Central (VC), without a query, or its web
+        address, at which its VIP address is to be asked for; "" if not given.
+    :ivar volttron_central_serverkey: public key of that platform; "" if only its web address and no key is given.
     :ivar volttron_central_identity: VIP identity of VC there.
     :ivar remote_instance_name: instance name of the other platform; "" means as learnt from its heartbeats.
     """
@@ -130,6 +131,20 @@ def _address(value: Any) -> bool:
         return False
 
 
+def is_web_address(value: Any) -> bool:
+    """Whether it is the web address of a platform: ``http`` or ``https``, a host, perhaps a port, and nothing more."""
+    if not isinstance(value, str) or len(value) > 255 or _WEB_ADDRESS.match(value) is None:
+        return False
+    try:
+        url = urlsplit(value)
+        return bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+
+
+_WEB_ADDRESS = re.compile(r"(?i:https?)://[A-Za-z0-9_.\-:\[\]]+/?\Z")
+
+
 def _key_or_none(value: Any) -> bool:
     return value == "" or isinstance(value, str) and _curve_key(value)
 
@@ -163,8 +178,8 @@ _KEYS: Dict[str, Tuple[Callable[[Any], bool], str, Any]] = {
         lambda value: _seconds(value) and 1 <= value <= _LONGEST_GRACE,
         "a number of seconds from 1 to {}".format(_LONGEST_GRACE), 10),
     "volttron_central_vip": (
-        lambda value: value == "" or _address(value),
-        'VIP address of VOLTTRON Central\'s platform, such as "tcp://192.0.2.30:22916"', ""),
+        lambda value: value == "" or _address(value) or is_web_address(value),
+        'VIP address of VOLTTRON Central\'s platform, such as "tcp://192.0.2.30:22916", or its web address', ""),
     "volttron_central_serverkey": (
         _key_or_none, "public key of VOLTTRON Central's platform, " + _KEY_COMMAND, ""),
     "volttron_central_identity": (_identity, 'VIP identity of VOLTTRON Central, such as "volttron.central"',
@@ -182,12 +197,13 @@ def _fill_in_vc(values: Dict[str, Any], known: Known) -> List[str]:
     """Take VC's address from the platform's settings if standard failover needs it. Return what is wrong then."""
     if values.get("simple_behavior") is not False or values.get("volttron_central_vip") != "":
         return []
-    if known.central_vip and _address(known.central_vip):
+    if known.central_vip and (_address(known.central_vip) or is_web_address(known.central_vip)):
         values["volttron_central_vip"] = known.central_vip
         return []
     return ["volttron_central_vip: missing{}; wanted: {}, which standard failover asks before the secondary starts; or "
             "simple_behavior: true".format(
-                ", and {}, as the platform's own settings have it, is no VIP address".format(_show(known.central_vip))
+                ", and {}, as the platform's own settings have it, is neither a VIP nor a web address".format(
+                    _show(known.central_vip))
                 if known.central_vip else "", _KEYS["volttron_central_vip"][1])]
 
 
@@ -214,6 +230,8 @@ def _across_keys(values: Mapping[str, Any], known: Known) -> List[str]:
 
 def _key_problems(address_name: str, key_name: str, values: Mapping[str, Any], known: Known) -> List[str]:
     wanted, found = _KEYS[key_name][1], _keys_found(address_name, key_name, values, known)
+    if not found and is_web_address(values[address_name]):
+        return []  # It is asked for there.
     if not found:
         return ["{}: found none, neither here nor in {} nor among this platform's known hosts; wanted: {}".format(
             key_name, address_name, wanted)]
@@ -243,6 +261,15 @@ def _curve_key(text: str) -> bool:
         return len(text) == 43 and len(base64.b64decode(text + "=", altchars=b"-_", validate=True)) == 32
     except (ValueError, binascii.Error):
         return False
+
+
+# What is not configured but found out elsewhere must pass the same checks.
+is_vip_address = _address
+
+
+def is_serverkey(value: Any) -> bool:
+    """Whether it is a public key of a platform."""
+    return isinstance(value, str) and _curve_key(value)
 
 
 def _show(value: Any) -> str:
