@@ -618,6 +618,8 @@ def main() -> None:
         _log.error("configuration: agent_vip_identity: found %r, which is this agent itself; wanted: the agent to "
                    "manage", config.agent_vip_identity)
         sys.exit(_EXIT_CONFIG)
+    for text in compat.platform_warnings():
+        _log.warning("platform: %s", text)
     compat.vip_main(FailoverAgent, config=config)
 
 

@@ -40,6 +40,14 @@ def test_what_the_platform_knows_need_not_be_configured(side):
     assert status["vc"]["address"] == VC and "nothing listens" in status["vc"]["last_error"]
     assert status["link"]["address"] == OTHER and "nothing listens" in status["link"]["last_error"]
     assert status["managed_agent"]["identity"] == MANAGED
+    pyzmq = subprocess.run([MONOLITHIC_PYTHON, "-c", "import zmq; print(zmq.pyzmq_version())"], check=True,
+                           capture_output=True, text=True).stdout.strip()
+    warnings = [line for line in log().splitlines() if "WARNING: platform: " in line]
+    if int(pyzmq.split(".")[0]) < 23:
+        assert warnings == []
+    else:
+        [line] = warnings
+        assert "with pyzmq {} ".format(pyzmq) in line and "pip install pyzmq==22.3.0" in line
     side.stop_agent(FAILOVER)
 
     side.configure(remote_serverkey=WRONG_KEY, volttron_central_vip=VC, volttron_central_serverkey=WRONG_KEY)
