@@ -1,6 +1,8 @@
-# The first Python that VOLTTRON 11 runs on; choose another with `make PYTHON=...`.
-PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.10 python3,\
-    $(if $(shell $(p) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo yes),$(p))))
+# Succeeds in a Python that VOLTTRON 11 runs on and that can make an environment with pip in it.
+SUITS = -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1
+
+# The first such Python; choose another with `make PYTHON=...`.
+PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.10 python3,$(if $(shell $(p) $(SUITS) && echo yes),$(p))))
 
 # Test files that run at the same time. Most of them wait for platforms most of the time.
 JOBS ?= 4
@@ -31,7 +33,7 @@ test-monolithic: .venv/ready
 	    tests/test_link.py tests/test_simple.py tests/test_standard.py tests/test_standard_faults.py tests/test_versions.py \
 	    tests/test_monolithic.py tests/test_page.py tests/test_upgrade.py $(ARGS)
 
-demo: .venv/ready
+demo: .venv/demo-ready
 	.venv/bin/python -m tests.demo $(MODE)
 
 bench: .venv/ready
@@ -52,10 +54,18 @@ simulate: .venv/ready
 	for search in $$searches; do wait $$search || failed=1; done; \
 	exit $${failed:-0}
 
-.venv/ready: pyproject.toml
-	@test -n "$(PYTHON)" || { echo "VOLTTRON 11 needs Python 3.10, 3.11 or 3.12: install one, or say make PYTHON=/path/to/it" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[volttron,test]'
+# The demo does without what only the tests need.
+.venv/demo-ready: pyproject.toml
+	@test -n "$(PYTHON)" && $(PYTHON) $(SUITS) || { \
+	    echo "$(or $(PYTHON),no Python here): needed is Python 3.10, 3.11 or 3.12 that can make environments (on Debian" \
+	        "and Ubuntu install python3 and python3-venv). If it is elsewhere, say make PYTHON=/path/to/it" >&2; \
+	    exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[volttron,demo]'
+	touch $@
+
+.venv/ready: .venv/demo-ready
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[volttron,demo,test]'
 	touch $@
 
 clean:

@@ -1,35 +1,41 @@
 """The failover agent: evidence from two platforms in, starts and stops of the managed agent out.
 
 The rules are in :mod:`failover.core` and :mod:`failover.lease`. Here is what surrounds them, in greenlets of which none
-waits for another: one decides and sends heartbeats, one hears them, one reports. :mod:`failover.steering` watches and
+waits for another: one decides and sends heartbeats, one listens to them, one reports. :mod:`failover.steering` watches and
 steers the managed agent, :mod:`failover.link` keeps the connection to the other platform, :mod:`failover.central` the
 one to VOLTTRON Central's.
 """
 
+import contextlib
 import functools
 import logging
 import os
 import sys
 import uuid
+from collections import OrderedDict
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import gevent
 from gevent.event import Event
 from gevent.queue import Full, Queue
 
-from failover import clock, compat, discovery, process
+from failover import address, clock, compat, config_file, discovery, process
 from failover.central import Central, pair_topic
-from failover.config import Config, ConfigError, is_web_address
+from failover.config import Config, ConfigError
 from failover.control import ControlError
 from failover.core import STALE, Action, AgentState, Core, Decision, Liveness
+from failover.ending import SHUTDOWN_WITHIN, Ending, end_at_once_when_told, ignores_interrupt
+from failover.health import HealthCheck
 from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, topic
 from failover.lease import LeaseCore, Remembered
 from failover.link import Link
+from failover.loops import spawn_loop
 from failover.memory import Memory
 from failover.report import (IN_HEADLINE, Problems, alert_context, alert_key, differences, headline, other_role, reason,
-                             summary)
+                             since, summary)
 from failover.steering import Steering
+from failover.text import Once, clean
 
 __all__ = ["FailoverAgent", "main"]
 
@@ -39,24 +45,34 @@ _log = logging.getLogger(__name__)
 _LONGEST_TICK = 1.0
 _AUTH_WITHIN = 10.0
 _SUBSCRIBE_EVERY, _SUBSCRIBE_REST_EVERY = 5.0, 60.0
+_FAREWELL_WITHIN = 0.5
 _REPORT_WITHIN = 15.0
 _LEAVE_WITHIN = 0.2
 _TWIN_GONE_WITHIN = 10.0
+
+# The problems of the managed agent here that the other side should show, too.
+_TROUBLES = ("missing", "unauthorized", "start", "absent", "silent", "unwell")
+
+_NO_INTERRUPT = ("this platform was started with SIGINT ignored, as by `volttron ... &` in a script or by nohup: it cannot "
+                 "stop its agents in order, only kill them; start it with `env --default-signal=INT volttron ...`")
 
 # Exit statuses. Not 0, so that the platform reports an agent that ended this way as failed.
 _EXIT_CONFIG = 78
 _EXIT_ORPHAN = 1
 
 # How many are remembered at most.
-_SAID_ONCE = 100
 _SENDERS = 1000
+_UNKNOWN_SENDERS = 50
 _OPEN_CALLS = 100
+
+# Questions to control in a second, at most, about senders of heartbeats.
+_LOOKS_PER_SECOND = 20
 
 
 class FailoverAgent(compat.Agent):
     """Starts and stops the managed agent on this platform as the rules say."""
 
-    def __init__(self, config: Config, config_path: Optional[str] = None, **kwargs: Any):
+    def __init__(self, config: Config, config_path: Optional[str] = None, warnings: Sequence[str] = (), **kwargs: Any):
         super().__init__(**compat.AGENT_OPTIONS, **kwargs)
         now = clock.now()
         self._config = config
@@ -66,18 +82,21 @@ class FailoverAgent(compat.Agent):
         self._wake = Event()
         within = min(max(config.timeout / 2, 0.5), 10.0)
         boot_id = uuid.uuid4().hex
+        self._warnings = list(warnings)
         self._central: Optional[Central] = None
-        self._memory: Optional[Memory] = None
-        self._saved = Remembered()
         self._save_now = Event()
+        self._memory = Memory(compat.data_folder(self))
+        self._saved = self._memory.load(config.timeout)
+        self._ending = Ending(compat.data_folder(self), self._platform.pid if self._platform is not None else None)
+        # What ran before a start in standard failover was left running, by right, if that one was of simple failover.
+        self._copy_expected = self._saved.mode != "standard"
         if config.simple_behavior:
             self._rules = Core(config, self._instance, self.core.identity, boot_id, now)
         else:
-            self._memory = Memory(compat.data_folder(self))
-            self._saved = self._memory.load()
             self._rules = LeaseCore(config, self._instance, self.core.identity, boot_id, now, self._saved)
             self._central = self._connect_to_vc(boot_id, within)
         self._steering = Steering(config, self._rules, self._call, self.core.identity, within, self._wake, self._warn)
+        self._check = HealthCheck(config.agent_vip_identity, self._ask, lambda: compat.peers(self), self._steering.faults)
         self._link = Link(compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey), within,
                           1.5 * config.heartbeat_period, on_change=self._wake.set)
         self._greenlets = []
@@ -87,7 +106,6 @@ class FailoverAgent(compat.Agent):
         self._decided_on = datetime.now(timezone.utc)
         self._announced: Optional[Action] = None
         self._commanded = False
-        self._copy_expected = False
         self._copy_seen: Optional[float] = None
         self._orphan_since: Optional[float] = None
         self._link_seen_up = False
@@ -96,13 +114,17 @@ class FailoverAgent(compat.Agent):
         self._health: Optional[Tuple[str, str]] = None
         self._reports = Queue(maxsize=100)
         self._other_mode = config.mode
-        self._sender_is_remote: Dict[str, bool] = {}
-        self._said_once: Set[str] = set()
+        self._sender_is_remote: "OrderedDict[str, bool]" = OrderedDict()
+        self._unknown_senders = Queue(maxsize=_UNKNOWN_SENDERS)
+        self._resubscribe = Event()
+        self._once = Once()
+        self._unheard: Tuple[Optional[float], str] = (None, since(None, 0.0))
+        self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)
 
     def _connect_to_vc(self, boot_id: str, within: float) -> Central:
         config = self._config
         endpoint = compat.remote_endpoint(self, config.volttron_central_vip, config.volttron_central_serverkey)
-        find = None if not is_web_address(endpoint.address) else functools.partial(
+        find = None if not address.is_web(endpoint.address) else functools.partial(
             discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
         central = Central(
             endpoint, config.volttron_central_identity,
@@ -120,11 +142,13 @@ class FailoverAgent(compat.Agent):
             return
         _log.info("%s failover, %s on %s, manages %s; the other platform is %s", self._config.mode,
                   self._config.agent_id, self._instance, self._config.agent_vip_identity, self._config.remote_vip)
-        tasks = [self._tick, self._listen, self._report, self._steering.watch, self._steering.check_authorization]
+        tasks = [self._tick, self._listen, self._look_at_senders, self._report, self._save, self._steering.watch,
+                 self._steering.check_authorization, self._check_health]
         if self._central is not None:
-            tasks.append(self._save)
             self._central.start()
-        self._greenlets = [gevent.spawn(_persist, task) for task in tasks]
+        elif self._saved.mode == "standard":
+            self._save_now.set()
+        self._greenlets = [spawn_loop(task) for task in tasks]
         self._link.start()
 
     @compat.Core.receiver("onstop")
@@ -135,28 +159,50 @@ class FailoverAgent(compat.Agent):
         whose platform is gone: VOLTTRON 9 stops orphans by itself, some seconds later. Who was never let in, because
         another process of this agent is, leaves things to that one.
         """
+        config = self._config
+        deadline = clock.now() + config.stop_within
         gevent.killall(self._greenlets, block=False)
         stop_too = ((self._central is not None or not self._rules.has_platform)
                     and (bool(self._greenlets) or not _twins(self.core.identity)))
+        gone = False
         if stop_too:
             try:
-                self._steering.finish()
+                self._steering.finish(0.8 * config.stop_within)
+                gone = True
             except ControlError as error:
-                _log.error("stopping %s: %s", self._config.agent_vip_identity, error)
+                _log.error("stopping %s: %s", config.agent_vip_identity, error)
         if self._central is not None:
             self._write_down(self._rules.remembered._replace(lease_until=None))
-            self._central.close()
-        self._link.close()
+        if self._greenlets and self._rules.has_platform and not self._ending.is_quiet(clock.now()):
+            self._say_farewell(gone)
+        gevent.wait([gevent.spawn(link.close) for link in self._links], timeout=max(0.0, deadline - clock.now()))
         if self._rules.has_platform:
             # Control of VOLTTRON 9, and with it the platform, ends when it answers somebody who is gone.
-            gevent.wait(self._open_calls, timeout=self._rules.terms.stop_grace)
-        _log.info("stopped; %s is %s", self._config.agent_vip_identity, "stopped too" if stop_too else "left as it is")
+            gevent.wait(self._open_calls, timeout=max(0.0, deadline - clock.now()))
+        self._ending.done()
+        _log.info("stopped; %s is %s", config.agent_vip_identity, "stopped too" if stop_too else "left as it is")
+
+    @property
+    def _links(self) -> List[Union[Link, Central]]:
+        return [self._link] if self._central is None else [self._link, self._central]
+
+    def _say_farewell(self, gone: bool) -> None:
+        """Let the other side know that this one ends in order, and whether its managed agent has been stopped."""
+        text = self._rules.last_heartbeat(gone).encode()
+        publishes = [lambda: self._link.publish(self._topic, text)]
+        if self._central is not None:
+            publishes.append(lambda: self._central.publish(text))
+        deadline = clock.now() + _FAREWELL_WITHIN
+        while publishes and clock.now() < deadline:
+            publishes = [publish for publish in publishes if not publish()]
+            gevent.sleep(_FAREWELL_WITHIN / 20)
 
     @compat.RPC.export
     def status(self) -> Dict[str, Any]:
         """Return what this failover agent knows and does, as a JSON-able dict. Durations are in seconds."""
         now = clock.now()
-        peer = self._rules.peer
+        peer, left = self._rules.peer, self._rules.farewell
+        runs, said = self._steering.runs, self._check.said
         health, text = self._health or ("UNKNOWN", "starting")
         return {
             "agent_id": self._config.agent_id,
@@ -166,6 +212,7 @@ class FailoverAgent(compat.Agent):
             "health": health,
             "text": text,
             "problems": list(self._problems.texts.values()),
+            "warnings": list(self._warnings),
             "decision": self._decision.action.value,
             "decided_on": self._decided_on.isoformat(timespec="milliseconds"),
             "decided_for": now - self._decided_at,
@@ -179,13 +226,15 @@ class FailoverAgent(compat.Agent):
                 "vip_identity": peer.vip_identity if peer else None,
                 "liveness": self._decision.peer.value,
                 "heartbeat_age": None if self._rules.last_heard is None else now - self._rules.last_heard,
-                "may_run": peer.may_run if peer else None,
+                "may_run": (left or peer).may_run if left or peer else None,
+                "managed_agent": (left or peer).state if left or peer else None,
+                "left": left is not None,
             },
             "link": {
                 "address": self._config.remote_vip,
                 "up": self._link.up,
                 "since": now - self._link.changed_at,
-                "last_error": self._link.refusal or self._link.last_error,
+                "last_error": self._link.refusal or (None if self._link.up else self._link.last_error),
             },
             "vc": None if self._central is None else {
                 "address": self._central.link.endpoint.address,
@@ -207,6 +256,12 @@ class FailoverAgent(compat.Agent):
                 "pid": self._steering.managed.pid,
                 "state": self._rules.agent.value,
             },
+            "runs": {
+                "last_ran": runs.last_ran(now),
+                "restarts_last_hour": runs.ends_within(3600.0, now),
+                "health": said[0] if said else None,
+                "health_text": said[1] if said else None,
+            },
         }
 
     # The loop that decides
@@ -215,12 +270,18 @@ class FailoverAgent(compat.Agent):
         while True:
             now = clock.now()
             self._rules.platform_lives(self._platform_lives(now))
+            self._rules.trouble = self._what_troubles(now)
             decision = self._rules.decide(now)
+            if self._rules.wants_proof_of_hearing(now):
+                self._rules.hearing_asked(now)
+                gevent.spawn(self._prove_hearing, now)
             self._note(decision, now)
             self._act(decision, now)
-            self._beat(now)
+            if not self._ending.is_quiet(now):
+                self._beat(now)
+                if self._central is not None:
+                    self._ask_vc(now)
             if self._central is not None:
-                self._ask_vc(now)
                 self._keep_in_mind()
             self._review(decision, now)
             self._wake.wait(min(_LONGEST_TICK, self._config.timeout / 8, self._rules.until_change(now),
@@ -243,11 +304,8 @@ class FailoverAgent(compat.Agent):
             self._steering.want(decision.wanted)
         if decision.wanted is None or decision.wanted is self._announced:
             return
-        if decision.command is None and self._announced is None:
-            if self._rules.agent is not AgentState.UNKNOWN:
-                # At our start the agent is found as it should be: nothing has changed.
-                self._announced, self._commanded = decision.wanted, True
-            return
+        if self._announced is None and decision.command is None and decision.action not in (Action.START, Action.STOP):
+            return  # Standard failover has not decided yet, and nothing needs to be done.
         self._announced, self._commanded = decision.wanted, False
         self._alert_action(decision.wanted)
 
@@ -256,7 +314,9 @@ class FailoverAgent(compat.Agent):
         command = decision.command
         if command is None or not self._steering.may_begin(command, now):
             return
-        if self._commanded and not self._steering.has_failed(command):
+        if command is Action.START and self._ending.is_quiet(now):
+            return
+        if self._commanded and not self._steering.has_failed(command) and self._steering.runs.trouble(now) is None:
             self._alert_action(command)
         self._commanded = True
         self._steering.begin(command, now)
@@ -307,7 +367,7 @@ class FailoverAgent(compat.Agent):
             self._steering.end_processes(self._rules.terms.stop_grace, "its platform is gone")
         except ControlError as error:
             _log.error("%s", error)
-        for link in filter(None, (self._link, self._central)):
+        for link in self._links:
             link.close()
         gevent.sleep(_LEAVE_WITHIN)
         os._exit(_EXIT_ORPHAN)
@@ -328,7 +388,8 @@ class FailoverAgent(compat.Agent):
         while True:
             self._save_now.wait()
             self._save_now.clear()
-            self._write_down(self._rules.remembered)
+            self._write_down(self._rules.remembered if self._central is not None
+                             else self._saved._replace(lease_until=None, mode=self._config.mode))
             if "memory" in self._faults:
                 gevent.sleep(_SUBSCRIBE_EVERY)
 
@@ -347,19 +408,69 @@ class FailoverAgent(compat.Agent):
         self._open_calls = [one for one in self._open_calls if not one.ready()][-_OPEN_CALLS:] + [answer]
         return answer.get()
 
+    def _ask(self, peer: str, method: str) -> Any:
+        """As :meth:`_call`, of an agent that may never answer and for which nothing waits at the end."""
+        return self.vip.rpc.call(peer, method).get()
+
+    def _check_health(self) -> None:
+        self._check.run(lambda: self._steering.runs.ran_for(clock.now()), lambda: self._steering.managed.uuid)
+
+    def _what_troubles(self, now: float) -> Optional[str]:
+        """Return what is wrong with the managed agent here, in a few words."""
+        if self._decision.wanted is not Action.START:
+            return None
+        loop = self._steering.runs.trouble(now)
+        if loop is not None:
+            return "{} {}".format(self._config.agent_vip_identity, loop)
+        text = next((self._problems.texts[key] for key in _TROUBLES if key in self._problems.texts), None)
+        return None if text is None else clean(summary(text), 200)
+
     # Heartbeats of the other side
 
+    @property
+    def _needed_topic(self) -> str:
+        return topic(other_role(self._config), self._config.mode)
+
     def _listen(self) -> None:
-        """Subscribe to the heartbeats of the other side, then to the other topics, which show wrong configurations."""
-        needed = topic(other_role(self._config), self._config.mode)
-        while not self._subscribe(needed):
-            gevent.sleep(_SUBSCRIBE_EVERY)
-        self._rules.subscribed()
-        rest = set(TOPICS) - {needed}
-        while rest:
-            rest = {name for name in rest if not self._subscribe(name)}
-            self._faults.pop("deaf", None)
-            gevent.sleep(_SUBSCRIBE_REST_EVERY)
+        """Subscribe to the heartbeats of the other side, then to the other topics, which show wrong configurations.
+
+        Begin anew when the router has dropped the subscriptions.
+        """
+        while True:
+            self._resubscribe.clear()
+            while not self._subscribe(self._needed_topic):
+                gevent.sleep(_SUBSCRIBE_EVERY)
+            self._rules.subscribed()
+            rest = set(TOPICS) - {self._needed_topic}
+            while not self._resubscribe.is_set():
+                rest = {name for name in rest if not self._subscribe(name)}
+                self._faults.pop("deaf", None)
+                self._resubscribe.wait(_SUBSCRIBE_REST_EVERY if rest else None)
+
+    def _prove_hearing(self, asked_at: float) -> None:
+        """Find out whether this side could have heard the other one, before its silence is believed."""
+        stands = None
+        limit = gevent.Timeout(_AUTH_WITHIN)
+        try:
+            with limit:
+                stands = compat.is_subscribed(self, self._needed_topic)
+        except gevent.Timeout as caught:
+            if caught is not limit:
+                raise
+        except Exception as error:  # VOLTTRON's calls raise various errors of their own when the bus is gone.
+            _log.debug("asking for the subscription: %r", error)
+        finally:
+            if stands is None:
+                self._rules.hearing_unproven()
+            elif stands:
+                self._rules.hearing_proven(asked_at)
+            else:
+                self._rules.hearing_lost()
+                self._warn("the message bus of this platform had dropped the subscription to {}, so that the {} could "
+                           "not be heard: it is renewed; if this happens again, find out who sends `agentstop` for {} "
+                           "here".format(self._needed_topic, other_role(self._config), self.core.identity))
+                self._resubscribe.set()
+            self._wake.set()
 
     def _subscribe(self, name: str) -> bool:
         try:
@@ -380,41 +491,48 @@ class FailoverAgent(compat.Agent):
             return
         remote = self._sender_is_remote.get(sender)
         if remote is None:
-            gevent.spawn(self._look_at_sender, sender, parsed, message)
+            with contextlib.suppress(Full):  # In a flood of unknown senders some must wait for their next heartbeat.
+                self._unknown_senders.put_nowait((sender, parsed, message))
         elif remote:
+            self._sender_is_remote.move_to_end(sender)
             self._hear(sender, message, parsed)
 
-    def _look_at_sender(self, sender: str, parsed: Tuple[str, str], message: Any) -> None:
+    def _look_at_senders(self) -> None:
         """Find out, once for each sender, whether it is an agent of the own platform, which is no other side."""
-        try:
-            remote = sender != self.core.identity and not self._steering.managed.is_installed(sender)
-        except ControlError:
-            return
-        if len(self._sender_is_remote) >= _SENDERS:
-            self._sender_is_remote.clear()
-        self._sender_is_remote[sender] = remote
-        if remote:
-            self._hear(sender, message, parsed)
-        else:
-            self._say_once("ignoring heartbeats of {}: it is an agent of this platform".format(sender))
+        while True:
+            sender, parsed, message = self._unknown_senders.get()
+            remote = self._sender_is_remote.get(sender)
+            if remote is None:
+                try:
+                    remote = sender != self.core.identity and not self._steering.managed.is_installed(sender)
+                except ControlError:
+                    continue
+                while len(self._sender_is_remote) >= _SENDERS:
+                    self._sender_is_remote.popitem(last=False)
+                self._sender_is_remote[sender] = remote
+                if not remote:
+                    self._say_once("ignoring heartbeats of {}: it is an agent of this platform".format(clean(sender)))
+                gevent.sleep(1 / _LOOKS_PER_SECOND)
+            if remote:
+                self._hear(sender, message, parsed)
 
     def _hear(self, sender: str, message: Any, parsed: Optional[Tuple[str, str]] = None) -> None:
         """Take in a heartbeat from our own bus, with role and mode by its topic, or without them from VC's bus."""
         about = subject(message)
         if about not in (None, self._config.agent_vip_identity):
-            self._say_once("ignoring heartbeats of {}: they are about another managed agent, {:.80}".format(
-                sender, about))
+            self._say_once("ignoring heartbeats of {}: they are about another managed agent, {}".format(
+                clean(sender), clean(about, 80)))
             return
         try:
             heartbeat = Heartbeat.decode(message)
         except MalformedHeartbeat as error:
-            self._say_once("content of a heartbeat of {} ignored: {}".format(sender, error))
+            self._say_once("content of a heartbeat of {} ignored: {}".format(clean(sender), error))
             heartbeat = None
         if heartbeat is None and (parsed is None or parsed[0] == self._config.agent_id):
             return
         if heartbeat is not None and parsed is not None and (heartbeat.agent_id, heartbeat.mode) != parsed:
             self._say_once("heartbeat of {} ignored: it is of a {} {} and on the topic of a {} {}".format(
-                sender, heartbeat.mode, heartbeat.agent_id, parsed[1], parsed[0]))
+                clean(sender), heartbeat.mode, heartbeat.agent_id, parsed[1], parsed[0]))
             return
         if (parsed is None and heartbeat.agent_id == self._config.agent_id
                 and heartbeat.instance_name == self._instance):
@@ -423,7 +541,11 @@ class FailoverAgent(compat.Agent):
         refusal = self._rules.heard(heartbeat, clock.now())
         if refusal is not None:
             if refusal is not STALE:  # On two ways to here, or over a new connection, one overtakes the other.
-                self._say_once("heartbeat of {} ignored: {}".format(sender, refusal))
+                self._say_once("heartbeat of {} ignored: {}".format(clean(sender), refusal))
+            return
+        if self._rules.farewell is not None:
+            _log.info("%s on %s ends in order; %s is %s there", other_role(self._config), heartbeat.instance_name,
+                      self._config.agent_vip_identity, heartbeat.state)
             return
         self._other_mode = heartbeat.mode if heartbeat is not None else parsed[1]
         may_run = self._rules.peer.may_run if self._rules.peer else None
@@ -432,11 +554,8 @@ class FailoverAgent(compat.Agent):
 
     def _say_once(self, text: str) -> None:
         """Log a line that what happens again and again would otherwise repeat."""
-        if len(self._said_once) >= _SAID_ONCE:
-            self._said_once.clear()
-        if text not in self._said_once:
-            self._said_once.add(text)
-            _log.warning("%s", text)
+        for line in self._once.filter(text, clock.now()):
+            _log.warning("%s", line)
 
     # What the operator sees
 
@@ -447,10 +566,12 @@ class FailoverAgent(compat.Agent):
             _log.info("link to %s is %s", self._config.remote_vip,
                       "up" if self._link.up else "down: {}".format(self._link.last_error or "connecting"))
         secondary_active = self._config.agent_id == "secondary" and decision.action is Action.START
-        for change in self._problems.update(self._find_problems(decision, now)):
+        for change in self._problems.update(self._find_problems(decision, now), now):
             _log.log(logging.WARNING if change.bad else logging.INFO, "%s", change.text)
-            self._alert(change.bad or secondary_active, change.text)
-        line = headline(self._config, self._instance, decision, self._rules.agent, self._rules.peer)
+            if change.news:
+                self._alert(change.bad, change.text)
+        line = headline(self._config, self._instance, decision, self._rules.agent, self._rules.peer,
+                        self._unheard_since(now))
         bad = secondary_active or bool(self._problems.texts)
         health = (compat.STATUS_BAD if bad else compat.STATUS_GOOD,
                   "; ".join([line] + [summary(problem) for key, problem in self._problems.texts.items()
@@ -459,11 +580,18 @@ class FailoverAgent(compat.Agent):
             self._health = health
             self._enqueue(lambda: self.vip.health.set_status(*health))
 
+    def _unheard_since(self, now: float) -> str:
+        """Return since when the other side has not been heard, always in the same words for the same silence."""
+        heard = self._rules.last_heard
+        if heard != self._unheard[0]:
+            self._unheard = heard, since(None if heard is None else now - heard, 0.0)
+        return self._unheard[1]
+
     def _find_problems(self, decision: Decision, now: float) -> Dict[str, str]:
         """Return what is the matter. What was and of which nothing is known now stays: only evidence clears it."""
         agent, state = self._config.agent_vip_identity, self._rules.agent
-        faults = self._steering.faults
-        if decision.wanted is not Action.START or state is AgentState.RUNNING:
+        faults, runs = self._steering.faults, self._steering.runs
+        if decision.wanted is not Action.START or runs.has_settled(now):
             faults.pop("start", None)
         if decision.wanted is not Action.STOP or state in (AgentState.STOPPED, AgentState.MISSING):
             faults.pop("stop", None)
@@ -477,6 +605,17 @@ class FailoverAgent(compat.Agent):
 
         judge("missing", state is AgentState.MISSING, state in (AgentState.UNKNOWN, AgentState.STARTING),
               "{} is not installed here: run `vctl install` with `--vip-identity {}`".format(agent, agent))
+        loop = runs.trouble(now)
+        if loop is not None and decision.wanted is Action.START:
+            found["loop"] = "{} {}: see why in the platform's log; each time it is started again after a pause".format(
+                agent, loop)
+        if self._ending.is_quiet(now):
+            found["quiet"] = ("this failover agent starts nothing yet: its former process was killed while it ended, so "
+                              "this platform may be shutting down; if it does not, it begins within {:.0f} s".format(
+                                  SHUTDOWN_WITHIN))
+        peer = self._rules.peer
+        if peer is not None and peer.trouble is not None and decision.peer is Liveness.UP and not self._rules.farewell:
+            found["there"] = "on {}: {}; see `python -m failover status` there".format(peer.instance_name, peer.trouble)
         deaf = not self._rules.platform_answers(now)  # Nothing was sent then, and nobody could answer.
         judge("control", deaf, False,
               "control of this platform does not answer, so no heartbeats are sent: see `vctl status` and the "
@@ -489,11 +628,13 @@ class FailoverAgent(compat.Agent):
         silent = decision.peer is Liveness.DOWN and not deaf
         if self._config.agent_id == "primary":
             judge("peer", silent, decision.peer is Liveness.UNKNOWN or deaf,
-                  "secondary not heard, or it does not hear us, for {:g} s: nobody would take over; see `vctl status` "
-                  "there".format(self._rules.terms.timeout))
+                  "secondary {}: nobody would take over; see `vctl status` there".format(
+                      "not heard " + self._unheard_since(now) if self._rules.last_heard is None
+                      or now - self._rules.last_heard >= self._rules.terms.timeout else
+                      "is heard, but it does not hear this side"))
         elif self._central is not None:
             judge("peer", silent, decision.peer is Liveness.UNKNOWN or deaf,
-                  "primary not heard for {:g} s: see `vctl status` there".format(self._rules.terms.timeout))
+                  "primary not heard {}: see `vctl status` there".format(self._unheard_since(now)))
         differ = differences(self._config, self._other_mode, self._rules.peer)
         judge("differ", differ is not None, self._rules.last_heard is None, differ or "")
         rival = self._rules.rival(now)
@@ -567,16 +708,6 @@ class FailoverAgent(compat.Agent):
                 _log.warning("a report was not taken by the message bus within %g s", _REPORT_WITHIN)
 
 
-def _persist(task: Callable[[], None]) -> None:
-    """Run a task to its end; if an error that nobody foresaw breaks it off, log the error and begin anew."""
-    while True:
-        try:
-            return task()
-        except Exception:
-            _log.exception("%s failed; it begins anew", task.__name__)
-            gevent.sleep(1)
-
-
 def _twins(identity: Optional[str]) -> List[process.Process]:
     """Return the other processes of the agent with this identity, the own one, that the platform has started."""
     if not identity:
@@ -600,6 +731,8 @@ def _lives(platform: Optional[process.Process]) -> bool:
 
 def main() -> None:
     """Read the configuration and run the agent. A wrong configuration ends with one line for each problem."""
+    warnings = [_NO_INTERRUPT] if ignores_interrupt() else []
+    end_at_once_when_told()
     compat.setup_logging()
     identity = os.environ.get("AGENT_VIP_IDENTITY")
     for twin in filter(process.is_older, _twins(identity)):
@@ -608,28 +741,21 @@ def main() -> None:
         _log.warning("process %d of this agent, which the platform started too, %s", twin.pid,
                      "does not end" if process.lives(twin) else "was ended")
     try:
-        raw = _read_config(os.environ.get("AGENT_CONFIG"))
+        raw = config_file.read(os.environ.get("AGENT_CONFIG"))
         config = Config.load(raw, compat.known_platforms(with_central=not Config.is_simple(raw)))
     except ConfigError as error:
         for problem in error.problems:
             _log.error("configuration: %s", problem)
         sys.exit(_EXIT_CONFIG)
+    warnings += ["configuration: " + warning for warning in config.warnings]
+    warnings += ["platform: " + warning for warning in compat.platform_warnings()]
+    for warning in warnings:
+        _log.warning("%s", warning)
     if config.agent_vip_identity == identity:
         _log.error("configuration: agent_vip_identity: found %r, which is this agent itself; wanted: the agent to "
                    "manage", config.agent_vip_identity)
         sys.exit(_EXIT_CONFIG)
-    for text in compat.platform_warnings():
-        _log.warning("platform: %s", text)
-    compat.vip_main(FailoverAgent, config=config)
-
-
-def _read_config(path: Optional[str]) -> Any:
-    if not path:
-        raise ConfigError(["none given: install this agent with `vctl install ... --agent-config FILE`"])
-    try:
-        return compat.load_config(path)
-    except Exception as error:  # VOLTTRON's reader raises whatever its parsers do.
-        raise ConfigError(["{} cannot be read as JSON or YAML: {}".format(path, error)]) from None
+    compat.vip_main(FailoverAgent, config=config, warnings=warnings)
 
 
 if __name__ == "__main__":

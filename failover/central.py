@@ -102,9 +102,13 @@ class Central:
         self.link.last_error = None
         self.link.start()
 
+    def publish(self, text: str) -> bool:
+        """Publish a message on VC's bus, and ask for no answer; False if that cannot be done now."""
+        return self.link.publish(self._topic, text)
+
     def publish_and_ask(self, heartbeat: Heartbeat) -> bool:
         """Publish a heartbeat on VC's bus and ask VC; False if that cannot be done now. Waits for nothing."""
-        if not self.link.publish(self._topic, heartbeat.encode()):
+        if not self.publish(heartbeat.encode()):
             return False
         self._missing[heartbeat.sequence] = {_ECHO, _ANSWER}
         if len(self._missing) > _QUESTIONS:

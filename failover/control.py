@@ -1,6 +1,6 @@
 """The managed agent, seen and steered through the control service of the own platform."""
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Set
 
 import gevent
 import psutil
@@ -8,6 +8,7 @@ import psutil
 from failover import process
 from failover.compat import CONTROL, RemoteError, find_agent, is_refusal
 from failover.core import AgentState
+from failover.text import clean
 
 __all__ = ["ControlError", "ControlSilent", "ManagedAgent", "NotAuthorized"]
 
@@ -33,12 +34,16 @@ class ManagedAgent:
 
     :param call: calls an agent of the own platform: ``call(peer, method, *args)`` returns the result.
     :param answer_within: seconds to wait for an answer to a question.
+    :ivar uuids: all under which it has been installed, as far as was seen.
+    :ivar last_pid: the process id that control last named, of the agent that runs or has ended.
     :ivar ended_badly: it does not run, and the platform may start it again, because its exit status was not 0.
     """
 
     def __init__(self, call: Callable[..., Any], identity: str, answer_within: float):
         self.identity = identity
         self.uuid: Optional[str] = None
+        self.uuids: Set[str] = set()
+        self.last_pid: Optional[int] = None
         self.process: Optional[psutil.Process] = None
         self.ended_badly = False
         self._call = call
@@ -69,6 +74,7 @@ class ManagedAgent:
         ran = self.process is not None
         pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
         # (None, None): never started. (pid, None): runs. (pid, code): has ended.
+        self.last_pid = pid
         if pid is not None and exit_code is None:
             if self.pid != pid:
                 self.process = process.find(pid)
@@ -155,6 +161,8 @@ class ManagedAgent:
         if self.uuid is None:
             self.process = None
             self._look_up = True
+        else:
+            self.uuids.add(self.uuid)
 
     def _ask_uuid(self, before: Optional[str]) -> Optional[str]:
         return find_agent(lambda method, argument: self._ask(method, argument, timeout=self._answer_within),
@@ -171,6 +179,6 @@ class ManagedAgent:
             raise ControlSilent("{} did not answer {} within {:g} s".format(CONTROL, method, timeout)) from None
         except RemoteError as error:
             kind = NotAuthorized if is_refusal(error) else ControlError
-            raise kind("{} {}: {}".format(CONTROL, method, error)) from error
+            raise kind("{} {}: {}".format(CONTROL, method, clean(error))) from error
         except Exception as error:  # VOLTTRON's calls raise various errors of their own when the bus is gone.
-            raise ControlSilent("{} {}: {!r}".format(CONTROL, method, error)) from error
+            raise ControlSilent("{} {}: {}".format(CONTROL, method, clean(repr(error)))) from error

@@ -15,7 +15,7 @@ in them mean:
 Standard failover refines what "start" and "verify" take: :mod:`failover.lease`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import inf
 from typing import Any, Dict, NamedTuple, Optional, Tuple
@@ -61,6 +61,10 @@ STALE = "it is not newer than the last one"
 
 # Of so many starts of the other failover agent it is remembered which heartbeat was the newest.
 _BOOTS = 16
+
+# By how much the numbers of one start's heartbeats can plausibly grow: at once, and in a second. A heartbeat that is
+# due has a new number at each attempt to send it.
+_JUMP, _JUMP_PER_SECOND = 1000, 100
 
 # Simple failover: {role: {the other side: action}}.
 SIMPLE: Dict[str, Dict[Liveness, Action]] = {
@@ -119,6 +123,19 @@ class Terms(NamedTuple):
         return self if other is None else Terms(*map(max, self, other))
 
 
+class _Newest(NamedTuple):
+    """The newest heartbeat of one start of the other failover agent.
+
+    :ivar sequence: its number.
+    :ivar at: seconds; when it was heard.
+    :ivar before: the number of the newest one before it.
+    """
+
+    sequence: int
+    at: float
+    before: int
+
+
 class Cadence:
     """When heartbeats are due on one way to the other side: every period, and at once when ``may_run`` has changed."""
 
@@ -147,6 +164,9 @@ class Cadence:
 class Core:
     """The state of one failover agent, from its start on.
 
+    :ivar farewell: the last heartbeat of the other failover agent if it has ended in order since, else None.
+    :ivar trouble: what is wrong with the managed agent here, for the other side to show; None if nothing is.
+
     :param boot_id: a text that no other start of a failover agent ever had.
     :param now: seconds; the moment of the start.
     """
@@ -159,18 +179,22 @@ class Core:
         self.agent = AgentState.UNKNOWN
         self.peer: Optional[Heartbeat] = None
         self.last_heard: Optional[float] = None
+        self.farewell: Optional[Heartbeat] = None
         self._rival: Optional[Tuple[str, float]] = None
-        self._newest: Dict[str, int] = {}
+        self._newest: Dict[str, _Newest] = {}
         self._listens = False
         self._listening_since = now
+        self._proof_asked: Optional[float] = None
+        self._heard_until = now
         self._last_decision = now
         self.has_platform = True
+        self.trouble: Optional[str] = None
         self._last_answer = now
         self._pending: Optional[Action] = None
         self._ended_at = now
         self._observed_at = now
         self._sequence = 0
-        self._cadence = Cadence(config.heartbeat_period, now)
+        self._cadence = Cadence(config.beat_every, now)
         self._hold_until = now + (2 * config.heartbeat_period if config.agent_id == "primary" else 0.0)
         self._hold_extended = False
 
@@ -179,17 +203,25 @@ class Core:
     def heard(self, heartbeat: Optional[Heartbeat], now: float) -> Optional[str]:
         """Take in a heartbeat of the other failover agent; None stands for one without content of ours.
 
+        One that says farewell is no sign of life. It is kept for the operator, and no rule goes by it.
+
         :return: None, or why it is no sign of life.
         """
         if heartbeat is not None:
             refusal = self._refusal(heartbeat, now)
             if refusal is not None:
                 return refusal
-            self._newest.pop(heartbeat.boot_id, None)
-            self._newest[heartbeat.boot_id] = heartbeat.sequence
+            if heartbeat.leaving:
+                self.farewell = heartbeat
+                return None
+            before = self._newest.pop(heartbeat.boot_id, None)
+            lower = () if before is None else (before.before, before.sequence)
+            self._newest[heartbeat.boot_id] = _Newest(
+                heartbeat.sequence, now, max((number for number in lower if number < heartbeat.sequence), default=0))
             if len(self._newest) > _BOOTS:
                 del self._newest[next(iter(self._newest))]
             self._hear_word(heartbeat, now)
+        self.farewell = None
         self.peer = heartbeat
         self.last_heard = now
         return None
@@ -197,6 +229,24 @@ class Core:
     def subscribed(self) -> None:
         """From now on the bus of the own platform passes on the heartbeats of the other side."""
         self._listens = True
+
+    def hearing_asked(self, now: float) -> None:
+        """The own platform's bus is being asked whether the subscription still stands."""
+        self._proof_asked = now
+
+    def hearing_proven(self, asked_at: float) -> None:
+        """It still stood when the answer was given, so that what was sent until ``asked_at`` would have been heard."""
+        self._proof_asked = None
+        self._heard_until = max(self._heard_until, asked_at)
+
+    def hearing_unproven(self) -> None:
+        """The bus gave no answer. It may be asked again."""
+        self._proof_asked = None
+
+    def hearing_lost(self) -> None:
+        """The bus has dropped the subscription, nobody knows when. Silence counts anew from :meth:`subscribed` on."""
+        self._proof_asked = None
+        self._listens = False
 
     def platform_answered(self, now: float) -> None:
         """Control of the own platform answered, whatever it said."""
@@ -242,6 +292,10 @@ class Core:
         """The times that hold on this side."""
         return Terms.of(self._config)
 
+    def stop_within(self, now: float) -> float:
+        """Return the seconds in which a stop that begins now must have ended the managed agent."""
+        return self.terms.stop_grace
+
     @property
     def blind_after(self) -> float:
         """Seconds without a look of its own, or an answer of its platform, after which this side sees nothing."""
@@ -262,11 +316,16 @@ class Core:
 
     def liveness(self, now: float) -> Liveness:
         """Return what is known of the other failover agent."""
-        if self.last_heard is not None and now - self.last_heard < self._config.timeout:
-            return Liveness.UP
-        if now - self._listening_since < self._config.timeout:
-            return Liveness.UNKNOWN
-        return Liveness.DOWN
+        return self._liveness(self.last_heard, self._config.timeout, now)
+
+    def wants_proof_of_hearing(self, now: float) -> bool:
+        """Whether the own bus should be asked if the subscription stands: now and then in silence, and at its end."""
+        if not self._listens or self._proof_asked is not None:
+            return False
+        timeout, since = self.terms.timeout, self._quiet_since
+        if now - since < timeout / 4:
+            return False
+        return now - self._heard_until >= timeout / 4 or self._heard_until < since + timeout <= now
 
     def until_change(self, now: float) -> float:
         """Return the seconds until the passing of time alone may change the decision; infinity if it cannot."""
@@ -274,8 +333,20 @@ class Core:
 
     def _turning_points(self) -> Tuple[float, ...]:
         """Return the moments at which, while nothing new is heard, the decision may change."""
-        since = self._listening_since if self.last_heard is None else max(self.last_heard, self._listening_since)
-        return since + self._config.timeout, self._hold_until
+        return self._quiet_since + self._config.timeout, self._hold_until
+
+    @property
+    def _quiet_since(self) -> float:
+        """Since when nothing was heard on the own bus, though this side listened."""
+        return self._listening_since if self.last_heard is None else max(self.last_heard, self._listening_since)
+
+    def _liveness(self, last_sign: Optional[float], timeout: float, now: float) -> Liveness:
+        """Return what follows from when the last sign of life was. Only what could be heard and was not is silence."""
+        if last_sign is not None and now - last_sign < timeout:
+            return Liveness.UP
+        since = self._listening_since if last_sign is None else max(last_sign, self._listening_since)
+        heard_until = self._heard_until if self.last_heard is None else max(self._heard_until, self.last_heard)
+        return Liveness.DOWN if self._listens and since + timeout <= min(now, heard_until) else Liveness.UNKNOWN
 
     def decide(self, now: float) -> Decision:
         """Return what to do. To be called often: a pause of half of ``timeout`` between two calls is blindness."""
@@ -334,9 +405,20 @@ class Core:
         """Return the seconds until a heartbeat is due by the period; infinity if only overdue ones are."""
         return self._cadence.until_next(now)
 
+    def last_heartbeat(self, gone: bool) -> Heartbeat:
+        """Return the heartbeat with which this failover agent, which ends in order, says farewell.
+
+        :param gone: whether the managed agent has been stopped here.
+        """
+        return replace(self._new_heartbeat(), leaving=True, may_run=not gone and self.may_run,
+                       state=AgentState.STOPPED.value if gone else self.agent.value)
+
     def _next_heartbeat(self, cadence: Cadence, now: float) -> Optional[Heartbeat]:
         if not self.platform_answers(now) or not cadence.due(self.may_run, now):
             return None
+        return self._new_heartbeat()
+
+    def _new_heartbeat(self) -> Heartbeat:
         self._sequence += 1
         return Heartbeat(
             instance_name=self._instance_name,
@@ -351,7 +433,9 @@ class Core:
             sequence=self._sequence,
             heard_boot_id=self.peer.boot_id if self.peer else None,
             heard_sequence=self.peer.sequence if self.peer else None,
-            may_run=self.may_run)
+            may_run=self.may_run,
+            state=self.agent.value,
+            trouble=self.trouble)
 
     def rival(self, now: float) -> Optional[str]:
         """Return the name of another instance that, by a heartbeat within ``timeout``, has this side's role.
@@ -368,6 +452,18 @@ class Core:
         if heartbeat.agent_id == self._config.agent_id:
             self._rival = heartbeat.instance_name, now
             return "its sender {} is configured as {} too".format(heartbeat.instance_name, heartbeat.agent_id)
-        if heartbeat.sequence <= self._newest.get(heartbeat.boot_id, 0):
-            return STALE
-        return None
+        return self._why_not_newer(heartbeat, now)
+
+    def _why_not_newer(self, heartbeat: Heartbeat, now: float) -> Optional[str]:
+        """Return why the number of a heartbeat shows that it is not new, or not genuine; None if it may be new.
+
+        A number counts for half of ``timeout``. So one that was forged, or that a fault made too high, does not hide
+        the genuine ones until this side believes in a silence that there is not.
+        """
+        newest = self._newest.get(heartbeat.boot_id)
+        if newest is None:
+            return None
+        if heartbeat.sequence - newest.sequence > _JUMP + _JUMP_PER_SECOND * (now - newest.at):
+            return "its number is {}, after {}: it is broken or forged".format(heartbeat.sequence, newest.sequence)
+        outdated = now - newest.at >= self._config.timeout / 2 and heartbeat.sequence != newest.sequence
+        return STALE if heartbeat.sequence <= (newest.before if outdated else newest.sequence) else None

@@ -10,14 +10,15 @@ import http.client
 import io
 import json
 from ssl import PROTOCOL_TLS_CLIENT, SSLCertVerificationError
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple, Optional
 from urllib.parse import urljoin, urlsplit
 
 import gevent
 import gevent.socket
 import gevent.ssl
 
-from failover.config import is_serverkey, is_vip_address
+from failover import address as vip_address
+from failover.config import is_serverkey
 from failover.link import Endpoint
 from failover.text import clean
 
@@ -28,7 +29,6 @@ _MOST_BYTES = 65536
 _WITHIN = 10.0
 _AT_ONCE = 8192
 
-_WILDCARDS = ("0.0.0.0", "::")
 
 
 class DiscoveryError(Exception):
@@ -153,11 +153,11 @@ def read_answer(body: bytes, web_address: str) -> Found:
     if not isinstance(answer, Mapping):
         raise DiscoveryError("the answer is not an object of JSON")
     address, serverkey = answer.get("vip-address"), answer.get("serverkey")
-    if not _is_plain_vip_address(address) or _is_of_one_machine(address) and not _is_of_one_machine(web_address):
-        raise DiscoveryError("the answer has {}; wanted: one that other machines reach, such as "
+    wrong = _what_is_wrong(address, web_address)
+    if wrong is not None:
+        raise DiscoveryError("the answer has {}; wanted: a VIP address that other machines reach, such as "
                              "'tcp://192.0.2.30:22916'; see `vip-address` in the file `config` in VOLTTRON_HOME "
-                             "there".format(
-                                 "no VIP address" if address is None else "the VIP address " + clean(repr(address))))
+                             "there".format(wrong))
     if not serverkey:
         raise DiscoveryError("the answer names no server key")
     if not is_serverkey(serverkey):
@@ -166,12 +166,23 @@ def read_answer(body: bytes, web_address: str) -> Found:
     return Found(address, serverkey)
 
 
-def _is_plain_vip_address(value: Any) -> bool:
-    """Whether it is a VIP address over TCP without anything more, short and printable."""
-    return (isinstance(value, str) and len(value) <= 300 and value.startswith("tcp://")
-            and all(one.isprintable() and not one.isspace() for one in value)
-            and "?" not in value and "#" not in value and is_vip_address(value)
-            and urlsplit(value).hostname not in _WILDCARDS)
+def _what_is_wrong(address: Any, web_address: str) -> Optional[str]:
+    """Return what is wrong with the VIP address in an answer, None if nothing is."""
+    if address is None:
+        return "no VIP address"
+    try:
+        parsed = vip_address.parse(address)
+        if not parsed.host_and_port:
+            why = "which is a local socket"
+        elif address != parsed.base:
+            why = "with a query"
+        elif _is_of_one_machine(address) and not _is_of_one_machine(web_address):
+            why = "which leads every machine to itself"
+        else:
+            return None
+    except vip_address.AddressError as error:
+        why = str(error)
+    return "the VIP address {}, {}".format(clean(repr(address)), why)
 
 
 def _is_of_one_machine(address: str) -> bool:

@@ -7,12 +7,17 @@ The message is a JSON object of this shape (version 1)::
      "stop_grace": 10.0, "boot_id": "...", "sequence": 7, "heard_boot_id": "..." or null,
      "heard_sequence": 3 or null, "may_run": true}
 
+and, where they have something to say, ``"leaving": true, "state": "running", "trouble": "..."``. These came later: a
+release that does not know them passes over them.
+
 The topics are those of the original agent, whose messages are empty, so that either side can be upgraded first.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Dict, Optional
+
+from failover.text import clean
 
 __all__ = ["Heartbeat", "MalformedHeartbeat", "TOPICS", "VERSION", "subject", "topic"]
 
@@ -22,6 +27,8 @@ _ROLES = ("primary", "secondary")
 _MODES = ("simple", "standard")
 # Seconds, as in a configuration.
 _LONGEST = 86400
+# What JSON readers of any kind can count to. A heartbeat a millisecond gets there in 285,000 years.
+_HIGHEST = 2 ** 53
 
 
 class MalformedHeartbeat(ValueError):
@@ -36,6 +43,9 @@ class Heartbeat:
     failover agent and ``sequence`` counts up from 1 within it. ``heard_boot_id`` and ``heard_sequence`` name the
     heartbeat of the receiver that the sender heard last, or are None. ``may_run`` is false only while the managed agent
     is known not to run on the sender's platform, and not to be about to.
+
+    ``leaving`` is true in the last heartbeat of a failover agent that ends in order. ``state`` says in a word how the
+    managed agent is there, and ``trouble`` what is wrong with it; both are for people, no rule goes by them.
     """
 
     instance_name: str
@@ -51,10 +61,15 @@ class Heartbeat:
     heard_boot_id: Optional[str]
     heard_sequence: Optional[int]
     may_run: bool
+    leaving: bool = False
+    state: Optional[str] = None
+    trouble: Optional[str] = None
 
     def encode(self) -> str:
         """Return the JSON text that goes on the wire."""
-        return json.dumps(dict(version=VERSION, **asdict(self)))
+        said = {field.name: getattr(self, field.name) for field in fields(self)
+                if field.default is MISSING or getattr(self, field.name) != field.default}
+        return json.dumps(dict(version=VERSION, **said))
 
     @classmethod
     def decode(cls, message: Any) -> Optional["Heartbeat"]:
@@ -70,10 +85,12 @@ class Heartbeat:
         values = {}
         for field in fields(cls):
             if field.name not in message:
+                if field.default is not MISSING:
+                    continue
                 raise MalformedHeartbeat("heartbeat lacks {}".format(field.name))
             value = message[field.name]
             if not _VALID[field.name](value):
-                raise MalformedHeartbeat("heartbeat has {}={!r:.80}".format(field.name, value))
+                raise MalformedHeartbeat("heartbeat has {}={}".format(field.name, clean(repr(value), 80)))
             values[field.name] = value
         if (values["heard_boot_id"] is None) != (values["heard_sequence"] is None):
             raise MalformedHeartbeat("heartbeat has only one of heard_boot_id and heard_sequence")
@@ -81,7 +98,10 @@ class Heartbeat:
 
 
 def subject(message: Any) -> Optional[str]:
-    """Return which managed agent a message says it is about, in whatever version; None if it does not say."""
+    """Return which managed agent a message says it is about, in whatever version; None if it does not say.
+
+    The text is as it came: it is for comparison, not for display.
+    """
     found = (_parse(message) or {}).get("agent_vip_identity")
     return found if isinstance(found, str) else None
 
@@ -100,7 +120,7 @@ def _text(value: Any) -> bool:
 
 
 def _count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _HIGHEST
 
 
 def _seconds(value: Any) -> bool:
@@ -121,6 +141,9 @@ _VALID = {
     "heard_boot_id": lambda value: value is None or _text(value),
     "heard_sequence": lambda value: value is None or _count(value),
     "may_run": lambda value: isinstance(value, bool),
+    "leaving": lambda value: isinstance(value, bool),
+    "state": lambda value: value is None or _text(value),
+    "trouble": lambda value: value is None or _text(value),
 }
 
 

@@ -24,6 +24,12 @@ when the secondary's silence is over, the primary's last proof is older than tha
 The other way round the same holds, and the primary's heartbeats keep the secondary from starting. Clocks may differ in
 rate by 1 %. That ``stop_grace`` is not shorter than a heartbeat period, which this needs, the configuration sees to.
 
+What one message alone says of the other side's times and name is not believed for longer than one silence, and not at
+all where the times are implausible: it may be forged. A second heartbeat of the same start, some time later, confirms it.
+
+Who gives the lease up has ``stop_grace`` from then on to stop its agent. A copy that appears later, started by hand or by
+the platform, gets no time of its own: what is over is over, and it is killed at once.
+
 A lease that was held when the failover agent ended may be taken up by its next start, if the managed agent still runs
 and the lease has not ended meanwhile; its end is on file (:mod:`failover.memory`).
 
@@ -44,6 +50,9 @@ CLOCKS_APART = 1.02
 # So many periods may lie between two questions that VC answered, or VC's answers have lapsed.
 _PERIODS_BETWEEN_ANSWERS = 2
 
+# Times are implausible that are so many times as long as those which are known.
+_PLAUSIBLE = 10
+
 # Seconds after which a question to VCP is lost: VCP itself waits 5 s for its platform's control, and says nothing then.
 _VCP_WITHIN = 6.0
 
@@ -55,12 +64,27 @@ class Remembered(NamedTuple):
     :ivar own_terms: those that the other side is known to know, by an acknowledgement.
     :ivar peer_terms: the other side's, as last heard.
     :ivar peer_instance: instance name of the other platform, as last heard.
+    :ivar mode: the mode of that start, ``simple`` or ``standard``; None if it is not known.
     """
 
     lease_until: Optional[float] = None
     own_terms: Optional[Terms] = None
     peer_terms: Optional[Terms] = None
     peer_instance: Optional[str] = None
+    mode: Optional[str] = None
+
+
+class _Claim(NamedTuple):
+    """What a heartbeat says of its sender and no other one has confirmed.
+
+    :ivar boot_id: the start of the sender.
+    :ivar since: seconds; when it was heard.
+    """
+
+    boot_id: str
+    terms: Terms
+    instance: str
+    since: float
 
 
 class LeaseCore(Core):
@@ -76,11 +100,12 @@ class LeaseCore(Core):
         self._former_terms = remembered.own_terms
         self._peer_terms = remembered.peer_terms
         self._peer_instance = config.remote_instance_name or remembered.peer_instance
+        self._claim: Optional[_Claim] = None
         self._lease_on_file = remembered.lease_until if remembered.lease_until is not None else now
-        self.holds_lease = self._lease_on_file > now
+        self._given_up_at: Optional[float] = None if self._lease_on_file > now else now
         self._taken_up = self.holds_lease
         self._ran_last = self.holds_lease
-        self._cadence_to_vc = Cadence(config.heartbeat_period, now)
+        self._cadence_to_vc = Cadence(config.beat_every, now)
         self._sent: Dict[int, float] = {}
         self._questions: Dict[int, float] = {}
         self._vc_answer: Optional[float] = None
@@ -98,15 +123,13 @@ class LeaseCore(Core):
     def heard(self, heartbeat: Optional[Heartbeat], now: float) -> Optional[str]:
         self._settle(now)
         refusal = super().heard(heartbeat, now)
-        if refusal is not None:
+        if refusal is not None or heartbeat is not None and heartbeat.leaving:
             return refusal
         self.vcp_word = None  # It is asked, and its word counts, in the other side's silence.
         if heartbeat is None:
             self._sight(True, now)
             return None
-        self._peer_terms = Terms.of(heartbeat)
-        if not self._config.remote_instance_name:
-            self._peer_instance = heartbeat.instance_name
+        self._take_claim(heartbeat, now)
         self._sight(heartbeat.may_run, now)
         acknowledged = self._acknowledged(heartbeat)
         if acknowledged is not None:
@@ -175,7 +198,7 @@ class LeaseCore(Core):
         if runs:
             self._sight(True, now)
             if self.liveness(now) is not Liveness.UP:
-                self.holds_lease = False
+                self._give_up(now)
         else:
             self._vcp_in_vain = asked_at
 
@@ -193,7 +216,9 @@ class LeaseCore(Core):
     @property
     def terms(self) -> Terms:
         """The larger of the two sides' times, and of the former ones as long as the other side may not know the new."""
-        return Terms.of(self._config).larger(self._peer_terms).larger(self._former_terms)
+        terms = Terms.of(self._config).larger(self._peer_terms).larger(self._former_terms)
+        claim = self._claim
+        return terms if claim is None or not _is_plausible(claim.terms, terms) else terms.larger(claim.terms)
 
     @property
     def lease_period(self) -> float:
@@ -206,8 +231,18 @@ class LeaseCore(Core):
         """Seconds of silence after which the other side has stopped, if it ran."""
         return sum(self.terms) * CLOCKS_APART
 
+    @property
+    def holds_lease(self) -> bool:
+        """Whether this side may run the managed agent."""
+        return self._given_up_at is None
+
     def may_start(self, now: float) -> bool:
         return self.holds_lease and now < self.lease_until
+
+    def stop_within(self, now: float) -> float:
+        """Return what is left of ``stop_grace``, which begins when the lease is given up, not with each stop."""
+        over_since = now if self._given_up_at is None else self._given_up_at
+        return max(0.0, over_since + self.terms.stop_grace - now)
 
     @property
     def may_run(self) -> bool:
@@ -218,12 +253,12 @@ class LeaseCore(Core):
     def remembered(self) -> Remembered:
         """What the next start should know."""
         return Remembered(self.lease_until if self.holds_lease else None, self._former_terms or Terms.of(self._config),
-                          self._peer_terms, self._peer_instance)
+                          self._peer_terms, self._peer_instance, self._config.mode)
 
     @property
     def peer_instance(self) -> Optional[str]:
         """The other platform's instance name, if it is known."""
-        return self._peer_instance
+        return self._peer_instance or (self._claim.instance if self._claim is not None else None)
 
     @property
     def lease_until(self) -> float:
@@ -249,7 +284,7 @@ class LeaseCore(Core):
         one may have come back without its failover agent.
         """
         since, period = self.silent_since(now), self.terms.heartbeat_period
-        return (self._peer_instance is not None and since is not None and now - since >= 2 * period
+        return (self.peer_instance is not None and since is not None and now - since >= 2 * period
                 and not (self.holds_lease and self.liveness(now) is Liveness.UP)
                 and not self._vcp_is_asked and (self._vcp_asked is None or now - self._vcp_asked >= period))
 
@@ -265,7 +300,9 @@ class LeaseCore(Core):
 
     def vc(self, now: float) -> Liveness:
         """Return what is known of VC."""
-        return self._within_timeout(self._vc_answer, now)
+        if self._vc_answer is not None and now - self._vc_answer < self.terms.timeout:
+            return Liveness.UP
+        return Liveness.UNKNOWN if now - self._listening_since < self.terms.timeout else Liveness.DOWN
 
     def vc_answer_age(self, now: float) -> Optional[float]:
         """Return the seconds since VC was asked what it last answered; None if it never did."""
@@ -273,15 +310,14 @@ class LeaseCore(Core):
 
     def liveness(self, now: float) -> Liveness:
         """Return what is known of the other failover agent. To the primary, "up" means two-way contact."""
-        if self._config.agent_id == "primary":
-            return self._within_timeout(self._contact, now)
-        return self._within_timeout(self._sighted, now)
+        return self._liveness(self._contact if self._config.agent_id == "primary" else self._sighted,
+                              self.terms.timeout, now)
 
     def _conclude(self, now: float) -> Decision:
         self._settle(now)
         peer, vc = self.liveness(now), self.vc(now)
         if not self.holds_lease and self._may_take_lease(now):
-            self.holds_lease = True
+            self._given_up_at = None
         cell = STANDARD[self._config.agent_id][peer][vc]
         if self.holds_lease:
             action = Action.START
@@ -308,13 +344,14 @@ class LeaseCore(Core):
     def _settle(self, now: float) -> None:
         """Give up what is not held any more at this moment, before anything new is taken in."""
         self._check_vc(now)
+        self._check_claim(now)
         if now >= self.lease_until:
-            self.holds_lease = False
+            self._give_up(self.lease_until)
         if self._taken_up and self.agent is not AgentState.UNKNOWN:
             # The lease of the last start was for an agent that runs. What does not run is not started by it.
             self._taken_up = False
             if self.agent is not AgentState.RUNNING:
-                self.holds_lease = False
+                self._give_up(now)
                 self._lease_on_file = self._started
 
     def _may_take_lease(self, now: float) -> bool:
@@ -330,7 +367,7 @@ class LeaseCore(Core):
         since = self.silent_since(now)
         if since is None or now - since < self.silence_needed:
             return False
-        if self._peer_instance is None:
+        if self.peer_instance is None:
             return True
         return not self._vcp_is_asked and self._vcp_in_vain is not None and self._vcp_in_vain >= since
 
@@ -339,7 +376,31 @@ class LeaseCore(Core):
         if running:
             self._sighted_running = now
         if self._config.agent_id == "secondary":
-            self.holds_lease = False
+            self._give_up(now)
+
+    def _give_up(self, now: float) -> None:
+        if self._given_up_at is None:
+            self._given_up_at = now
+
+    def _take_claim(self, heartbeat: Heartbeat, now: float) -> None:
+        """Note what a heartbeat says of its sender; believe it if another one of the same start said the same before."""
+        terms = Terms.of(heartbeat)
+        instance = self._config.remote_instance_name or heartbeat.instance_name
+        before = self._claim
+        if (terms, instance) == (self._peer_terms, self._peer_instance):
+            self._claim = None
+        elif before is None or (before.boot_id, before.terms, before.instance) != (heartbeat.boot_id, terms, instance):
+            self._claim = _Claim(heartbeat.boot_id, terms, instance, now)
+        elif now - before.since >= self._config.heartbeat_period / 2:
+            self._peer_terms, self._peer_instance = terms, instance
+            self._claim = None
+
+    def _check_claim(self, now: float) -> None:
+        """Drop what no second heartbeat has confirmed within the silence that would be needed without it."""
+        if self._claim is not None:
+            terms = Terms.of(self._config).larger(self._peer_terms).larger(self._former_terms)
+            if now - self._claim.since >= sum(terms) * CLOCKS_APART:
+                self._claim = None
 
     def _acknowledged(self, heartbeat: Heartbeat) -> Optional[float]:
         """Return when the heartbeat of this start was sent that this one acknowledges; None if it acknowledges none."""
@@ -367,7 +428,6 @@ class LeaseCore(Core):
                 or now - self._vc_answer > _PERIODS_BETWEEN_ANSWERS * period):
             self._vc_unbroken_since = None
 
-    def _within_timeout(self, date: Optional[float], now: float) -> Liveness:
-        if date is not None and now - date < self.terms.timeout:
-            return Liveness.UP
-        return Liveness.UNKNOWN if now - self._listening_since < self.terms.timeout else Liveness.DOWN
+
+def _is_plausible(terms: Terms, known: Terms) -> bool:
+    return all(one <= _PLAUSIBLE * other for one, other in zip(terms, known))

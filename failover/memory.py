@@ -2,19 +2,28 @@
 
 It holds the end of its lease, which counts under the same boot of the kernel only, because its clock starts anew with
 each; and what was last heard of the other side. Without the file, or with one that cannot be read, nothing is known.
+What cannot be, in a file that somebody else has written, is not known either. Fields that are missing have their
+defaults, and others are ignored: either may come of another release.
 """
 
 import json
 import os
+import tempfile
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Dict, Optional
 
+from failover import clock, files
 from failover.core import Terms
 from failover.lease import Remembered
 
-__all__ = ["Memory"]
+__all__ = ["CHECKS", "Memory", "kernel_boot_id"]
 
 _KERNEL_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# Bytes of the file, seconds of a time in the configuration, characters of a name.
+_LARGEST = 64 * 1024
+_LONGEST = 86400
+_LONGEST_NAME = 255
 
 
 class Memory:
@@ -23,19 +32,24 @@ class Memory:
     def __init__(self, folder: Path):
         self.path = folder / "lease.json"
 
-    def load(self) -> Remembered:
-        """Return what was saved; nothing if it cannot be read."""
+    def load(self, timeout: float = 0.0) -> Remembered:
+        """Return what was saved; nothing if it cannot be read. This never raises, and waits for the disk alone.
+
+        :param timeout: seconds; the own ``timeout`` as it is configured now. A lease that lasts longer from now than
+            this, and than the one on file, is none.
+        """
         try:
-            saved = json.loads(self.path.read_text())
-            until, instance = saved["lease_until"], saved["peer_instance"]
-            same_boot = saved["kernel_boot"] is not None and saved["kernel_boot"] == _kernel_boot_id()
-            return Remembered(
-                lease_until=float(until) if until is not None and same_boot else None,
-                own_terms=_terms(saved["own_terms"]),
-                peer_terms=_terms(saved["peer_terms"]),
-                peer_instance=str(instance) if instance is not None else None)
-        except (OSError, ValueError, LookupError, TypeError, OverflowError):
+            saved = json.loads(files.read(self.path, _LARGEST))
+        except (OSError, ValueError, RecursionError):
             return Remembered()
+        if not isinstance(saved, dict):
+            return Remembered()
+        found = Remembered(**{name: CHECKS[name](saved[name]) for name in Remembered._fields if name in saved})
+        longest = max(timeout, found.own_terms.timeout if found.own_terms is not None else 0.0)
+        if found.lease_until is None or (
+                _same_boot(saved.get("kernel_boot")) and found.lease_until <= clock.now() + longest):
+            return found
+        return found._replace(lease_until=None)
 
     def save(self, remembered: Remembered) -> None:
         """Write it down, all or nothing. This may wait for the disk.
@@ -43,16 +57,60 @@ class Memory:
         :raises OSError: it could not be written.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = self.path.with_suffix(".new")
-        new.write_text(json.dumps(dict(remembered._asdict(), kernel_boot=_kernel_boot_id())))
-        os.replace(str(new), str(self.path))
+        handle, new = tempfile.mkstemp(prefix="lease.", suffix=".new", dir=str(self.path.parent))  # Of mode 0600.
+        try:
+            with os.fdopen(handle, "w") as file:
+                json.dump(dict(remembered._asdict(), kernel_boot=kernel_boot_id()), file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, str(self.path))
+        except BaseException:
+            os.unlink(new)
+            raise
 
 
 def _terms(saved: Any) -> Optional[Terms]:
-    return None if saved is None else Terms(*map(float, saved))
+    count = len(Terms._fields)
+    if not isinstance(saved, list) or len(saved) < count or None in map(_seconds, saved[:count]):
+        return None
+    return Terms(*map(float, saved[:count]))
 
 
-def _kernel_boot_id() -> Optional[str]:
+def _seconds(saved: Any) -> Optional[float]:
+    return float(saved) if _is_number(saved) and 0 < saved <= _LONGEST else None
+
+
+def _moment(saved: Any) -> Optional[float]:
+    return float(saved) if _is_number(saved) and 0 < saved < 2 ** 53 else None
+
+
+def _is_number(saved: Any) -> bool:
+    return isinstance(saved, (int, float)) and not isinstance(saved, bool)
+
+
+def _name(saved: Any) -> Optional[str]:
+    return saved if isinstance(saved, str) and saved.isprintable() and 0 < len(saved) <= _LONGEST_NAME else None
+
+
+def _mode(saved: Any) -> Optional[str]:
+    return saved if saved in ("simple", "standard") else None
+
+
+# For each field of Remembered, by its name: what is on file, or None if that cannot be.
+CHECKS: Dict[str, Callable[[Any], Any]] = {
+    "lease_until": _moment,
+    "own_terms": _terms,
+    "peer_terms": _terms,
+    "peer_instance": _name,
+    "mode": _mode,
+}
+
+
+def _same_boot(saved: Any) -> bool:
+    return saved is not None and saved == kernel_boot_id()
+
+
+def kernel_boot_id() -> Optional[str]:
     try:
         return _KERNEL_BOOT_ID.read_text().strip()
     except OSError:

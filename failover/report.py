@@ -1,6 +1,7 @@
 """What an operator is told: the health line, and the problems that are worth an alert. Words only, no I/O."""
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from datetime import datetime, timedelta, timezone
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from failover.config import Config
 from failover.core import Action, AgentState, Decision, Liveness
@@ -12,24 +13,43 @@ __all__ = [
     "summary"
 ]
 
+_FLAPPING = "flapping"
+_FLAP_NAMES = {"link": "the remote link", "vc": "VOLTTRON Central", "peer": "the other side", "control": "control",
+               "refused": "the other platform's refusal", "isolated": "the isolation"}
+
 # The problems that the headline names anyway.
 IN_HEADLINE = ("isolated", "peer")
 
 
+# A problem flaps that appears for so many times within so many timeouts. It is over when nothing came or went for as long.
+_FLAPS, _FLAPS_WITHIN = 3, 6
+
+
 class Change(NamedTuple):
-    """A problem that appeared (``bad``) or went away."""
+    """A problem that appeared (``bad``) or went away. While it comes and goes all the time, that is not ``news``."""
 
     bad: bool
     text: str
+    news: bool = True
 
 
 class Problems:
-    """The problems that exist now, each said once when it appears and once when it has gone."""
+    """The problems that exist now, each said once when it appears and once when it has gone.
+
+    One that flaps is said to: once when that begins, and once when it is over.
+    """
 
     _GONE = {
         "missing": "{agent} is installed again",
         "unauthorized": "the missing authorization has been granted",
         "start": "the start of {agent} succeeded",
+        "loop": "{agent} keeps running",
+        "absent": "{agent} is on the message bus, or runs here no more",
+        "silent": "{agent} answers again, or runs here no more",
+        "unwell": "{agent} no longer reports BAD",
+        "there": "{agent} is well again on the {other_role}",
+        "quiet": "this failover agent acts again",
+        "flapping": "no problem comes and goes any more",
         "deaf": "heartbeats can be heard again",
         "stray": "no copy of {agent} that the platform does not know is left",
         "stop": "the stop of {agent} succeeded",
@@ -52,14 +72,40 @@ class Problems:
         self._words = dict(agent=config.agent_vip_identity, address=config.remote_vip, role=config.agent_id,
                            other_role=other_role(config))
         self.texts: Dict[str, str] = {}
+        self._watched_for = _FLAPS_WITHIN * config.timeout
+        self._came: Dict[str, List[float]] = {}
+        self._moved: Dict[str, float] = {}
+        self._flapping: Set[str] = set()
 
-    def update(self, found: Dict[str, str]) -> List[Change]:
-        """Take what is the matter now, a text for each kind of problem, and return which kinds came and went."""
-        gone = [key for key in self.texts if key not in found]
+    def update(self, found: Dict[str, str], now: float) -> List[Change]:
+        """Take what is the matter now, a text for each kind of problem, and return which kinds came and went.
+
+        :param now: seconds.
+        """
+        found = dict(found)
+        gone = [key for key in self.texts if key not in found and key != _FLAPPING]
         new = [key for key in found if key not in self.texts]
-        self.texts = dict(found)
-        return ([Change(False, self._GONE[key].format(**self._words)) for key in gone]
-                + [Change(True, found[key]) for key in new])
+        self._note_moves(gone, new, now)
+        if self._flapping:
+            found[_FLAPPING] = "flapping: {} came and went {} times within {:.0f} s; see the log for each time".format(
+                ", ".join(sorted(_FLAP_NAMES.get(key, key) for key in self._flapping)),
+                max(len(self._came[key]) for key in self._flapping), self._watched_for)
+        changes = ([Change(False, self._GONE[key].format(**self._words), key not in self._flapping) for key in gone]
+                   + [Change(True, found[key], key not in self._flapping) for key in new])
+        if (_FLAPPING in found) is not (_FLAPPING in self.texts):
+            changes.append(Change(True, found[_FLAPPING]) if _FLAPPING in found
+                           else Change(False, self._GONE[_FLAPPING]))
+        self.texts = found
+        return changes
+
+    def _note_moves(self, gone: List[str], new: List[str], now: float) -> None:
+        for key in gone + new:
+            self._moved[key] = now
+        for key in new:
+            self._came[key] = [at for at in self._came.get(key, []) if now - at < self._watched_for] + [now]
+            if len(self._came[key]) >= _FLAPS:
+                self._flapping.add(key)
+        self._flapping = {key for key in self._flapping if now - self._moved[key] < self._watched_for}
 
 
 def summary(problem: str) -> str:
@@ -108,12 +154,26 @@ def alert_context(config: Config, action: Action, peer: Liveness) -> str:
     return words.format(config.agent_vip_identity)
 
 
-def headline(config: Config, instance: str, decision: Decision, state: AgentState, peer: Optional[Heartbeat]) -> str:
-    """Return one line that says who is active and why."""
+def since(age: Optional[float], started: float) -> str:
+    """Return since when nothing was heard, as a time of day that stays true as time goes on.
+
+    :param age: seconds since the last heartbeat; None if there was none.
+    :param started: seconds since the start of this failover agent.
+    """
+    at = datetime.now(timezone.utc) - timedelta(seconds=started if age is None else age)
+    return "since {:%Y-%m-%d %H:%M:%S} UTC{}".format(at, ", when this failover agent started" if age is None else "")
+
+
+def headline(config: Config, instance: str, decision: Decision, state: AgentState, peer: Optional[Heartbeat],
+             unheard: str) -> str:
+    """Return one line that says who is active and why.
+
+    :param unheard: since when the other side has not been heard, as :func:`since` returns it.
+    """
     names = dict(
         agent=config.agent_vip_identity, state=state.value, here="{} {}".format(config.agent_id, instance),
         other="{} {}".format(other_role(config), peer.instance_name) if peer else "the " + other_role(config),
-        timeout="{:g} s".format(config.timeout),
+        timeout="{:g} s".format(config.timeout), unheard=unheard,
         active="is active" if state is AgentState.RUNNING else "is not active yet",
         heard={Liveness.UP: "heard", Liveness.UNKNOWN: "not heard yet", Liveness.DOWN: "not heard"}[decision.peer],
         vc={Liveness.UP: "VC answers", Liveness.UNKNOWN: "VC has not answered yet",
@@ -133,12 +193,12 @@ def _sentence(config: Config, decision: Decision, state: AgentState) -> str:
         return "{here} is isolated: neither VC nor {other} answers; {agent} is {state} here"
     if decision.action is Action.START:
         verified = "" if config.simple_behavior else ", which VC verified"
-        return "{here} {active}: {other} not heard for {timeout}" + verified + "; {agent} is {state}"
+        return "{here} {active}: {other} not heard {unheard}" + verified + "; {agent} is {state}"
     if decision.peer is Liveness.UP:
         stopping = "being stopped" if state is AgentState.RUNNING else "{state}"
         return "{other} is active: heard within the last {timeout}; {agent} is " + stopping + " on this {here}"
     if decision.action is Action.VERIFY:
-        return "verifying with VC that {other} is down: not heard for {timeout}; {agent} is {state} on this {here}"
+        return "verifying with VC that {other} is down: not heard {unheard}; {agent} is {state} on this {here}"
     if decision.action is Action.STOP:
         return "{vc}, so that nobody can verify that {other} is down; {agent} is {state} on this {here}"
     left = " ({state}) is left as it is" if config.simple_behavior else " is {state}"

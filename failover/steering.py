@@ -1,7 +1,7 @@
 """Steers the managed agent of the own platform: watches it, starts it, and stops it so that it is gone in time."""
 
 import logging
-from typing import Any, Callable, Dict, Iterator, List, Optional, Set
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set
 
 import gevent
 from gevent.event import Event
@@ -11,6 +11,9 @@ from failover.config import Config
 from failover.control import ControlError, ControlSilent, ManagedAgent, NotAuthorized
 from failover.core import Action, AgentState, Core
 from failover.link import pauses
+from failover.loops import spawn_loop
+from failover.runs import Runs
+from failover.text import clean
 
 __all__ = ["Steering"]
 
@@ -22,6 +25,11 @@ _AUTHORIZATION_EVERY, _AUTHORIZATION_EVERY_WHILE_MISSING = 60.0, 5.0
 _AUTH_WITHIN = 10.0
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = {Action.START: 60.0, Action.STOP: 4.0}
+_LONGEST_SAID = 50
+# With less time than this for a stop, control is not asked for it.
+_TIME_TO_ASK = 0.3
+# What an agent has forked may take so long to notice that the agent has ended.
+_FOLLOWS_WITHIN = 0.5
 
 
 class Steering:
@@ -34,13 +42,17 @@ class Steering:
     :param wake: set when there is something new to decide on.
     :param alert: called with a text when something was done that the operator should know of.
     :ivar faults: what is the matter, a text for each kind.
+    :ivar runs: how the managed agent has fared.
     """
 
     def __init__(self, config: Config, rules: Core, call: Callable[..., Any], vip_identity: str, answer_within: float,
                  wake: Event, alert: Callable[[str], None]):
         self.managed = ManagedAgent(call, config.agent_vip_identity, answer_within)
         self._simple = config.simple_behavior
+        # At least twice in the time in which a silent control is still no silent platform.
+        self._watch_every = min(_WATCH_EVERY, config.timeout / 4)
         self.faults: Dict[str, str] = {}
+        self.runs = Runs()
         self._rules = rules
         self._call = call
         self._vip_identity = vip_identity
@@ -52,8 +64,9 @@ class Steering:
         self._pauses: Dict[Action, Iterator[float]] = {}
         self._not_before: Dict[Action, float] = {}
         self._said: Set[str] = set()
-        self._strays: List[process.Process] = []
-        self._looked_everywhere = False
+        self._has_strays = False
+        self._searched_for: Optional[int] = None
+        self._is_clean = False
         self.permit_at_once(Action.START, Action.STOP)
 
     # Watching
@@ -68,13 +81,16 @@ class Steering:
                 _log.debug("%s", error)
             except ControlError as error:
                 self._rules.platform_answered(clock.now())
-                if str(error) not in self._said:
-                    self._said = {str(error)}
-                    _log.warning("%s", error)
+                self._say_once(str(error))
             else:
                 self._observed(state, asked_at, clock.now())
-            self._watch_now.wait(_WATCH_EVERY)
+            self._watch_now.wait(self._watch_every)
             self._watch_now.clear()
+
+    def _say_once(self, text: str) -> None:
+        if len(self._said) < _LONGEST_SAID and text not in self._said:
+            self._said.add(text)
+            _log.warning("%s", text)
 
     def _observed(self, state: Optional[AgentState], asked_at: float, now: float) -> None:
         before = self._rules.agent
@@ -83,7 +99,10 @@ class Steering:
         if state is None:
             self._rules.platform_answered(now)
         else:
-            self._rules.agent_observed(AgentState.UNKNOWN if self._has_strays(state) else state, asked_at, now)
+            self._search(state)
+            self._rules.agent_observed(AgentState.UNKNOWN if self._has_strays else state, asked_at, now)
+            if self._current is None:
+                self.runs.seen(state is AgentState.RUNNING, self.managed.pid, now)
         if state is AgentState.RUNNING:
             self._check_signals()
             if now - self._not_before[Action.START] > _LONGEST_PAUSE[Action.START]:
@@ -108,43 +127,63 @@ class Steering:
             return False
         return True
 
-    def _has_strays(self, state: AgentState) -> bool:
-        """Whether copies of the managed agent run that control does not know. They are ended.
+    # What control does not know of
 
-        A former process of the platform left them, for which it suffices to look once: later, this agent itself ends
-        what its platform leaves. Or two starts coincided: that of the platform's monitor and another.
+    def _search(self, state: AgentState) -> None:
+        """Look for processes of the managed agent beside the one that control knows, and have them ended.
+
+        What an agent has forked may outlive it. A former process of the platform may have left orphans. Or two starts
+        coincided, as that of the platform's monitor and another. All processes of the machine are looked at when the
+        agent's main process is another one, or when it does not run any more; later the platform's own children
+        suffice, because only they can have become the agent meanwhile.
         """
-        if not self._looked_everywhere:
-            self._begin_to_end(self._processes())
-            self._looked_everywhere = True
-        elif state in (AgentState.STOPPED, AgentState.MISSING) and self._current is None and not self._strays:
-            self._begin_to_end(process.started_agents(self.managed.identity, compat.volttron_home()))
-        self._strays = [one for one in self._strays if process.lives(one)]
-        return bool(self._strays)
+        if self._has_strays or self._current is not None:
+            return
+        if state is AgentState.RUNNING:
+            self._is_clean = False
+            if self.managed.pid == self._searched_for:
+                return
+            found = process.leftovers(self._members(), self.managed.process)
+        elif self._is_clean and self.managed.last_pid == self._searched_for:
+            found = process.started_agents(self.managed.identity, compat.volttron_home())
+        else:
+            found = self._members()
+            self._is_clean = not found
+        self._searched_for = self.managed.last_pid
+        if found:
+            self._has_strays = True
+            spawn_loop(self._end_strays)
 
-    def _begin_to_end(self, found: List[process.Process]) -> None:
-        self._strays = [one for one in found if one.pid != self.managed.pid]
-        if self._strays:
-            gevent.spawn(self._end_strays)
+    def _members(self, known: Sequence[process.Process] = ()) -> List[process.Process]:
+        """Return all processes of the managed agent, and of those that are known to have been some the living ones."""
+        found = process.members(self.managed.identity, compat.volttron_home(), self.managed.uuids, self.managed.process)
+        return found + [one for one in known if one not in found and process.lives(one)]
 
     def _end_strays(self) -> None:
-        while self._strays:
-            for one in self._strays:
-                try:
-                    if one.pid != self.managed.ask_pid():  # It may have been started a moment ago.
-                        self._end(one, self._rules.terms.stop_grace, "control of this platform does not know it")
-                    self._strays = [other for other in self._strays if other is not one]
-                except Exception as error:  # Whatever it is, the next attempt must come.
-                    if not isinstance(error, ControlError):
-                        _log.exception("stop of a stray copy of %s", self.managed.identity)
-                    self.faults["stray"] = "{} runs here unknown to the platform: {}".format(
-                        self.managed.identity, error)
-            gevent.sleep(_FIRST_PAUSE if self._strays else 0)
+        """End what belongs to no agent that control knows, and do not rest before it is gone."""
+        why = "control of this platform does not know it"
+        while self._strays():
+            try:
+                self._end(self._strays, self._rules.stop_within(clock.now()), why)
+            except ControlError as error:
+                self.faults["stray"] = "{} runs here unknown to the platform: {}".format(self.managed.identity, error)
+            gevent.sleep(_FIRST_PAUSE)
         self.faults.pop("stray", None)
+        self._has_strays = False
         self._watch_now.set()
 
-    def _processes(self) -> List[process.Process]:
-        return process.agents(self.managed.identity, compat.volttron_home())
+    def _strays(self) -> List[process.Process]:
+        """Return the processes of the managed agent that control does not know. It may have started one a moment ago.
+
+        While control says nothing, none can be told from the agent's own, unless nothing of it may run here.
+        """
+        found = self._members()
+        if not found:
+            return []
+        try:
+            return process.leftovers(found, process.find(self.managed.ask_pid()))
+        except ControlError:
+            return found if self._wanted is Action.STOP else process.leftovers(found, self.managed.process)
 
     def _check_signals(self) -> None:
         if process.may_signal(self.managed.process):
@@ -180,6 +219,7 @@ class Steering:
         """Carry out a command in the background. A start that is still under way is waited for a little, then left."""
         self._not_before[command] = now + next(self._pauses[command])
         self._rules.command_begun(command)
+        self._is_clean = False
         self._current = gevent.spawn(self._carry_out, command, self._current)
 
     def _carry_out(self, command: Action, former: Optional[gevent.Greenlet]) -> None:
@@ -188,18 +228,22 @@ class Steering:
         try:
             if command is Action.START:
                 self.managed.start(lambda: self._rules.may_start(clock.now()))
+                self.runs.start_accepted(clock.now())
             else:
-                self._stop(self._rules.terms.stop_grace, former)
+                self._stop(self._rules.stop_within(clock.now()), former)
         except NotAuthorized:
             self.faults["unauthorized"] = self._unauthorized()
         except ControlError as error:
             self._fail(command, str(error))
-        except Exception as error:  # Whatever it is, the next attempt must come.
+        except gevent.GreenletExit:
+            raise
+        except BaseException as error:  # Whatever it is, the next attempt must come.
             _log.exception("%s of %s", command.value, agent)
-            self._fail(command, repr(error))
+            self._fail(command, clean(repr(error)))
         else:
             _log.info("%s: %s done", command.value, agent)
-            self.faults.pop(command.value, None)
+            if command is Action.STOP:  # A start has succeeded only when the agent still runs some seconds later.
+                self.faults.pop(command.value, None)
             self.permit_at_once(Action.STOP)
         if self._current is gevent.getcurrent():
             self._current = None
@@ -211,61 +255,72 @@ class Steering:
             command.value, self.managed.identity, why, command.value, self.managed.uuid)
 
     def _stop(self, grace: float, former: Optional[gevent.Greenlet] = None) -> None:
-        """Stop the managed agent: control gets half of the time, then, or if it cannot, its process is ended.
+        """Stop the managed agent: control gets half of the time, then, or if it cannot, its processes are ended.
 
-        :param grace: seconds, within which it is gone.
+        :param grace: seconds, within which it is gone. With hardly any left, its processes are killed at once.
         :param former: what was being done before; a start, if it is not left to end, may take effect after the stop.
-        :raises NotAuthorized: control refused; the process has been ended all the same.
+        :raises NotAuthorized: control refused; the processes have been ended all the same.
         :raises ControlError: it still runs.
         """
         deadline = clock.now() + grace
         refusal: Optional[ControlError] = None
+        self.runs.stop_begun()
+        known = self._members()  # Later, when its main process has gone, not everything shows whose it is.
         if former is not None:
             former.join(grace / 4)
             former.kill(block=False)
-        try:
-            if self._rules.has_platform:
-                self.managed.stop(grace / 2)
-        except ControlError as error:
-            refusal = error
-        if refusal is not None:
-            why = str(refusal)
+        if not self._rules.has_platform:
+            why = "its platform is gone"
+        elif grace < _TIME_TO_ASK:
+            why = "it may not run here"
+        elif process.ignores_interrupt(self.managed.process):
+            why = "it ignores SIGINT, by which the platform stops agents"
         else:
-            why = "control did not end it" if self._rules.has_platform else "its platform is gone"
-        self.end_processes(deadline - clock.now(), why)
+            why = "control did not end it"
+            try:
+                self.managed.stop(grace / 2)
+            except ControlError as error:
+                refusal, why = error, str(error)
+        self.end_processes(deadline - clock.now(), why, known)
         self._rules.process_ended()
         if isinstance(refusal, NotAuthorized):
             raise refusal
 
-    def end_processes(self, within: float, why: str) -> None:
+    def end_processes(self, within: float, why: str, known: Sequence[process.Process] = ()) -> None:
         """End all processes of the managed agent without control, and say so.
 
         :param within: seconds.
+        :param known: processes that are known to belong to it.
         :raises ControlError: one still runs.
         """
-        known = self.managed.process
-        found = self._processes()
-        if known is not None and known not in found:
-            found.append(known)
-        for one in found:
-            self._end(one, within / len(found), why)
+        deadline = clock.now() + within
+        if not process.lives(self.managed.process):
+            follow_until = clock.now() + min(_FOLLOWS_WITHIN, within / 4)
+            while clock.now() < follow_until and self._members(known):
+                gevent.sleep(_FOLLOWS_WITHIN / 10)
+            why = "its main process left it behind"
+        self._end(lambda: self._members(known), deadline - clock.now(), why)
 
-    def _end(self, target: process.Process, within: float, why: str) -> None:
+    def _end(self, look: Callable[[], List[process.Process]], within: float, why: str) -> None:
+        agent = self.managed.identity
         try:
-            name = process.end(target, within)
+            ended = process.end_all(look, within)
         except PermissionError as error:
             raise ControlError("{}, and {}".format(why, error)) from None
-        if name is not None:
-            self._alert("process {} of {} was ended by {}: {}".format(target.pid, self.managed.identity, name, why))
-        elif process.lives(target):
-            raise ControlError("{}, and process {} does not end: run `kill -9 {}`".format(why, target.pid, target.pid))
+        for one in ended:
+            self._alert("{} of {} was ended by {}: {}".format(_name(one.pids), agent, one.signal, why))
+        left = [one.pid for one in look()]
+        if left:
+            raise ControlError("{}, and {} does not end: run `kill -9 {}`".format(
+                why, _name(left), " ".join(map(str, left))))
 
-    def finish(self) -> None:
+    def finish(self, within: float) -> None:
         """Stop the managed agent for good, because the failover agent itself stops.
 
+        :param within: seconds.
         :raises ControlError: it may still run, or run again.
         """
-        self._stop(self._rules.terms.stop_grace, self._current)
+        self._stop(within, self._current)
         if self._rules.has_platform and self.managed.uuid is not None:
             self.managed.forbid_restart()
 
@@ -278,7 +333,7 @@ class Steering:
                 with gevent.Timeout(_AUTH_WITHIN):
                     missing = compat.missing_authorizations(self._call, self._vip_identity)
             except (gevent.Timeout, compat.RemoteError) as error:
-                _log.debug("asking for authorizations: %s", error)
+                _log.debug("asking for authorizations: %s", clean(error))
             else:
                 if missing:
                     self.faults["unauthorized"] = self._unauthorized()
@@ -289,3 +344,7 @@ class Steering:
     def _unauthorized(self) -> str:
         return "{} may not start and stop agents here: run `{}`".format(
             self._vip_identity, compat.authorize_command(self._vip_identity))
+
+
+def _name(pids: Sequence[int]) -> str:
+    return "process {}".format(pids[0]) if len(pids) == 1 else "processes {}".format(", ".join(map(str, pids)))

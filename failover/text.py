@@ -1,8 +1,8 @@
 """Text from outside, made safe to show. Whatever another process says comes through here before it goes anywhere."""
 
-from typing import Any
+from typing import Any, List, Set
 
-__all__ = ["LONGEST", "clean"]
+__all__ = ["LONGEST", "Once", "clean"]
 
 # Characters of foreign text that are kept.
 LONGEST = 300
@@ -20,3 +20,33 @@ def clean(value: Any, longest: int = LONGEST) -> str:
     cut = text[:longest + 1]
     shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut)
     return shown if len(shown) <= longest else shown[:longest - 3] + "..."
+
+
+class Once:
+    """Decides which lines are logged that would otherwise come again and again, or in a flood of differing ones.
+
+    :param most: so many lines in so many seconds at most.
+    """
+
+    def __init__(self, most: int = 20, seconds: float = 60.0):
+        self._most = most
+        self._seconds = seconds
+        self._said: Set[str] = set()
+        self._times: List[float] = []
+        self._told_of_flood = False
+
+    def filter(self, text: str, now: float) -> List[str]:
+        """Return the lines to log for this text: itself if it is new, or that from now on some are left out, or none."""
+        if text in self._said:
+            return []
+        self._times = [at for at in self._times if now - at < self._seconds]
+        if len(self._times) >= self._most:
+            told, self._told_of_flood = self._told_of_flood, True
+            return [] if told else ["there are too many messages like the last ones: for {:.0f} s no more are "
+                                    "logged".format(self._seconds)]
+        self._told_of_flood = False
+        self._times.append(now)
+        if len(self._said) >= 10 * self._most:
+            self._said.clear()
+        self._said.add(text)
+        return [text]

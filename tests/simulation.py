@@ -483,6 +483,22 @@ class Side(Machine):
         self.config = replace(self.config, **terms._asdict())
         self.stop_agent()
 
+    def deafen(self) -> None:
+        """Anyone may have the router drop an agent's subscriptions."""
+        if self.agent is not None:
+            self.agent.deafen()
+
+    def forge(self, number: int) -> None:
+        """One heartbeat arrives that nobody sent: of the other side's present start with a number of the future, or of
+        a start that never was, with times of its own."""
+        other = self.world.other(self)
+        genuine = other.agent is not None and number % 2 == 0
+        boot_id = other.agent.core.boot_id if genuine else "forged"
+        terms = self.config if number % 3 == 0 else Terms(86400.0, self.config.heartbeat_period, 1.0)
+        self._hear(Heartbeat(other.name, "failover", self.config.agent_vip_identity, other.name, "standard",
+                             terms.timeout, terms.heartbeat_period, terms.stop_grace, boot_id,
+                             (5, 500, 2 ** 53)[number % 3], None, None, number % 5 > 0))
+
     # The machine and the platform
 
     def freeze(self) -> None:
@@ -606,6 +622,9 @@ class FailoverAgent:
         if not self.side.platform and self._ends_as_orphan(now):
             return
         decision = core.decide(now)
+        if core.wants_proof_of_hearing(now):
+            core.hearing_asked(now)
+            self.side.after(0.05 * self.side.world.random.random(), self._hearing_answered, now)
         self._note(decision)
         self._act(decision.command, now)
         heartbeat = core.beat(now)
@@ -659,7 +678,7 @@ class FailoverAgent:
             self.side.world.start_commands.append((self.side.world.now, self.side.name))
             self._start(done)
         else:
-            self.side.stop_managed(self.core.terms.stop_grace, done)
+            self.side.stop_managed(self.core.stop_within(now), done)
 
     def _start(self, done: Callable[[], None]) -> None:
         """Have the agent started as soon as control is free to, if that may still be then."""
@@ -720,6 +739,23 @@ class FailoverAgent:
     def _subscribed(self) -> None:
         self._listens = True
         self.core.subscribed()
+
+    def deafen(self) -> None:
+        """The bus of this platform drops the subscription and does not say so."""
+        self._listens = False
+
+    def _hearing_answered(self, asked_at: float) -> None:
+        """The bus says whether the subscription stands; if not, it is renewed. A bus that has ended says nothing."""
+        if not self.lives:
+            return
+        if not self.side.platform:
+            self.core.hearing_unproven()
+        elif self._listens:
+            self.core.hearing_proven(asked_at)
+        else:
+            self.core.hearing_lost()
+            self.side.after(0.1, self._subscribed)
+        self.wake()
 
     def heard_directly(self, heartbeat: Heartbeat) -> None:
         if self._listens:
@@ -1007,6 +1043,8 @@ _AT_SIDES: Dict[str, Tuple[Callable[[Place], None], Callable[[Place], None]]] = 
                      lambda place: place.here(place.side.start_agent)),
     "managed agent killed": (lambda place: place.here(place.side.set_running, False, "managed agent dies"), _nothing),
     "control busy": (lambda place: place.here(place.side.make_busy, min(3.0, place.fault.amount)), _nothing),
+    "deafened": (lambda place: place.here(place.side.deafen), _nothing),
+    "forged heartbeat": (lambda place: place.here(place.side.forge, round(10 * place.fault.amount)), _nothing),
     "connection to VC reset": (lambda place: place.central.reset(place.side.name), _nothing),
     "cut off": (Place.cut, Place.heal),
 }

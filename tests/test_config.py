@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import zmq
 
 from failover.config import Config, ConfigError, Known
 from tests.pair import REPOSITORY
@@ -61,6 +62,70 @@ def test_standard_failover_is_the_default_and_needs_to_know_where_vc_is():
         "standard", "tcp://192.0.2.3:22916", KEY)
     assert (config.volttron_central_identity, config.stop_grace, config.remote_instance_name) == (
         "volttron.central", 10, "")
+
+
+# Addresses
+
+NAME_OF_63 = "a" * 63
+ADDRESSES = [
+    "tcp://192.0.2.1:22916", "tcp://0.0.0.1:1", "tcp://[2001:db8::1]:65535", "tcp://[::ffff:192.0.2.1]:1",
+    "tcp://[fe80::1%eth0.5]:22916", "tcp://node-b:22916", "tcp://node_b.Example.org.:22916", "tcp://1and1.de:80",
+    "tcp://{}.b:1".format(NAME_OF_63), "ipc:///run/volttron/vip.socket", "ipc:///tmp/a@b/\u00e9.socket",
+    "ipc://@volttron", "ipc://@/home/volttron/.volttron/run/vip.socket", "ipc:///" + "p" * 106, "ipc://@" + "p" * 106,
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_is_handed_on_as_it_is_and_zeromq_takes_it(address):
+    key_in_address = "?serverkey=" + KEY
+    for query in ("", "?", key_in_address, "?ServerKey=" + KEY + "&"):
+        config = Config.load(dict(GOOD, remote_vip=address + query, remote_serverkey="" if KEY in query else KEY))
+        assert (config.remote_vip, config.remote_serverkey) == (address, KEY)
+        config = Config.load(dict(STANDARD, volttron_central_vip=address + key_in_address))
+        assert (config.volttron_central_vip, config.volttron_central_serverkey) == (address, KEY)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.linger, socket.ipv6 = 0, "[" in address
+        socket.connect(address)
+
+
+@pytest.mark.parametrize("address, why", [
+    ("", "tcp://"), ("192.0.2.1:22916", "tcp://"), ("inproc://vip", "tcp://"), ("https://vc.example.org/vc", "tcp:"),
+    ("TCP://192.0.2.1:22916", "lower case"), ("ipc:/run/vip.socket", "ipc://"), ("tcp:node-b:1", "tcp://"),
+    ("tcp://*:22916", "wildcard"), ("tcp://0.0.0.0:22916", "wildcard"), ("tcp://[::]:22916", "wildcard"),
+    ("ipc://*", "wildcard"), ("tcp://node-b:*", "wildcard"),
+    ("tcp://a b:1", "space"), (" tcp://node-b:1", "space"), ("tcp://node-b:1\n", "space"),
+    ("tcp://node\0b:1", "control"), ("ipc:///run/a b", "space"), ("tcp://node-b:1\u2028", "space"),
+    ("tcp://node-b:1?serverkey=a b", "space"),
+    ("tcp://node-b", "port"), ("tcp://node-b:", "port"), ("tcp://node-b:0", "port"), ("tcp://node-b:70000", "port"),
+    ("tcp://node-b:65536", "port"), ("tcp://node-b:-1", "port"), ("tcp://node-b:022916", "port"),
+    ("tcp://node-b:\u0661", "port"), ("tcp://[::1]", "port"), ("tcp://[::1]1", "port"), ("tcp://node-b:1:2", "host"),
+    ("tcp://me:pw@node-b:1", "user"), ("tcp://me@node-b:1", "user"),
+    ("tcp://node-b:1/", "path"), ("tcp://node-b:1/vip", "path"),
+    ("tcp://:1", "host"), ("tcp://-node:1", "host"), ("tcp://_node:1", "host"), ("tcp://node..b:1", "host"),
+    ("tcp://n\u00f6de:1", "host"), ("tcp://eth0;node-b:1", "host"), ("tcp://node%2Db:1", "host"),
+    ("tcp://256.0.2.1:1", "host"), ("tcp://1.2.3:1", "host"), ("tcp://010.0.2.1:1", "host"),
+    ("tcp://3232235521:1", "host"), ("tcp://[192.0.2.1]:1", "host"), ("tcp://[::1:1", "host"),
+    ("tcp://::1:1", "brackets"), ("tcp://[g::1]:1", "host"), ("tcp://[0::]:1", "host"),
+    ("tcp://[fe80::1%]:1", "host"), ("tcp://[fe80::1%25eth0]:1", "host"), ("tcp://{}a:1".format(NAME_OF_63), "host"),
+    ("tcp://{}:1".format(".".join(["a" * 49] * 6)), "host"),
+    ("ipc://", "absolute"), ("ipc://run/vip.socket", "absolute"), ("ipc://./vip.socket", "absolute"),
+    ("ipc://@", "absolute"), ("ipc:///", "absolute"), ("ipc:///run/", "absolute"),
+    ("ipc:///run/vip%20socket", "%"), ("ipc:///" + "p" * 107, "107"), ("ipc://@" + "p" * 107, "107"),
+    ("ipc:///" + "\u00e9" * 54, "107"),
+    ("tcp://node-b:1#me", "#"), ("ipc:///run/vip#me", "#"), ("tcp://node-b:1?serverkey=%41", "%"),
+    ("tcp://node-b:1?secretkey=SECRET", "secretkey"), ("tcp://node-b:1?serverkey=x&SecretKey=SECRET", "secretkey"),
+    ("tcp://node-b:1?publickey=" + KEY, "publickey"), ("tcp://node-b:1?ipv6=1", "ipv6"),
+    ("tcp://node-b:1?password=SECRET", "password"), ("tcp://node-b:1?serverkey", "serverkey"),
+    ("tcp://node-b:1?serverkey={0}&serverkey={0}".format(KEY), "serverkey"), (["tcp://node-b:1"], "tcp://"),
+])
+def test_any_other_address_is_refused_with_what_is_wrong_with_it(address, why):
+    for key in ("remote_vip", "volttron_central_vip"):
+        raw = dict(STANDARD, **{key: address, "volttron_central_serverkey": KEY})
+        if (key, address) == ("volttron_central_vip", ""):
+            continue
+        [line] = problems(**raw)
+        assert line.startswith(key + ": found ") and why in line and "tcp://192.0.2." in line
+        assert line.isprintable() and "SECRET" not in line and "pw" not in line
 
 
 # What the platform knows
@@ -131,7 +196,7 @@ def test_what_a_web_address_is_not_good_for():
 
 
 @pytest.mark.parametrize("changes, words", [
-    (dict(timeout=5.9), ["timeout", "5.9", "three heartbeat periods, 6 s"]),
+    (dict(timeout=5.9, heartbeat_period=3), ["timeout", "5.9", "two heartbeat periods, 6 s"]),
     (dict(stop_grace=1.5), ["stop_grace", "1.5", "one heartbeat period, 2 s"]),
 ])
 def test_what_standard_failover_wants_beyond(changes, words):
@@ -152,8 +217,7 @@ def test_what_standard_failover_wants_beyond(changes, words):
     (dict(remote_vip="tcp://me:pw@192.0.2.1:1"), ["remote_vip", "tcp://"]),
     (dict(remote_vip=7), ["remote_vip", "7", "tcp://"]),
     (dict(agent_vip_identity="two words"), ["agent_vip_identity", "'two words'", "platform.driver"]),
-    (dict(timeout=10 ** 400), ["timeout", "at most 86400"]),
-    (dict(timeout=3, heartbeat_period=1), ["timeout", "3", "at least 4 s"]),
+    (dict(timeout=10 ** 400), ["timeout", "from 0.2 to 86400"]),
     (dict(remote_serverkey=""), ["remote_serverkey", "none", "vctl auth servercred"]),
     (dict(remote_serverkey="abc"), ["remote_serverkey", "'abc'", "43 characters"]),
     (dict(remote_serverkey=None), ["remote_serverkey", "None", "vctl auth servercred"]),
@@ -161,23 +225,123 @@ def test_what_standard_failover_wants_beyond(changes, words):
      ["remote_serverkey", "'abc' in remote_vip", "43"]),
     (dict(remote_vip="tcp://192.0.2.1:1?serverkey=" + "y" * 42 + "A"), ["remote_serverkey", KEY, "y" * 42 + "A"]),
     (dict(agent_vip_identity=""), ["agent_vip_identity", "''", "platform.driver"]),
-    (dict(heartbeat_period=0), ["heartbeat_period", "0", "above 0"]),
-    (dict(heartbeat_period=True), ["heartbeat_period", "True", "above 0"]),
-    (dict(heartbeat_period=float("nan")), ["heartbeat_period", "nan", "above 0"]),
-    (dict(timeout=-3), ["timeout", "-3", "above 0"]),
+    (dict(heartbeat_period=0), ["heartbeat_period", "0", "from 0.1 to 86400"]),
+    (dict(heartbeat_period=True), ["heartbeat_period", "True", "from 0.1"]),
+    (dict(heartbeat_period=float("nan")), ["heartbeat_period", "nan", "from 0.1"]),
+    (dict(heartbeat_period=float("inf")), ["heartbeat_period", "inf", "from 0.1"]),
+    (dict(heartbeat_period=1e-6), ["heartbeat_period", "1e-06", "from 0.1"]),
+    (dict(heartbeat_period=0.0999), ["heartbeat_period", "0.0999", "from 0.1"]),
+    (dict(timeout=float("nan")), ["timeout", "nan", "from 0.2"]),
+    (dict(timeout=-3), ["timeout", "-3", "from 0.2"]),
     (dict(timeout=3.9), ["timeout", "3.9", "two heartbeat periods", "4 s"]),
     (dict(stop_grace=46), ["stop_grace", "46", "from 1 to 45"]),
+    (dict(stop_grace=0.9), ["stop_grace", "0.9", "from 1 to 45"]),
+    (dict(stop_grace=None), ["stop_grace", "None", "from 1 to 45"]),
+    (dict(stop_grace=101, heartbeat_period=100, timeout=300), ["stop_grace", "101", "from 1 to 100"]),
     (dict(volttron_central_vip="vc"), ["volttron_central_vip", "'vc'", "tcp://"]),
     (dict(volttron_central_vip="tcp://192.0.2.3:1"), ["volttron_central_serverkey", "none", "vctl auth servercred"]),
     (dict(remote_instance_name="two words"), ["remote_instance_name", "'two words'"]),
+    (dict(remote_instance_name="n" * 256), ["remote_instance_name", "'nnn", "at most 255"]),
+    (dict(agent_vip_identity="n" * 256), ["agent_vip_identity", "'nnn", "at most 255"]),
+    (dict(volttron_central_identity="n" * 256), ["volttron_central_identity", "'nnn", "at most 255"]),
+    (dict(timeout=10 ** 5000), ["timeout", "from 0.2 to 86400"]),
+    ({"time\nout": 5}, ["time\\nout", "unknown", "did you mean timeout?"]),
+    ({"q" * 10000: 5}, ["qqq", "unknown", "known are"]),
+    (dict(remote_serverkey="\x1b[2J\n" + "x" * 99), ["remote_serverkey", "43 characters"]),
     (dict(time_out=5), ["time_out", "unknown", "did you mean timeout?"]),
     (dict(qqq=5), ["qqq", "unknown", "known are", "heartbeat_period"]),
 ])
 def test_one_line_with_key_value_and_what_is_wanted(changes, words):
     [line] = problems(**changes)
-    assert line.startswith(words[0])
+    assert line.startswith(words[0]) and line.isprintable() and len(line) < 500
     for word in words:
         assert word in line
+
+
+def test_the_longest_values_that_are_accepted():
+    config = Config.load(dict(STANDARD, agent_vip_identity="a" * 255, volttron_central_identity="c" * 255,
+                              remote_instance_name="n" * 255, heartbeat_period=43200, timeout=86400))
+    assert (config.timeout, config.stop_grace) == (86400, 43200)
+    assert Config.load(dict(GOOD, heartbeat_period=0.1, timeout=0.2)).heartbeat_period == 0.1
+
+
+def test_a_key_that_is_no_text_is_unknown():
+    with pytest.raises(ConfigError) as error:
+        Config.load({**GOOD, 5: 5, None: 1})
+    assert [line.split(";")[0] for line in error.value.problems] == ["5: unknown key", "None: unknown key"]
+
+
+def test_of_many_unknown_keys_some_are_named():
+    lines = problems(**{"key_{}".format(number): 1 for number in range(2000)})
+    assert len(lines) == 21 and lines[-1] == "1980 more unknown keys"
+
+
+def test_a_nested_value_is_shown_in_a_line():
+    deep = []
+    for _ in range(100000):
+        deep = [deep]
+    for value in (deep, {"a": {"b": ["c"] * 1000}}):
+        [line] = problems(timeout=value)
+        assert line.startswith("timeout: found ") and len(line) < 200
+        with pytest.raises(ConfigError):
+            Config.load(value)
+
+
+# What is taken for good though it could be better
+
+
+def test_a_short_timeout_is_a_warning():
+    assert Config.load(GOOD).warnings == Config.load(STANDARD).warnings == ()
+    for raw in (GOOD, STANDARD):
+        config = Config.load(dict(raw, heartbeat_period=1, timeout=3.9))
+        [line] = config.warnings
+        assert line.startswith("timeout 3.9 s is short") and "`vctl install`" in line and "timeout to 6 or more" in line
+        assert Config.load(dict(raw, heartbeat_period=1, timeout=4)).warnings == ()
+        [line] = problems(**dict(raw, heartbeat_period=1, timeout=1.9))
+        assert "two heartbeat periods, 2 s" in line
+    assert Config.load(dict(GOOD, heartbeat_period=10, timeout=20)).warnings == ()
+    [line] = Config.load(dict(STANDARD, heartbeat_period=10, timeout=20)).warnings
+    assert "three heartbeat periods of 10 s" in line and "every 6.67 s" in line and "timeout to 30 or more" in line
+    assert len(Config.load(dict(STANDARD, heartbeat_period=1, timeout=2)).warnings) == 2
+
+
+def test_three_heartbeats_fit_into_the_timeout_of_standard_failover():
+    for raw, period, timeout, every in (
+            (GOOD, 1, 2, 1), (STANDARD, 1, 2, 2 / 3), (STANDARD, 1, 3, 1), (STANDARD, 1, 30, 1)):
+        assert Config.load(dict(raw, heartbeat_period=period, timeout=timeout)).beat_every == pytest.approx(every)
+
+
+def test_a_key_of_the_original_agent_is_ignored_with_a_warning():
+    for raw in (GOOD, STANDARD):
+        config = Config.load(dict(raw, remote_id="failover"))
+        assert config == Config.load(raw) and Config.load(raw).warnings == ()
+        [line] = config.warnings
+        assert line.startswith("remote_id is not needed")
+
+
+@pytest.mark.parametrize("period, timeout, grace, within", [(10, 120, 10, 10), (100, 300, 100, 45), (2, 6, 10, 10)])
+def test_the_documentations_keys_alone_do(period, timeout, grace, within):
+    raw = dict(GOOD, heartbeat_period=period, timeout=timeout)
+    for mode in ({"simple_behavior": True}, {"simple_behavior": False}, {}):
+        raw.pop("simple_behavior", None)
+        config = Config.load(dict(raw, **mode), Known({}, "tcp://192.0.2.3:22916", KEY))
+        assert (config.heartbeat_period, config.timeout, config.stop_grace, config.stop_within, config.warnings) == (
+            period, timeout, grace, within, ())
+
+
+def test_a_stop_grace_as_long_as_a_long_period():
+    for grace in (100, 100.0):
+        assert Config.load(dict(STANDARD, heartbeat_period=100, timeout=300, stop_grace=grace)).stop_within == 45
+    [line] = problems(**dict(STANDARD, heartbeat_period=100, timeout=300, stop_grace=45))
+    assert "one heartbeat period, 100 s" in line
+    assert Config.load(dict(GOOD, heartbeat_period=100, timeout=300, stop_grace=45)).stop_grace == 45
+
+
+def test_an_absent_mode_is_named_where_standard_failover_fails_by_it():
+    [line] = problems(simple_behavior=...)
+    assert "original Failover Agent" in line and "documentation" in line and "set it" in line
+    [line] = problems(simple_behavior=False)
+    assert "original" not in line
 
 
 def test_the_key_is_checked_whatever_the_address_is():

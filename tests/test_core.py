@@ -24,13 +24,23 @@ def heartbeat(sequence=1, boot_id="boot-there", agent_id="primary", agent_vip_id
                      sequence, None, None, may_run)
 
 
-def run(core, until, since=0.0, state=AgentState.STOPPED, step=0.5):
+def decide(core, now):
+    """Decide, on a bus that at once says that the subscription stands whenever it is asked."""
+    decision = core.decide(now)
+    if core.wants_proof_of_hearing(now):
+        core.hearing_asked(now)
+        core.hearing_proven(now)
+        decision = core.decide(now)
+    return decision
+
+
+def run(core, until, since=0.0, state=AgentState.STOPPED, step=0.5, decide=decide):
     """Decide every `step` seconds, with a platform that answers, up to and including `until`."""
     now = since
     decision = None
     while now <= until:
         core.agent_observed(state, now, now)
-        decision = core.decide(now)
+        decision = decide(core, now)
         now += step
     return decision
 
@@ -79,22 +89,22 @@ def test_down_begins_exactly_timeout_after_the_last_heartbeat():
     core = make_core()
     core.heard(heartbeat(), 3.0)
     run(core, 12.5, since=3.0)
-    assert core.decide(12.999).peer is Liveness.UP
+    assert decide(core, 12.999).peer is Liveness.UP
     assert core.until_change(12.999) == pytest.approx(0.001)
-    assert core.decide(13.0).peer is Liveness.DOWN
+    assert decide(core, 13.0).peer is Liveness.DOWN
 
 
 def test_a_start_is_unknown_until_timeout_has_passed():
     core = make_core(now=100.0)
     assert run(core, 109.5, since=100.0).peer is Liveness.UNKNOWN
-    assert core.decide(110.0).peer is Liveness.DOWN
+    assert decide(core, 110.0).peer is Liveness.DOWN
 
 
 def test_a_heartbeat_ends_the_silence():
     core = make_core()
     assert run(core, 20).peer is Liveness.DOWN
     core.heard(heartbeat(), 20.5)
-    assert core.decide(20.5).peer is Liveness.UP
+    assert decide(core, 20.5).peer is Liveness.UP
 
 
 def test_silence_does_not_count_before_the_subscription():
@@ -110,9 +120,9 @@ def test_silence_does_not_count_while_this_process_was_frozen():
     core = make_core()
     core.heard(heartbeat(), 0.5)
     run(core, 1)
-    assert core.decide(600.0).peer is Liveness.UNKNOWN
+    assert decide(core, 600.0).peer is Liveness.UNKNOWN
     assert run(core, 609.5, since=600.5).peer is Liveness.UNKNOWN
-    assert core.decide(610.0).peer is Liveness.DOWN
+    assert decide(core, 610.0).peer is Liveness.DOWN
 
 
 def test_silence_does_not_count_while_the_own_platform_does_not_answer():
@@ -120,7 +130,7 @@ def test_silence_does_not_count_while_the_own_platform_does_not_answer():
     core.heard(heartbeat(), 0.5)
     run(core, 1)
     for tenth in range(10, 600):
-        decision = core.decide(tenth / 10)
+        decision = decide(core, tenth / 10)
     assert decision.peer is Liveness.UNKNOWN
     assert run(core, 69.5, since=60).peer is Liveness.UNKNOWN
     assert run(core, 70, since=70).peer is Liveness.DOWN
@@ -131,9 +141,9 @@ def test_a_short_silence_of_control_changes_nothing():
     core.heard(heartbeat(), 0.0)
     core.agent_observed(AgentState.STOPPED, 0.0, 0.0)
     for tenth in range(0, 51):
-        core.decide(tenth / 10)
+        decide(core, tenth / 10)
         assert core.beat(tenth / 10) is not None
-    assert core.decide(9.9).peer is Liveness.UP
+    assert decide(core, 9.9).peer is Liveness.UP
 
 
 # What counts as a heartbeat
@@ -173,6 +183,71 @@ def test_a_late_heartbeat_of_an_earlier_start_does_not_hide_the_present_one():
     assert core.peer.boot_id == "second" and core.last_heard == 3.0
 
 
+@pytest.mark.parametrize("forged", [7, 60, 2 ** 53])
+def test_a_number_that_is_too_high_does_not_hide_the_genuine_sender(forged):
+    """Whether it is refused or not, the other side is up as long as its heartbeats arrive."""
+    core = make_core()
+    for second in range(5):
+        assert core.heard(heartbeat(second + 1), float(second)) is None
+    core.heard(heartbeat(forged), 4.5)
+    for second in range(5, 60):
+        core.heard(heartbeat(second + 1), float(second))
+        assert run(core, second + 0.5, since=float(second)).peer is Liveness.UP
+    assert core.last_heard == 59.0 and core.peer.sequence == 60
+
+
+def test_a_jump_of_the_number_is_refused_unless_it_has_had_time():
+    core = make_core()
+    core.heard(heartbeat(1), 0.0)
+    assert "broken or forged" in core.heard(heartbeat(5000), 1.0)
+    assert core.last_heard == 0.0
+    assert core.heard(heartbeat(5000), 3600.0) is None
+
+
+# Proof of hearing
+
+def test_silence_is_not_believed_before_the_bus_has_said_that_the_subscription_stands():
+    core = make_core()
+    core.heard(heartbeat(), 0.5)
+    run(core, 60, decide=lambda core, now: core.decide(now))
+    assert core.liveness(60) is Liveness.UNKNOWN and core.wants_proof_of_hearing(60)
+    core.hearing_asked(60)
+    assert not core.wants_proof_of_hearing(60.5)
+    core.hearing_unproven()
+    assert core.liveness(61) is Liveness.UNKNOWN and core.wants_proof_of_hearing(61)
+    core.hearing_asked(61)
+    core.hearing_proven(61)
+    assert core.liveness(61) is Liveness.DOWN
+
+
+def test_silence_counts_anew_when_the_subscription_was_lost():
+    core = make_core()
+    core.heard(heartbeat(), 0.5)
+    assert run(core, 9).peer is Liveness.UP
+    core.hearing_asked(9)
+    core.hearing_lost()
+    assert run(core, 30, since=9.5).peer is Liveness.UNKNOWN
+    core.subscribed()
+    assert run(core, 39.5, since=30.5).peer is Liveness.UNKNOWN
+    assert run(core, 40, since=40).peer is Liveness.DOWN
+
+
+def test_the_bus_is_asked_only_in_silence_and_at_its_end():
+    core, asked = make_core(), []
+    for tenth in range(300):
+        now = tenth / 10
+        if tenth < 100 and tenth % 10 == 0:
+            core.heard(heartbeat(tenth + 1), now)
+        core.agent_observed(AgentState.STOPPED, now, now)
+        core.decide(now)
+        if core.wants_proof_of_hearing(now):
+            core.hearing_asked(now)
+            core.hearing_proven(now)
+            asked.append(now)
+    assert asked[0] == 9.0 + TIMEOUT / 4 and 9.0 + TIMEOUT in asked
+    assert len(asked) < 12
+
+
 # Commands
 
 def test_a_fresh_secondary_does_nothing_before_it_has_looked():
@@ -180,8 +255,8 @@ def test_a_fresh_secondary_does_nothing_before_it_has_looked():
     decision = run(core, 9.5, state=AgentState.RUNNING)
     assert (decision.action, decision.command) == (Action.WAIT, None)
     core.agent_observed(AgentState.STOPPED, 9.6, 9.6)
-    assert core.decide(9.7).command is None
-    assert core.decide(10.0).command is Action.START
+    assert decide(core, 9.7).command is None
+    assert decide(core, 10.0).command is Action.START
 
 
 def test_a_simple_primary_that_hears_nothing_starts_after_two_periods():
@@ -218,22 +293,22 @@ def test_the_secondary_stops_what_runs_and_only_that():
     core = make_core()
     core.heard(heartbeat(), 0.0)
     core.agent_observed(AgentState.RUNNING, 0.0, 0.0)
-    assert core.decide(0.0).command is Action.STOP
+    assert decide(core, 0.0).command is Action.STOP
     core.agent_observed(AgentState.STOPPED, 0.1, 0.1)
-    assert core.decide(0.1).command is None
+    assert decide(core, 0.1).command is None
 
 
 @pytest.mark.parametrize("state", [AgentState.UNKNOWN, AgentState.MISSING, AgentState.RUNNING])
 def test_nothing_is_started_that_is_not_known_to_be_stopped(state):
     core = make_core("primary")
     core.agent_observed(state, 0.0, 0.0)
-    assert core.decide(0.0).command is None
+    assert decide(core, 0.0).command is None
 
 
 def test_control_that_never_answered_means_unknown():
     core = make_core("primary")
-    assert core.decide(0.0).command is None and core.may_run
-    assert core.decide(6.0).command is None and core.agent is AgentState.UNKNOWN
+    assert decide(core, 0.0).command is None and core.may_run
+    assert decide(core, 6.0).command is None and core.agent is AgentState.UNKNOWN
 
 
 def test_an_answer_from_before_a_start_says_nothing_about_it():
@@ -256,13 +331,13 @@ def test_a_stop_is_not_repeated_before_its_result_is_seen():
     core.agent_observed(AgentState.RUNNING, 0.0, 0.0)
     core.command_begun(Action.STOP)
     core.agent_observed(AgentState.RUNNING, 0.1, 0.2)
-    assert core.decide(0.2).command is None and core.may_run
+    assert decide(core, 0.2).command is None and core.may_run
     core.command_ended(0.5)
-    assert core.decide(0.5).command is None
+    assert decide(core, 0.5).command is None
     core.agent_observed(AgentState.RUNNING, 0.4, 0.6)
-    assert core.decide(0.6).command is None
+    assert decide(core, 0.6).command is None
     core.agent_observed(AgentState.RUNNING, 0.7, 0.8)
-    assert core.decide(0.8).command is Action.STOP
+    assert decide(core, 0.8).command is Action.STOP
 
 
 # Heartbeats sent

@@ -12,9 +12,9 @@ import time
 import gevent
 import pytest
 
+from failover import address as vip_address
 from failover import discovery
 from failover.central import Central
-from failover.config import is_web_address
 from failover.discovery import DiscoveryError, Found
 from failover.link import Endpoint
 from tests.pair import wait
@@ -72,7 +72,7 @@ def refused(answer, within=5.0, **kwargs):
 @pytest.mark.parametrize("address", ["http://vc", "https://vc.example.org", "https://192.0.2.3:8443", "http://vc:80/",
                                      "HTTP://vc:8080", "http://[2001:db8::1]:8080"])
 def test_a_web_address(address):
-    assert is_web_address(address)
+    assert vip_address.is_web(address)
 
 
 @pytest.mark.parametrize("address", [
@@ -80,7 +80,7 @@ def test_a_web_address(address):
     "http://me@vc", "http://me:word@vc", "http://vc:0", "http://vc:70000", "http://vc:x", "http://vc\r\nHost: x", "http://vc\n",
     "http://v c", " http://vc", "http://vc\x00", "http://v\u00e9", "http://[::1", "http://" + "a" * 300, ["http://vc"]])
 def test_no_web_address(address):
-    assert not is_web_address(address)
+    assert not vip_address.is_web(address)
 
 
 # What is answered

@@ -44,6 +44,10 @@ class Side:
             core.vcp_asked(now)
             core.vcp_silent(now) if vcp is None else core.vcp_answered(vcp, now, now)
         self.decision = core.decide(now)
+        if core.wants_proof_of_hearing(now):
+            core.hearing_asked(now)
+            core.hearing_proven(now)
+            self.decision = core.decide(now)
         for beat, sent in ((core.beat, core.beat_sent), (core.beat_to_vc, core.vc_asked)):
             heartbeat = beat(now)
             if heartbeat is not None:
@@ -256,11 +260,85 @@ def test_vcp_is_asked_once_a_period_and_not_while_the_other_side_is_heard():
 
 def test_the_larger_terms_hold_and_are_remembered():
     side = Side("secondary")
-    side.hear(True, terms=(20.0, 0.5, 3.0))
-    assert side.core.terms == Terms(20.0, PERIOD, GRACE)
+    for _ in range(2):  # What one heartbeat says alone holds, but is not yet remembered: it may be forged.
+        side.hear(True, terms=(20.0, 0.5, 3.0))
+        assert side.core.terms == Terms(20.0, PERIOD, GRACE)
+        side.now += PERIOD
     assert side.core.remembered.peer_terms == Terms(20.0, 0.5, 3.0)
     again = Side("secondary", peer_terms=side.core.remembered.peer_terms)
     assert again.core.silence_needed == pytest.approx((20 + PERIOD + GRACE) * 1.02)
+
+
+def forge(side, **said):
+    """Have the side hear one heartbeat of nobody."""
+    side.hear(True, contact=False, boot="forged", **said)
+
+
+def test_times_that_one_message_alone_says_hold_for_one_silence():
+    side = Side("secondary")
+    side.run(20, vc=True, peer=True)
+    forge(side, terms=(20.0, PERIOD, GRACE))
+    assert side.core.silence_needed == pytest.approx((20 + PERIOD + GRACE) * 1.02)
+    assert side.core.remembered.peer_terms == Terms(TIMEOUT, PERIOD, GRACE)
+    side.run(SILENCE + 0.25, vc=True)
+    assert side.core.silence_needed == pytest.approx(SILENCE)
+    assert side.decision.command is Action.START
+
+
+@pytest.mark.parametrize("terms", [(86400.0, PERIOD, GRACE), (TIMEOUT, 86400.0, GRACE), (TIMEOUT, PERIOD, 86400.0)])
+def test_implausible_times_of_one_message_hold_at_no_time(terms):
+    side = Side("secondary")
+    side.run(20, vc=True, peer=True)
+    forge(side, terms=terms)
+    assert side.core.silence_needed == pytest.approx(SILENCE)
+    side.run(SILENCE + 0.25, vc=True)
+    assert side.decision.command is Action.START
+
+
+def test_implausible_times_are_believed_if_the_sender_goes_on_saying_so():
+    side = Side("secondary")
+    for _ in range(2):
+        side.hear(True, terms=(1000.0, PERIOD, GRACE))
+        side.now += PERIOD
+    assert side.core.terms == Terms(1000.0, PERIOD, GRACE) and side.core.remembered.peer_terms.timeout == 1000.0
+
+
+def test_the_next_genuine_heartbeat_undoes_what_a_forged_one_says():
+    side = Side("secondary")
+    side.run(20, vc=True, peer=True)
+    side.hear(True, boot="boot-there", terms=(20.0, PERIOD, GRACE))
+    side.run(PERIOD, vc=True, peer=True)
+    assert side.core.silence_needed == pytest.approx(SILENCE)
+
+
+def test_a_forged_name_does_not_replace_the_one_by_which_vcp_is_asked():
+    side = Side("secondary")
+    side.run(20, vc=True, peer=True)
+    side.core.heard(Heartbeat(
+        "nowhere", "failover", "platform.driver", "primary", "standard", TIMEOUT, PERIOD, GRACE, "forged", 1, None, None,
+        True), side.now)
+    assert side.core.peer_instance == "there" and side.core.remembered.peer_instance == "there"
+
+
+# The end of a stop
+
+def test_stop_grace_begins_when_the_lease_is_given_up():
+    side = Side("primary", lease_until=6.0)
+    side.state = AgentState.RUNNING
+    side.run(5)
+    assert side.core.stop_within(side.now) == GRACE
+    side.run(3)
+    assert side.core.stop_within(side.now) == pytest.approx(6.0 + GRACE - 8.0)
+    side.run(GRACE)
+    assert side.core.stop_within(side.now) == 0.0
+
+
+def test_a_copy_that_appears_where_there_is_no_lease_gets_no_time():
+    side = Side("secondary")
+    side.run(60, vc=True, peer=True)
+    side.state = AgentState.RUNNING
+    assert side.run(0.25, vc=True, peer=True).command is Action.STOP
+    assert side.core.stop_within(side.now) == 0.0
 
 
 # The lease of the last start

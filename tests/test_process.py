@@ -1,8 +1,10 @@
 """The end of real processes."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -74,3 +76,101 @@ def test_the_agents_of_a_platform_are_found_by_their_environment(tmp_path):
             one.send_signal(signal.SIGINT)
             one.wait(10)
             one.stdout.close()
+
+
+# What an agent has forked
+
+FAMILY = """
+import os, signal, subprocess, sys, time
+def worker(prepare="pass"):
+    return subprocess.Popen([sys.executable, "-c", prepare + "; import time; time.sleep(60)"])
+child = worker()
+stubborn = worker("import signal; [signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)]")
+# A grandchild that has left the family: its parent has ended, and it has a session of its own.
+daemon = int(subprocess.check_output([sys.executable, "-c",
+    "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'],"
+    " stdout=subprocess.DEVNULL, start_new_session=True).pid)"]))
+# One without any environment, which only its descent tells.
+bare = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={})
+print(child.pid, stubborn.pid, daemon, bare.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def family(tmp_path):
+    """Start an agent with several processes, as a platform does; return its main process and the pids of the others."""
+    started, pids = [], []
+
+    def begin(identity="an.agent", uuid="uuid-1"):
+        # VOLTTRON takes the identity out of an agent's environment before the agent forks.
+        main = subprocess.Popen(
+            [sys.executable, "-c", "import os; del os.environ['AGENT_VIP_IDENTITY']\n" + FAMILY], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"AGENT_VIP_IDENTITY": identity, "AGENT_UUID": uuid, "VOLTTRON_HOME": str(tmp_path)})
+        started.append(main)
+        forked = [int(pid) for pid in main.stdout.readline().split()]
+        pids.extend(forked)
+        return main, forked
+
+    yield begin
+    for one in started:
+        one.kill()
+        one.wait(10)
+        one.stdout.close()
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def pids(processes):
+    return {one.pid for one in processes}
+
+
+def test_all_that_an_agent_has_forked_belongs_to_it(family, tmp_path):
+    main, forked = family()
+    other, _ = family("another.agent", "uuid-2")
+    found = process.members("an.agent", str(tmp_path), ["uuid-1"])
+    assert pids(found) == {main.pid, *forked}
+    assert pids(process.agents("an.agent", str(tmp_path))) == {main.pid}
+    assert process.leftovers(found, process.find(main.pid)) == []
+    assert process.members("an.agent", str(tmp_path / "elsewhere"), ["uuid-1"]) == []
+
+
+def test_what_a_dead_agent_has_left_is_found_by_its_environment(family, tmp_path):
+    main, (child, stubborn, daemon, bare) = family()
+    main.kill()
+    main.wait(10)
+    found = process.members("an.agent", str(tmp_path), ["uuid-1"])
+    assert pids(found) == {child, stubborn, daemon}
+    successor, forked = family()
+    found = process.members("an.agent", str(tmp_path), ["uuid-1"], process.find(successor.pid))
+    assert pids(process.leftovers(found, process.find(successor.pid))) == {child, stubborn, daemon}
+    assert {successor.pid, *forked} < pids(found)
+
+
+def test_an_agent_is_ended_with_all_that_it_has_forked(family, tmp_path):
+    main, forked = family()
+    ended = process.end_all(lambda: process.members("an.agent", str(tmp_path), ["uuid-1"]), 5)
+    assert [one.signal for one in ended][-1] == "SIGKILL"
+    assert main.pid in ended[0].pids and ended[0].signal == "SIGINT"
+    assert {pid for one in ended for pid in one.pids} >= {main.pid, *forked[:3]}
+    assert process.members("an.agent", str(tmp_path), ["uuid-1"]) == []
+
+
+def test_without_time_all_are_killed_at_once(family, tmp_path):
+    main, forked = family()
+    begin = time.monotonic()
+    ended = process.end_all(lambda: process.members("an.agent", str(tmp_path), ["uuid-1"]), 0)
+    assert [one.signal for one in ended] == ["SIGKILL"]
+    assert set(ended[0].pids) == {main.pid, *forked}
+    assert time.monotonic() - begin < 10
+
+
+def test_nothing_is_asked_that_ignores_being_asked(start):
+    one = start("signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    begin = time.monotonic()
+    assert process.end(process.find(one.pid), 60) == "SIGTERM"
+    assert time.monotonic() - begin < 30

@@ -124,7 +124,15 @@ def test_the_status_command(pair):
     assert "primary node-primary, simple failover" in shown.stdout and "platform.driver is running" in shown.stdout
     assert json.loads(status("--json").stdout)["managed_agent"]["state"] == "running"
     wrong = status("--vip-identity", "nobody")
-    assert wrong.returncode == 1 and "vctl status" in wrong.stderr and "Traceback" not in wrong.stderr
+    assert wrong.returncode == 2, wrong.stderr
+    assert "no agent with the VIP identity nobody runs on this platform" in wrong.stderr
+    assert "vctl status" in wrong.stderr and "--vip-identity" in wrong.stderr and "Traceback" not in wrong.stderr
+    other = status("--vip-identity", MANAGED)
+    assert other.returncode == 2 and "gives no status" in other.stderr and "Traceback" not in other.stderr, other.stderr
+    piped = subprocess.run(["bash", "-c", '"$@" | head -1', "bash", *shown.args, "--watch", "--json"],
+                           env=pair.primary.platform.env, cwd=str(pair.primary.platform.code_folder(FAILOVER)),
+                           capture_output=True, text=True, timeout=LIMIT)
+    assert json.loads(piped.stdout)["health"] == "GOOD" and piped.stderr == ""
 
 
 def test_an_installation_on_the_primary_causes_nothing(pair):

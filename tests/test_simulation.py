@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from failover.core import AgentState, Terms
+from failover.core import STALE, AgentState, Terms
 from failover.lease import CLOCKS_APART, LeaseCore
 from tests.pair import REPOSITORY
 from tests.simulation import BrokenPromise, Fault, Schedule, Side, Simulation, takeover_times, verdict
@@ -96,6 +96,23 @@ class RunningIsSaidAfterTheStart(LeaseCore):
         return self.agent in (AgentState.RUNNING, AgentState.UNKNOWN)
 
 
+class ANumberHidesForEver(LeaseCore):
+
+    def _why_not_newer(self, heartbeat, now):
+        newest = self._newest.get(heartbeat.boot_id)
+        return STALE if newest is not None and heartbeat.sequence <= newest.sequence else None
+
+
+class ANumberHidesAsLongAsItsSenderLives(LeaseCore):
+    """A jump is refused only if it is huge, and a number counts for longer than a silence."""
+
+    def _why_not_newer(self, heartbeat, now):
+        newest = self._newest.get(heartbeat.boot_id)
+        if newest is None or now - newest.at > 1.5 * self.silence_needed:
+            return None
+        return STALE if heartbeat.sequence <= newest.sequence or heartbeat.sequence == 2 ** 53 else None
+
+
 def isolated_primary(number):
     """The primary stops in time; the secondary starts too early."""
     return Schedule((Fault("cut off", PRIMARY, 30 + number / 10),), seed=number)
@@ -138,6 +155,12 @@ def return_during_the_start(number):
     return Schedule((Fault("power lost", PRIMARY, 20, 19 + number / 10),), start_takes=3.0, seed=number)
 
 
+def a_forged_number(number):
+    """A heartbeat with the primary's boot_id and a number of the future, to which its own ones do not come."""
+    return Schedule((Fault("forged heartbeat", SECONDARY, 20 + number / 10, None, (0.2, 0.4)[number % 2]),), vcp=False,
+                    seed=number)
+
+
 MUTANTS = [
     (StopGraceIgnored, isolated_primary),
     (ProofDatedByItsArrival, late_answers),
@@ -146,6 +169,8 @@ MUTANTS = [
     (ResetIsNoLapse, one_heartbeat_in_a_gap),
     (EachByItsOwnTerms, unequal_terms),
     (RunningIsSaidAfterTheStart, return_during_the_start),
+    (ANumberHidesForEver, a_forged_number),
+    (ANumberHidesAsLongAsItsSenderLives, a_forged_number),
 ]
 
 

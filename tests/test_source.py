@@ -4,6 +4,7 @@ import ast
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -13,7 +14,7 @@ OLDEST = (3, 8)
 SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
 
 # These need neither VOLTTRON nor anything else that must be installed.
-INDEPENDENT = ["clock", "config", "core", "heartbeat", "lease", "memory", "report"]
+INDEPENDENT = ["address", "clock", "config", "core", "files", "heartbeat", "lease", "memory", "report"]
 
 
 def oldest_python():
@@ -37,6 +38,13 @@ def test_the_oldest_python_compiles_it_and_imports_what_needs_nothing_else(tmp_p
 
     run("-m", "compileall", "-q", "failover")
     run("-W", "error", "-c", "import " + ", ".join("failover." + module for module in INDEPENDENT))
+
+
+def test_the_demo_does_without_what_only_the_tests_need():
+    program = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1:])); import tests.demo"
+    done = subprocess.run([sys.executable, "-c", program, "pytest", "coverage", "hypothesis", "selenium", "setuptools"],
+                          cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_both_kinds_of_volttron_are_offered_the_same():

@@ -6,6 +6,7 @@ Both have the same names, which are handed on here.
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import List
 
 from failover.link import Endpoint
 
@@ -27,3 +28,25 @@ def remote_endpoint(agent: Agent, address: str, serverkey: str) -> Endpoint:  # 
     """Return where and as whom the agent connects to another platform: with its own keys, its name fully qualified."""
     return Endpoint(address, serverkey, "{}.{}".format(instance_name(), agent.core.identity),  # noqa: F405
                     agent.core.publickey, agent.core.secretkey)
+
+
+def request_stop(agent: Agent) -> None:  # noqa: F405
+    """Have the agent end in order, as a SIGINT does where it is not ignored: its onstop runs with a living connection.
+
+    VOLTTRON's own ``core.stop`` signs off from the bus first.
+    """
+    agent.core._stop_event.set()
+
+
+def is_subscribed(agent: Agent, prefix: str) -> bool:  # noqa: F405
+    """Ask the own router whether it still knows this subscription. Waits for its word, without a limit.
+
+    Anyone can make a router drop the subscriptions of another agent. It tells nobody.
+    """
+    return any(topic == prefix and subscribed
+               for _, topic, subscribed in agent.vip.pubsub.list("pubsub", prefix, subscribed=True).get())
+
+
+def peers(agent: Agent) -> List[str]:  # noqa: F405
+    """Return the VIP identities that the own router takes for connected. Waits for its word, without a limit."""
+    return agent.vip.peerlist().get()

@@ -1,0 +1,103 @@
+"""The end of the failover agent when it is told to end: by SIGINT or SIGTERM, however its platform was started.
+
+A platform that was itself started with SIGINT ignored, as a job in the background of a script is, hands that on to its
+agents, and VOLTTRON's own way of stopping an agent then does nothing for a minute. So this agent handles both signals
+itself. It ends with the status 0, since the platform takes any other for a crash and starts the agent again.
+"""
+
+import json
+import logging
+import math
+import os
+import signal
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import gevent
+
+from failover import clock, process
+from failover.memory import kernel_boot_id
+
+__all__ = ["SHUTDOWN_WITHIN", "Ending", "end_at_once_when_told", "ignores_interrupt"]
+
+_log = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+# Seconds. A platform that shuts down goes on to its other agents, each of which may take a minute and more.
+SHUTDOWN_WITHIN = 120.0
+_EXTRA = 10
+
+
+def ignores_interrupt() -> bool:
+    """Whether this process was started with SIGINT ignored, and with it all agents of this platform."""
+    return process.ignores_interrupt(process.find(os.getpid()))
+
+
+def end_at_once_when_told() -> None:
+    """From now on either signal ends this process: it has not begun anything yet."""
+    for number in _SIGNALS:
+        signal.signal(number, lambda number, frame: os._exit(0))
+
+
+class Ending:
+    """When this agent was told to end, and whether a former process of it was and did not get to its end.
+
+    A platform that shuts down tells each of its agents in turn. One that is killed meanwhile, it starts again, though it
+    goes on to shut down. What starts then must not start anything.
+
+    :param folder: where to note that this process was told to end.
+    :param platform_pid: of the own platform.
+    """
+
+    def __init__(self, folder: Path, platform_pid: Optional[int]):
+        self._file = folder / "ending.json"
+        self._platform_pid = platform_pid
+        self._told = False
+        self.quiet_until = self._read()
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether the platform probably shuts down, so that this agent starts nothing and says nothing."""
+        return now < self.quiet_until
+
+    def watch_signals(self, stop: Callable[[], None], within: float) -> None:
+        """From now on have ``stop()`` called when a signal tells this process to end.
+
+        :param within: seconds after which, and some more, the process ends in any case.
+        """
+        for number in _SIGNALS:
+            gevent.signal_handler(number, self._end, signal.Signals(number).name, stop, within)
+
+    def _end(self, name: str, stop: Callable[[], None], within: float) -> None:
+        if self._told:
+            return
+        self._told = True
+        _log.info("%s: ending in order", name)
+        signal.alarm(math.ceil(within) + _EXTRA)
+        gevent.get_hub().threadpool.spawn(self._note)  # A disk that hangs must not delay the end.
+        stop()
+
+    def done(self) -> None:
+        """The end is in order: the next start is somebody's wish."""
+        try:
+            self._file.unlink()
+        except OSError:
+            pass
+
+    def _note(self) -> None:
+        said = {"at": clock.now(), "kernel_boot": kernel_boot_id(), "platform": self._platform_pid}
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps(said))
+        except OSError as error:
+            _log.warning("%s cannot be written: %s", self._file, error)
+
+    def _read(self) -> float:
+        """Return until when the former process of this agent and its platform may be on their way to their end."""
+        try:
+            said: Any = json.loads(self._file.read_text())
+            at, now = float(said["at"]), clock.now()
+            same = said["kernel_boot"] == kernel_boot_id() and said["platform"] == self._platform_pid
+            return at + SHUTDOWN_WITHIN if same and 0 <= now - at < SHUTDOWN_WITHIN else 0.0
+        except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
+            return 0.0
