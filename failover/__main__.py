@@ -246,7 +246,7 @@ def render(status: Dict[str, Any]) -> str:
     if "decision" in status:
         rows.append(("decision", "{}, for {} (since {})".format(
             _text(status["decision"]), _duration(status.get("decided_for")), _text(status.get("decided_on")))))
-    rows += _rows_of_managed_agent(_part(status, "managed_agent"))
+    rows += _rows_of_managed_agent(dict(_part(status, "managed_agent"), **_part(status, "runs")))
     rows += _rows_of_other_side(_part(status, "other"))
     rows += _rows_of_link(_part(status, "link"))
     rows += _rows_of_vc(_part(status, "vc"))

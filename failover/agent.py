@@ -235,6 +235,7 @@ class FailoverAgent(compat.Agent):
                 "up": self._link.up,
                 "since": now - self._link.changed_at,
                 "last_error": self._link.refusal or (None if self._link.up else self._link.last_error),
+                "refusal": self._link.refusal,
             },
             "vc": None if self._central is None else {
                 "address": self._central.link.endpoint.address,
@@ -304,8 +305,9 @@ class FailoverAgent(compat.Agent):
             self._steering.want(decision.wanted)
         if decision.wanted is None or decision.wanted is self._announced:
             return
-        if self._announced is None and decision.command is None and decision.action not in (Action.START, Action.STOP):
-            return  # Standard failover has not decided yet, and nothing needs to be done.
+        if self._announced is None and decision.command is None and (
+                decision.action not in (Action.START, Action.STOP) or self._rules.agent is AgentState.UNKNOWN):
+            return  # Nothing is decided for good yet, and nothing needs to be done.
         self._announced, self._commanded = decision.wanted, False
         self._alert_action(decision.wanted)
 

@@ -11,7 +11,7 @@ import gevent
 
 from failover.discovery import DiscoveryError
 from failover.heartbeat import Heartbeat, MalformedHeartbeat
-from failover.link import Endpoint, Link, LinkError, RemoteError, pauses
+from failover.link import Endpoint, Link, LinkError, RemoteError, pauses, surviving
 from failover.loops import spawn_loop
 from failover.text import clean
 
@@ -130,26 +130,27 @@ class Central:
             return any(pid is not None and status is None
                        for _, _, (pid, status), identity in agents if identity == agent_vip_identity)
         except (LinkError, RemoteError) as error:
-            _log.debug("VCP of %s: %s", instance_name, error)
+            _log.debug("VCP of %s: %s", clean(instance_name), error)
         except (TypeError, ValueError):
-            _log.warning("VCP of %s gave an answer that cannot be read", instance_name)
+            _log.warning("VCP of %s gave an answer that cannot be read", clean(instance_name))
         return None
 
     def _ask(self, sequence: int) -> None:
-        try:
-            # Any agent answers this, of both VOLTTRONs.
-            self.link.call(self.identity, "health.get_status", timeout=self._answer_within)
-        except (LinkError, RemoteError) as error:
-            self._missing.pop(sequence, None)
-            self.last_error = "{}: {}; does it run? See `vctl status` there".format(self.identity, error)
-        else:
+        with surviving("the question to " + self.identity):
+            try:
+                # Any agent answers this, of both VOLTTRONs.
+                self.link.call(self.identity, "health.get_status", timeout=self._answer_within)
+            except (LinkError, RemoteError) as error:
+                self._missing.pop(sequence, None)
+                self.last_error = "{}: {}; does it run? See `vctl status` there".format(self.identity, error)
+                return
             self.last_error = None
             self._seen(sequence, _ANSWER)
             if sequence in self._missing:
                 gevent.sleep(self._answer_within)
             if sequence in self._missing:
                 self.link.renew("{} takes heartbeats but does not pass them on: see `vctl authz list` there".format(
-                    self.link.endpoint.address))
+                    clean(self.link.endpoint.address)))
 
     def _deliver(self, topic: str, sender: str, message: Any) -> None:
         try:
@@ -168,11 +169,13 @@ class Central:
         missing.discard(what)
         if not missing:
             del self._missing[sequence]
-            self.answered(sequence)
+            with surviving("what follows an answer of " + self.identity):
+                self.answered(sequence)
 
     def _changed(self) -> None:
         if self.link.up is not self._was_up:
             self._was_up = self.link.up
             self._missing.clear()
-            self.reset()
+            with surviving("what follows a change of the connection to " + self.identity):
+                self.reset()
         self.on_change()

@@ -53,11 +53,13 @@ _MONOLITHIC_SCRIPTS = {
 }
 
 # A process that was started with SIGINT ignored (a background job, nohup) hands that on, and the platform's
-# agents would then not stop at SIGINT: hence the handler.
+# agents would then not stop at SIGINT: hence the handler, except where a test wants just that.
 _SCRIPT = """#!{python}
+import os
 import signal
 import sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
+if "SIGINT_AS_INHERITED" not in os.environ:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 from {module} import main
 sys.exit(main())
 """
@@ -129,6 +131,7 @@ class BasePlatform:
         self._verbosity = verbosity
         self._process = None
         self._guard = None
+        self.ignores_interrupt = False
         self._serverkey = None
         self._vctl_lock = threading.Lock()
         if len(f"{self.home}/run/vip.socket") > 105:
@@ -199,7 +202,10 @@ class BasePlatform:
         return self._serverkey
 
     def start(self, timeout=None):
-        """Start the platform and return when it answers vctl. Agents enabled for autostart start with it."""
+        """Start the platform and return when it answers vctl. Agents enabled for autostart start with it.
+
+        With `ignores_interrupt` it is started with SIGINT ignored, as `volttron ... &` in a script starts it.
+        """
         if self.pid:
             raise PlatformError(f"platform {self.name} runs already, as process {self.pid}")
         if self._guard is None:
@@ -207,9 +213,12 @@ class BasePlatform:
                 [sys.executable, __file__, "reap", str(self.home)],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
         timeout = timeout or self.patience
+        command, env = self._as_user(self._command), self.env
+        if self.ignores_interrupt:
+            command, env = ["env", "--ignore-signal=INT", *command], dict(env, SIGINT_AS_INHERITED="1")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._as_user(self._command), cwd=self._folder, env=self.env, start_new_session=True,
+                command, cwd=self._folder, env=env, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + timeout
         self._wait(self._has_written_pid, timeout, "start")
@@ -289,6 +298,15 @@ class BasePlatform:
                 if process.ppid() not in pids:
                     found.append(process)
         return found
+
+    def forked(self, identity):
+        """Return the living processes, as psutil.Process, that the agent `identity` or one it forked has forked.
+
+        They have its uuid in their environment, as it is installed now, but not its identity.
+        """
+        uuid = self.uuid(identity)
+        mains = _pids(self.home, identity)
+        return [psutil.Process(pid) for pid in _pids(self.home, uuid=uuid) if pid not in mains]
 
     def stop(self, timeout=None):
         """Shut the platform and its agents down, as an operator does, and wait until the platform is gone."""
@@ -575,9 +593,11 @@ def _claim_port():
     raise PlatformError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
 
 
-def _pids(home, identity=None):
-    """Return the pids of the living processes with this VOLTTRON_HOME and, if given, this agent identity."""
+def _pids(home, identity=None, uuid=None):
+    """Return the pids of the living processes with this VOLTTRON_HOME and, if given, this agent identity or uuid."""
     wanted = {f"VOLTTRON_HOME={home}".encode()}
+    if uuid is not None:
+        wanted.add(f"AGENT_UUID={uuid}".encode())
     if identity is not None:
         wanted.add(f"AGENT_VIP_IDENTITY={identity}".encode())
     found = []

@@ -5,6 +5,8 @@ It runs no timer and publishes nothing, so that a benchmark on its platform meas
 
 import logging
 import os
+import subprocess
+import sys
 
 import gevent
 
@@ -18,6 +20,17 @@ except ImportError:
 
 _log = logging.getLogger(__name__)
 
+WORKER = """
+import signal, time
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+time.sleep(600)
+"""
+DAEMON = """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+"""
+
 
 class ManagedAgent(Agent):
     """Idles until it is stopped. Config keys:
@@ -25,6 +38,8 @@ class ManagedAgent(Agent):
     ``stop_seconds`` (default 0): how long its onstop takes.
     ``stop_status``: the exit status with which its process then ends, at once. Without it, it ends in order.
     ``start_status``: its process ends with this exit status as soon as it has started.
+    ``forks`` (default False): it forks a worker that ignores SIGINT and SIGTERM, and a daemon with a session of its own.
+    ``health``: the health, "GOOD" or "BAD", that it reports of itself.
     """
 
     def __init__(self, config_path=None, **kwargs):
@@ -33,10 +48,17 @@ class ManagedAgent(Agent):
         self.stop_seconds = config.get("stop_seconds", 0)
         self.stop_status = config.get("stop_status")
         self.start_status = config.get("start_status")
+        self.forks = config.get("forks", False)
+        self.own_health = config.get("health")
 
     @Core.receiver("onstart")
     def on_start(self, sender, **kwargs):
         _log.info("managed agent started")
+        if self.forks:
+            subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run([sys.executable, "-c", DAEMON], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if self.own_health is not None:
+            self.vip.health.set_status(self.own_health, "as configured")
         if self.start_status is not None:
             os._exit(self.start_status)
 

@@ -1,0 +1,131 @@
+"""The end of failover agents in standard failover, however their platform was started and however they are told.
+
+That the two managed agents never run at once, the fixture `standard_pair` asserts after each test.
+"""
+
+import signal
+
+import gevent
+import pytest
+
+from failover import clock
+from tests.pair import FAILOVER, LIMIT, MANAGED, STANDARD, await_alert, await_give_back, await_status, await_takeover, wait
+
+
+@pytest.fixture(params=[False, True], ids=["usual", "SIGINT ignored"])
+def primary(request, standard_pair):
+    """The primary side, whose platform was started with SIGINT ignored, or was not."""
+    side = standard_pair.primary
+    if request.param:
+        restart(side, ignores_interrupt=True)
+    yield side
+    if request.param:
+        restart(side, ignores_interrupt=False)
+
+
+def restart(side, ignores_interrupt):
+    side.platform.power_off()
+    side.platform.ignores_interrupt = ignores_interrupt
+    side.bring_back()
+    wait(side.runs, LIMIT, "the managed agent")
+
+
+def processes(side):
+    return side.platform.processes(FAILOVER) + side.platform.processes(MANAGED)
+
+
+def await_end(side, begin):
+    """Wait until both agents are gone. They are within stop_grace; the machine may be busy."""
+    wait(lambda: not processes(side), LIMIT, "the end of both agents")
+    assert clock.now() - begin < 4 * STANDARD["stop_grace"], "SIGINT was waited for"
+
+
+def exit_status(side):
+    return side.observer.call(side.platform.control_identity, "agent_status", side.platform.uuid(FAILOVER))[1]
+
+
+def test_a_stopped_failover_agent_ends_in_order_and_its_managed_agent_with_it(standard_pair, primary):
+    begin = clock.now()
+    primary.stop_agent(FAILOVER)
+    await_end(primary, begin)
+    assert exit_status(primary) == 0
+    assert "platform.driver is stopped too" in primary.platform.log.read_text()
+    status = await_status(standard_pair.secondary, lambda status: status["other"]["left"], "farewell")
+    assert status["other"]["may_run"] is False and status["other"]["managed_agent"] == "stopped"
+    await_takeover(standard_pair)
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGTERM)], ids=["SIGTERM", "both"])
+def test_signals_end_it_in_order_and_the_platform_does_not_start_it_again(standard_pair, primary, signals):
+    [process] = primary.platform.processes(FAILOVER)
+    begin = clock.now()
+    for number in signals:
+        process.send_signal(number)
+    await_end(primary, begin)
+    assert exit_status(primary) == 0
+    await_takeover(standard_pair)
+    assert not processes(primary)
+
+
+def test_a_platform_shut_down_in_order_ends(standard_pair, primary):
+    begin = clock.now()
+    primary.platform.stop()
+    assert clock.now() - begin < 30, "SIGINT was waited for"
+    await_takeover(standard_pair)
+    primary.bring_back()
+    await_give_back(standard_pair)
+
+
+def test_a_failover_agent_that_is_started_again_amid_its_end_starts_nothing(standard_pair):
+    """As by a platform that shuts down: its monitor starts again what was killed."""
+    primary = standard_pair.primary
+    [former] = primary.platform.processes(FAILOVER)
+    [managed] = primary.platform.processes(MANAGED)
+    managed.suspend()  # So that its end, and with it the failover agent's, takes a moment.
+    former.terminate()
+    wait(lambda: "ending in order" in primary.platform.tail(), LIMIT, "the beginning of the end")
+    gevent.sleep(0.5)
+    former.kill()
+    wait(lambda: [one for one in primary.platform.processes(FAILOVER) if one.pid != former.pid], LIMIT, "the monitor")
+    status = await_status(primary, lambda status: status["health"] == "BAD", "the new failover agent")
+    assert any("starts nothing yet" in problem for problem in status["problems"]), status["problems"]
+    await_takeover(standard_pair)
+    assert not primary.runs()
+    primary.restart_agent(FAILOVER)  # Whoever stops and starts it means it.
+    await_give_back(standard_pair)
+
+
+def test_a_platform_that_ignores_sigint_is_said_to(standard_pair, primary):
+    warnings = await_status(primary, lambda status: True, "status")["warnings"]
+    assert any("SIGINT ignored" in warning for warning in warnings) is primary.platform.ignores_interrupt
+
+
+# What a managed agent has forked
+
+def make_it_fork(side):
+    """Have the managed agent fork a worker and a daemon, and return their processes."""
+    [former] = side.platform.processes(MANAGED)
+    side.configure(MANAGED, forks=True)
+    former.kill()
+    return wait(lambda: len(side.platform.forked(MANAGED)) >= 2 and side.platform.forked(MANAGED), LIMIT,
+                "worker and daemon")
+
+
+def test_an_agent_is_stopped_when_no_process_of_it_is_left(standard_pair, primary):
+    """Its worker ignores signals, its daemon has left the family."""
+    forked = make_it_fork(primary)
+    for relay in (primary.to_other, primary.to_central, standard_pair.secondary.to_other):
+        relay.stall()
+    wait(lambda: not primary.runs(), LIMIT, "stop of the isolated primary")
+    wait(standard_pair.secondary.runs, LIMIT, "takeover")
+    assert not [process for process in forked if process.is_running()]
+
+
+def test_what_a_crashed_agent_has_left_is_ended_before_the_next_start(standard_pair):
+    primary = standard_pair.primary
+    forked = make_it_fork(primary)
+    for process in primary.platform.processes(MANAGED):
+        process.kill()
+    await_alert(primary, "BAD", "control of this platform does not know it")
+    wait(lambda: not any(process.is_running() for process in forked), LIMIT, "the end of what it left")
+    wait(primary.runs, LIMIT, "the next start")
