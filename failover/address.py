@@ -1,14 +1,17 @@
-"""VIP addresses of other platforms: the forms there are, and what is wrong with a text that has none of them."""
+"""VIP and web addresses of platforms: the forms there are, and what is wrong with a text that has none of them."""
 
 import ipaddress
 import re
 from typing import Any, NamedTuple, Optional
 
-__all__ = ["Address", "AddressError", "parse", "shown"]
+__all__ = ["Address", "AddressError", "is_web", "parse", "parse_web", "shown"]
 
 # Linux has room for so many bytes of a local socket's name.
 _LONGEST_SOCKET = 107
 _LONGEST_HOST = 253
+
+_WEB = re.compile(r"(https?)://([A-Za-z0-9_.\-:\[\]]+)/?\Z", re.IGNORECASE)
+_WEB_PORTS = {"http": 80, "https": 443}
 
 
 class AddressError(ValueError):
@@ -50,6 +53,29 @@ def parse(text: Any) -> Address:
     else:
         raise AddressError("which does not begin with tcp:// or ipc:// in lower case")
     return Address(base, rest if scheme == "tcp" else "", _serverkey(query))
+
+
+def is_web(text: Any) -> bool:
+    """Whether it is the web address of a platform: ``http`` or ``https``, a host, perhaps a port, and nothing more."""
+    if not isinstance(text, str) or _WEB.match(text) is None:
+        return False
+    try:
+        _check_tcp(_web_host_and_port(text))
+    except AddressError:
+        return False
+    return True
+
+
+def parse_web(text: str) -> Address:
+    """Take a web address apart. Its port, if it has none, is the usual one."""
+    return Address(text, _web_host_and_port(text), None)
+
+
+def _web_host_and_port(text: str) -> str:
+    scheme, host_and_port = _WEB.match(text).groups()
+    if re.search(r":[0-9]*\Z", host_and_port):
+        return host_and_port
+    return "{}:{}".format(host_and_port, _WEB_PORTS[scheme.lower()])
 
 
 def shown(text: str) -> str:

@@ -7,19 +7,20 @@ one to VOLTTRON Central's.
 """
 
 import contextlib
+import functools
 import logging
 import os
 import sys
 import uuid
 from collections import OrderedDict
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import gevent
 from gevent.event import Event
 from gevent.queue import Full, Queue
 
-from failover import clock, compat, config_file, process
+from failover import address, clock, compat, config_file, discovery, process
 from failover.central import Central, pair_topic
 from failover.config import Config, ConfigError
 from failover.control import ControlError
@@ -122,11 +123,13 @@ class FailoverAgent(compat.Agent):
 
     def _connect_to_vc(self, boot_id: str, within: float) -> Central:
         config = self._config
+        endpoint = compat.remote_endpoint(self, config.volttron_central_vip, config.volttron_central_serverkey)
+        find = None if not address.is_web(endpoint.address) else functools.partial(
+            discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
         central = Central(
-            compat.remote_endpoint(self, config.volttron_central_vip, config.volttron_central_serverkey),
-            config.volttron_central_identity,
+            endpoint, config.volttron_central_identity,
             pair_topic(compat.serverkey(self), config.remote_serverkey, config.agent_vip_identity),
-            boot_id, within, 1.5 * config.heartbeat_period)
+            boot_id, within, 1.5 * config.heartbeat_period, find)
         central.hear = self._hear
         central.answered = lambda sequence: self._rules.vc_answered(sequence, clock.now())
         central.reset = self._rules.vc_reset
@@ -142,7 +145,7 @@ class FailoverAgent(compat.Agent):
         tasks = [self._tick, self._listen, self._look_at_senders, self._report, self._save, self._steering.watch,
                  self._steering.check_authorization, self._check_health]
         if self._central is not None:
-            self._central.link.start()
+            self._central.start()
         elif self._saved.mode == "standard":
             self._save_now.set()
         self._greenlets = [spawn_loop(task) for task in tasks]
@@ -180,8 +183,8 @@ class FailoverAgent(compat.Agent):
         _log.info("stopped; %s is %s", config.agent_vip_identity, "stopped too" if stop_too else "left as it is")
 
     @property
-    def _links(self) -> List[Link]:
-        return [self._link] if self._central is None else [self._link, self._central.link]
+    def _links(self) -> List[Union[Link, Central]]:
+        return [self._link] if self._central is None else [self._link, self._central]
 
     def _say_farewell(self, gone: bool) -> None:
         """Let the other side know that this one ends in order, and whether its managed agent has been stopped."""
@@ -235,7 +238,7 @@ class FailoverAgent(compat.Agent):
                 "refusal": self._link.refusal,
             },
             "vc": None if self._central is None else {
-                "address": self._config.volttron_central_vip,
+                "address": self._central.link.endpoint.address,
                 "identity": self._central.identity,
                 "up": self._central.link.up,
                 "since": now - self._central.link.changed_at,
@@ -647,7 +650,7 @@ class FailoverAgent(compat.Agent):
               "both platforms have the instance name {}: give them different ones".format(self._instance))
         if self._central is not None:
             judge("vc", decision.vc is Liveness.DOWN and not deaf, decision.vc is Liveness.UNKNOWN or deaf,
-                  "VC at {} does not answer: {}".format(self._config.volttron_central_vip, self._vc_error()))
+                  "VC at {} does not answer: {}".format(self._central.link.endpoint.address, self._vc_error()))
             judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP and not deaf,
                   decision.action is Action.WAIT or deaf,
                   "neither VC nor the secondary answers: {} must not run here".format(agent))
@@ -747,6 +750,7 @@ def main() -> None:
             _log.error("configuration: %s", problem)
         sys.exit(_EXIT_CONFIG)
     warnings += ["configuration: " + warning for warning in config.warnings]
+    warnings += ["platform: " + warning for warning in compat.platform_warnings()]
     for warning in warnings:
         _log.warning("%s", warning)
     if config.agent_vip_identity == identity:

@@ -9,9 +9,10 @@ from typing import Any, Callable, Dict, Optional, Set
 
 import gevent
 
+from failover.discovery import DiscoveryError
 from failover.heartbeat import Heartbeat, MalformedHeartbeat
-from failover.link import Endpoint, Link, LinkError, RemoteError
-from failover.loops import surviving
+from failover.link import Endpoint, Link, LinkError, RemoteError, pauses
+from failover.loops import spawn_loop, surviving
 from failover.text import clean
 
 __all__ = ["Central", "pair_topic"]
@@ -26,6 +27,9 @@ _ECHO, _ANSWER = "echo", "answer"
 
 # Questions that are open at most. One that is older counts as unanswered.
 _QUESTIONS = 100
+
+# Seconds between two searches for VC's platform.
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
 
 
 def pair_topic(one_serverkey: str, other_serverkey: str, agent_vip_identity: str) -> str:
@@ -42,6 +46,8 @@ class Central:
     :param boot_id: that of the heartbeats which are this side's own.
     :param answer_within: seconds after which the connection counts as dead.
     :param probe_every: seconds of quiet after which the connection is tried.
+    :param find: returns the endpoint if the one given is not yet that of a router, or raises DiscoveryError. It is
+        called again and again until it has returned one, which then stays.
     :ivar hear: called with (sender, message) of what others publish on the pair's topic.
     :ivar answered: called with the sequence number of a heartbeat that came back and whose question VC answered.
     :ivar reset: called when the connection is new, or has ended.
@@ -49,7 +55,7 @@ class Central:
     """
 
     def __init__(self, endpoint: Endpoint, identity: str, topic: str, boot_id: str, answer_within: float,
-                 probe_every: float):
+                 probe_every: float, find: Optional[Callable[[], Endpoint]] = None):
         self.identity = identity
         self.last_error: Optional[str] = None
         self.hear: Callable[[str, Any], None] = lambda sender, message: None
@@ -63,6 +69,38 @@ class Central:
         self._answer_within = answer_within
         self._was_up = False
         self._missing: Dict[int, Set[str]] = {}
+        self._find = find
+        self._search: Optional[gevent.Greenlet] = None
+
+    def start(self) -> None:
+        """Begin to connect, or to look for where to. Returns at once."""
+        if self._find is None:
+            self.link.start()
+        else:
+            self._search = spawn_loop(self._search_and_start)
+
+    def close(self) -> None:
+        """Close the connection, or give up looking for it."""
+        if self._search is not None:
+            self._search.kill()
+        self.link.close()
+
+    def _search_and_start(self) -> None:
+        delays = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+        while True:
+            try:
+                self.link.endpoint = self._find()
+                break
+            except Exception as error:  # Whatever it is, it must not end the search.
+                text = str(error) if isinstance(error, DiscoveryError) else clean(repr(error))
+                if text != self.link.last_error:
+                    _log.warning("VC is not found: %s", text)
+                self.link.last_error = text
+                self.on_change()
+            gevent.sleep(next(delays))
+        _log.info("VC's platform is at %s", self.link.endpoint.address)
+        self.link.last_error = None
+        self.link.start()
 
     def publish(self, text: str) -> bool:
         """Publish a message on VC's bus, and ask for no answer; False if that cannot be done now."""

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 from failover import address as vip_address
 from failover.text import clean
 
-__all__ = ["Config", "ConfigError", "Known"]
+__all__ = ["Config", "ConfigError", "Known", "is_serverkey"]
 
 
 class ConfigError(ValueError):
@@ -29,7 +29,7 @@ class Known(NamedTuple):
     """What the own platform knows of others. It stands in for what the configuration does not say.
 
     :ivar serverkeys: public keys of platforms by ``host:port``, from the store of known hosts.
-    :ivar central_vip: address of VC's platform, from the platform's own settings; "" if there is none.
+    :ivar central_vip: VIP or web address of VC's platform, from the platform's own settings; "" if there is none.
     :ivar central_serverkey: public key of that platform; "" if there is none.
     """
 
@@ -50,8 +50,9 @@ class Config:
     :ivar heartbeat_period: seconds from one heartbeat to the next.
     :ivar timeout: seconds without a heartbeat after which the other side counts as down.
     :ivar stop_grace: seconds from the decision to stop the managed agent until it is gone.
-    :ivar volttron_central_vip: VIP address of the platform of VOLTTRON Central (VC), likewise; "" if not given.
-    :ivar volttron_central_serverkey: public key of that platform.
+    :ivar volttron_central_vip: VIP address of the platform of VOLTTRON Central (VC), likewise, or its web address, at
+        which its VIP address is to be asked for; "" if not given.
+    :ivar volttron_central_serverkey: public key of that platform; "" if only its web address and no key is given.
     :ivar volttron_central_identity: VIP identity of VC there.
     :ivar remote_instance_name: instance name of the other platform; "" means as learnt from its heartbeats.
     :ivar warnings: what works but is better set otherwise, a line for each thing.
@@ -126,8 +127,8 @@ class Config:
             raise ConfigError(problems)
         for address, key in _ADDRESSES:
             if values[address]:
-                values[key] = _keys_found(address, key, values, known)[0][0]
-                values[address] = vip_address.parse(values[address]).base
+                values[key] = next((found for found, _ in _keys_found(address, key, values, known)), "")
+                values[address] = _parse(values[address]).base
         return cls(warnings=tuple(_warnings(values, raw)), **values)
 
 
@@ -155,8 +156,16 @@ def _no_address(value: Any) -> Optional[str]:
     return None
 
 
+def _vip_or_web(value: Any) -> bool:
+    return _address(value) or vip_address.is_web(value)
+
+
+def _parse(value: str) -> vip_address.Address:
+    return vip_address.parse_web(value) if vip_address.is_web(value) else vip_address.parse(value)
+
+
 def _key_or_none(value: Any) -> bool:
-    return value == "" or _curve_key(value)
+    return value == "" or is_serverkey(value)
 
 
 def _identity(value: Any) -> bool:
@@ -195,8 +204,8 @@ _KEYS: Dict[str, Tuple[Callable[[Any], bool], str, Any]] = {
     "timeout": (_seconds(2 * _SHORTEST_PERIOD), _OF_SECONDS.format(2 * _SHORTEST_PERIOD, _LONGEST), 10),
     "stop_grace": (_seconds(1), _OF_SECONDS.format(1, _LONGEST_GRACE), _BY_PERIOD),
     "volttron_central_vip": (
-        lambda value: value == "" or _address(value),
-        'VIP address of VOLTTRON Central\'s platform, such as "tcp://192.0.2.30:22916"', ""),
+        lambda value: value == "" or _vip_or_web(value),
+        'VIP address of VOLTTRON Central\'s platform, such as "tcp://192.0.2.30:22916", or its web address', ""),
     "volttron_central_serverkey": (
         _key_or_none, "public key of VOLTTRON Central's platform, " + _KEY_COMMAND, ""),
     "volttron_central_identity": (
@@ -230,12 +239,13 @@ def _fill_in_vc(values: Dict[str, Any], known: Known, mode_is_given: bool) -> Li
     """Take VC's address from the platform's settings if standard failover needs it. Return what is wrong then."""
     if values.get("simple_behavior") is not False or values.get("volttron_central_vip") != "":
         return []
-    if known.central_vip and _address(known.central_vip):
+    if known.central_vip and _vip_or_web(known.central_vip):
         values["volttron_central_vip"] = known.central_vip
         return []
     setting = hint = ""
     if known.central_vip:
-        setting = ", and {}, as the platform's own settings have it, is no VIP address".format(_show(known.central_vip))
+        setting = ", and {}, as the platform's own settings have it, is neither a VIP nor a web address".format(
+            _show(known.central_vip))
     if not mode_is_given:
         hint = (" (it is absent, which VOLTTRON's documentation takes for standard failover, but the original Failover "
                 "Agent took for simple failover: set it)")
@@ -284,11 +294,13 @@ def _warnings(values: Mapping[str, Any], raw: Mapping[str, Any]) -> List[str]:
 
 def _key_problems(address_name: str, key_name: str, values: Mapping[str, Any], known: Known) -> List[str]:
     wanted, found = _KEYS[key_name][1], _keys_found(address_name, key_name, values, known)
+    if not found and vip_address.is_web(values[address_name]):
+        return []  # It is asked for there.
     if not found:
         return ["{}: found none, neither here nor in {} nor among this platform's known hosts; wanted: {}".format(
             key_name, address_name, wanted)]
     for key, where in found:
-        if not _curve_key(key):
+        if not is_serverkey(key):
             return ["{}: found {} {}; wanted: {}".format(key_name, _show(key), where, wanted)]
     (key, where), others = found[0], [one for one in found if one[0] != found[0][0]]
     return ["{}: found {} {}, but {} {}; wanted: one of them, or the same in both".format(
@@ -297,7 +309,7 @@ def _key_problems(address_name: str, key_name: str, values: Mapping[str, Any], k
 
 def _keys_found(address_name: str, key_name: str, values: Mapping[str, Any], known: Known) -> List[Tuple[str, str]]:
     """Return each key that is given for the platform at this address, and where."""
-    address = vip_address.parse(values[address_name])
+    address = _parse(values[address_name])
     found = [(values[key_name] or None, "here"), (address.serverkey, "in " + address_name)]
     if address.host_and_port:
         found.append((known.serverkeys.get(address.host_and_port), "among this platform's known hosts"))
@@ -307,11 +319,11 @@ def _keys_found(address_name: str, key_name: str, values: Mapping[str, Any], kno
 
 
 def _host_and_port(address: Any) -> str:
-    return vip_address.parse(address).host_and_port if _address(address) else ""
+    return _parse(address).host_and_port if _vip_or_web(address) else ""
 
 
-def _curve_key(text: Any) -> bool:
-    """VOLTTRON writes a CURVE key of 32 bytes in URL-safe base64 without padding."""
+def is_serverkey(text: Any) -> bool:
+    """Whether it is a key: VOLTTRON writes a CURVE key of 32 bytes in URL-safe base64 without padding."""
     try:
         return (isinstance(text, str) and len(text) == 43
                 and len(base64.b64decode(text + "=", altchars=b"-_", validate=True)) == 32)

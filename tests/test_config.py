@@ -89,7 +89,7 @@ def test_an_address_is_handed_on_as_it_is_and_zeromq_takes_it(address):
 
 
 @pytest.mark.parametrize("address, why", [
-    ("", "tcp://"), ("192.0.2.1:22916", "tcp://"), ("inproc://vip", "tcp://"), ("https://vc.example.org:8443", "tcp:"),
+    ("", "tcp://"), ("192.0.2.1:22916", "tcp://"), ("inproc://vip", "tcp://"), ("https://vc.example.org/vc", "tcp:"),
     ("TCP://192.0.2.1:22916", "lower case"), ("ipc:/run/vip.socket", "ipc://"), ("tcp:node-b:1", "tcp://"),
     ("tcp://*:22916", "wildcard"), ("tcp://0.0.0.0:22916", "wildcard"), ("tcp://[::]:22916", "wildcard"),
     ("ipc://*", "wildcard"), ("tcp://node-b:*", "wildcard"),
@@ -163,8 +163,36 @@ def test_where_vc_is_may_be_in_the_platforms_settings():
     assert line.startswith("volttron_central_serverkey") and KEY in line and OTHER_KEY in line and "settings" in line
     [line] = problems(Known({}, "tcp://192.0.2.3:22916"), simple_behavior=False)
     assert line.startswith("volttron_central_serverkey: found none")
-    [line] = problems(Known({}, "https://vc.example.org:8443"), simple_behavior=False)
-    assert line.startswith("volttron_central_vip: missing, and 'https://vc.example.org:8443'") and "tcp://" in line
+    for useless in ("https://vc.example.org/vc", "amqp://vc.example.org:5671"):
+        [line] = problems(Known({}, useless), simple_behavior=False)
+        assert line.startswith("volttron_central_vip: missing, and {!r}".format(useless)) and "tcp://" in line
+
+
+WEB = "https://vc.example.org:8443"
+
+
+@pytest.mark.parametrize("raw, known, key", [
+    (dict(GOOD, simple_behavior=False), Known({}, WEB), ""),
+    (dict(GOOD, simple_behavior=False), Known({}, WEB, OTHER_KEY), OTHER_KEY),
+    (dict(GOOD, simple_behavior=False, volttron_central_serverkey=OTHER_KEY), Known({}, WEB), OTHER_KEY),
+    (dict(GOOD, simple_behavior=False, volttron_central_vip=WEB), Known(), ""),
+    (dict(GOOD, simple_behavior=False, volttron_central_vip=WEB), Known({}, "tcp://192.0.2.3:22916", OTHER_KEY), ""),
+])
+def test_where_vc_is_may_be_asked_of_its_web_address(raw, known, key):
+    config = Config.load(raw, known)
+    assert (config.volttron_central_vip, config.volttron_central_serverkey) == (WEB, key)
+
+
+def test_what_a_web_address_is_not_good_for():
+    [line] = problems(remote_vip=WEB)
+    assert line.startswith("remote_vip") and WEB in line
+    vc = dict(simple_behavior=False, volttron_central_vip=WEB)
+    [line] = problems(**dict(vc, volttron_central_vip=WEB + "?serverkey=" + KEY))
+    assert line.startswith("volttron_central_vip")
+    [line] = problems(Known({}, WEB, OTHER_KEY), **dict(vc, volttron_central_serverkey=KEY))
+    assert line.startswith("volttron_central_serverkey") and KEY in line and OTHER_KEY in line and "settings" in line
+    [line] = problems(Known({}, WEB, "short"), **vc)
+    assert line.startswith("volttron_central_serverkey") and "'short'" in line
 
 
 @pytest.mark.parametrize("changes, words", [

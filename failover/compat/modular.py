@@ -21,8 +21,8 @@ from failover.link import Endpoint
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
-    "local_endpoint", "missing_authorizations", "serverkey", "setup_logging", "subscribe", "vip_main",
-    "volttron_home"
+    "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "subscribe",
+    "vip_main", "volttron_home"
 ]
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
@@ -60,6 +60,11 @@ def serverkey(agent: Agent) -> str:
 def known_platforms(with_central: bool) -> Known:
     """Return what the own platform knows of others: nothing. It has no setting for VC and no store of known hosts."""
     return Known()
+
+
+def platform_warnings() -> List[str]:
+    """Return what is known to be wrong with the own platform's installation: nothing."""
+    return []
 
 
 def local_endpoint() -> Endpoint:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 from urllib.parse import parse_qs, urlsplit
 
+import zmq
 from volttron.platform import get_address
 from volttron.platform import get_home as volttron_home
 from volttron.platform.agent.known_identities import CONTROL, CONTROL_CONNECTION
@@ -25,8 +26,8 @@ from failover.link import Endpoint, LinkError, RemoteError as LinkRemoteError, c
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
-    "local_endpoint", "missing_authorizations", "serverkey", "setup_logging", "subscribe", "vip_main",
-    "volttron_home"
+    "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "subscribe",
+    "vip_main", "volttron_home"
 ]
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,9 @@ AGENT_OPTIONS: Dict[str, Any] = {"enable_store": False, "heartbeat_autostart": T
 
 # Seconds.
 _SETTINGS_WITHIN = 10.0
+
+_FIRST_BAD_PYZMQ = 23
+_GOOD_PYZMQ = "22.3.0"
 
 
 class Agent(_Agent):
@@ -100,6 +104,18 @@ def known_platforms(with_central: bool) -> Known:
         _log.warning("the platform's settings for VC are not known: %s", error)
         return Known(serverkeys)
     return Known(serverkeys, address or "", key or "")
+
+
+def platform_warnings() -> List[str]:
+    """Return what is known to be wrong with the own platform's installation, a line for each thing.
+
+    An agent runs in the environment of its platform.
+    """
+    if zmq.pyzmq_version_info()[0] < _FIRST_BAD_PYZMQ:
+        return []
+    return ["with pyzmq {} the authorization service of VOLTTRON 9 may die when another platform loses its power, and "
+            "nobody gets in any more; run `pip install pyzmq=={}` in the environment of this platform and restart "
+            "it".format(zmq.pyzmq_version(), _GOOD_PYZMQ)]
 
 
 def _settings_endpoint() -> Endpoint:
