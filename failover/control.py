@@ -104,10 +104,11 @@ class ManagedAgent:
         pid, exit_code = self._ask("agent_status", uuid, timeout=self._answer_within)
         return pid if exit_code is None else None
 
-    def start(self, still_may: Callable[[], bool]) -> None:
+    def start(self, still_may: Callable[[], bool]) -> bool:
         """Start the agent.
 
         :param still_may: asked at the last moment; the agent is not started if it says False.
+        :return: whether control took the start, or the agent runs already.
         :raises NotAuthorized: this agent may not start others here.
         :raises ControlError: control did not answer, or the start failed.
         """
@@ -117,12 +118,13 @@ class ManagedAgent:
             raise ControlError("{} is not installed any more".format(self.identity))
         self._look_up = False
         if not still_may():
-            return
+            return False
         try:
             self._ask("start_agent", self.uuid, timeout=START_WITHIN)
         except ControlError as error:
             if "already running" not in str(error):
                 raise
+        return True
 
     def stop(self, within: float) -> None:
         """Stop the agent and return when control says that it is done.

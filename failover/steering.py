@@ -28,6 +28,9 @@ _LONGEST_PAUSE = {Action.START: 60.0, Action.STOP: 4.0}
 _LONGEST_SAID = 50
 # With less time than this for a stop, control is not asked for it.
 _TIME_TO_ASK = 0.3
+# Between the moment in which a process becomes an agent and that in which control knows of it lies hardly any time.
+_STARTED_WITHIN = 0.5
+_LOOK_EVERY = 0.05
 # What an agent has forked may take so long to notice that the agent has ended.
 _FOLLOWS_WITHIN = 0.5
 
@@ -67,6 +70,8 @@ class Steering:
         self._has_strays = False
         self._searched_for: Optional[int] = None
         self._is_clean = False
+        self._may_come_back = False
+        self._command_ended_at = 0.0
         self.permit_at_once(Action.START, Action.STOP)
 
     # Watching
@@ -96,19 +101,28 @@ class Steering:
         before = self._rules.agent
         if state is AgentState.STOPPED and self.managed.ended_badly and not self._keep_stopped():
             state = None
+        elif state in (AgentState.STOPPED, AgentState.MISSING):
+            self._may_come_back = False
         if state is None:
             self._rules.platform_answered(now)
         else:
             self._search(state)
             self._rules.agent_observed(AgentState.UNKNOWN if self._has_strays else state, asked_at, now)
-            if self._current is None:
-                self.runs.seen(state is AgentState.RUNNING, self.managed.pid, now)
+            self._note_run(state is AgentState.RUNNING, asked_at, now)
         if state is AgentState.RUNNING:
             self._check_signals()
             if now - self._not_before[Action.START] > _LONGEST_PAUSE[Action.START]:
                 self.permit_at_once(Action.START)
         if self._rules.agent is not before or state is AgentState.RUNNING and "stop" in self.faults:
             self._wake.set()
+
+    def _note_run(self, running: bool, asked_at: float, now: float) -> None:
+        """Remember how the agent fares. What was asked before a command had ended says nothing about what that did."""
+        if self._current is not None or asked_at < self._command_ended_at:
+            return
+        if self._wanted is not Action.START:
+            self.runs.stop_begun()
+        self.runs.seen(running, self.managed.last_pid, now)
 
     def _keep_stopped(self) -> bool:
         """See to it that the platform does not start the agent again by itself: that is for this agent to decide.
@@ -154,6 +168,25 @@ class Steering:
             self._has_strays = True
             spawn_loop(self._end_strays)
 
+    @property
+    def _may_nothing_run(self) -> bool:
+        """Whether this is standard failover and this side has no lease."""
+        return not self._simple and self._wanted is Action.STOP
+
+    def _keep_away(self) -> None:
+        """Kill in the same moment what the platform starts again because it was killed, until that is forbidden.
+
+        A platform that hangs does not let itself be forbidden anything. When it goes on, it may start the agent before
+        it answers.
+        """
+        while self._may_come_back and self._may_nothing_run and self._rules.has_platform:
+            for one in process.started_agents(self.managed.identity, compat.volttron_home()):
+                name = process.end(one, 0.0)
+                if name is not None:
+                    self._alert("{} of {} was ended by {}: the platform started it though it may not run here".format(
+                        _name([one.pid]), self.managed.identity, name))
+            gevent.sleep(_LOOK_EVERY)
+
     def _members(self, known: Sequence[process.Process] = ()) -> List[process.Process]:
         """Return all processes of the managed agent, and of those that are known to have been some the living ones."""
         found = process.members(self.managed.identity, compat.volttron_home(), self.managed.uuids, self.managed.process)
@@ -161,13 +194,15 @@ class Steering:
 
     def _end_strays(self) -> None:
         """End what belongs to no agent that control knows, and do not rest before it is gone."""
-        why = "control of this platform does not know it"
+        if not self._may_nothing_run:
+            gevent.sleep(_STARTED_WITHIN)
         while self._strays():
+            why = "it may not run here" if self._may_nothing_run else "control of this platform does not know it"
             try:
                 self._end(self._strays, self._rules.stop_within(clock.now()), why)
             except ControlError as error:
                 self.faults["stray"] = "{} runs here unknown to the platform: {}".format(self.managed.identity, error)
-            gevent.sleep(_FIRST_PAUSE)
+                gevent.sleep(_FIRST_PAUSE)
         self.faults.pop("stray", None)
         self._has_strays = False
         self._watch_now.set()
@@ -178,8 +213,8 @@ class Steering:
         While control says nothing, none can be told from the agent's own, unless nothing of it may run here.
         """
         found = self._members()
-        if not found:
-            return []
+        if not found or self._may_nothing_run:
+            return found
         try:
             return process.leftovers(found, process.find(self.managed.ask_pid()))
         except ControlError:
@@ -227,8 +262,8 @@ class Steering:
         _log.log(logging.DEBUG if self.has_failed(command) else logging.INFO, "%s: %s", command.value, agent)
         try:
             if command is Action.START:
-                self.managed.start(lambda: self._rules.may_start(clock.now()))
-                self.runs.start_accepted(clock.now())
+                if self.managed.start(lambda: self._rules.may_start(clock.now())):
+                    self.runs.start_accepted(clock.now())
             else:
                 self._stop(self._rules.stop_within(clock.now()), former)
         except NotAuthorized:
@@ -247,7 +282,8 @@ class Steering:
             self.permit_at_once(Action.STOP)
         if self._current is gevent.getcurrent():
             self._current = None
-            self._rules.command_ended(clock.now())
+            self._command_ended_at = clock.now()
+            self._rules.command_ended(self._command_ended_at)
             self._watch_now.set()
 
     def _fail(self, command: Action, why: str) -> None:
@@ -307,6 +343,9 @@ class Steering:
             ended = process.end_all(look, within)
         except PermissionError as error:
             raise ControlError("{}, and {}".format(why, error)) from None
+        if any(one.signal != "SIGINT" for one in ended) and self._may_nothing_run and not self._may_come_back:
+            self._may_come_back = True
+            spawn_loop(self._keep_away)
         for one in ended:
             self._alert("{} of {} was ended by {}: {}".format(_name(one.pids), agent, one.signal, why))
         left = [one.pid for one in look()]

@@ -1,0 +1,191 @@
+"""Simple failover on two real platforms: what is wrong with the managed agent, or with what can be heard, is said."""
+
+import json
+import signal
+from dataclasses import replace
+
+import gevent
+import pytest
+
+from failover import clock
+from failover.heartbeat import Heartbeat
+from tests.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, await_takeover, wait
+from tests.test_simple import TAKEOVER, assert_stays, bring_back
+
+
+def problems(side):
+    return " | ".join((side.status() or {"problems": ["no status"]})["problems"])
+
+
+def await_problem(side, words, limit=LIMIT):
+    wait(lambda: words in problems(side), limit, "problem: {}".format(words))
+    assert side.status()["health"] == "BAD"
+
+
+def await_no_problems(side, limit=2 * LIMIT):
+    """A trouble is over when the agent has run for half a minute."""
+    wait(lambda: problems(side) == "" and side.status()["health"] == "GOOD", limit, "no problem")
+
+
+def reset(side):
+    """Have the failover agent forget how the managed agent fared."""
+    side.restart_agent(FAILOVER)
+    await_status(side, lambda status: status["health"] == "GOOD", "a fresh failover agent")
+
+
+@pytest.fixture
+def primary(pair):
+    """The primary's side. In the end its managed agent is as it was."""
+    configuration = pair.primary.config_file(MANAGED)
+    yield pair.primary
+    configuration.write_text("{}\n")
+
+
+def restart_managed(side, **configuration):
+    side.config_file(MANAGED).write_text(json.dumps(configuration))
+    for process in side.platform.processes(MANAGED):
+        process.kill()
+
+
+# The managed agent
+
+@pytest.mark.parametrize("status", [1, 0], ids=["crashes", "ends in order"])
+def test_an_agent_that_ends_at_each_start_is_a_problem_on_both_sides(pair, primary, status):
+    restart_managed(primary, start_status=status)
+    await_problem(primary, "platform.driver stopped")
+    await_problem(pair.secondary, "on node-primary: platform.driver stopped")
+    shown = primary.status()
+    assert shown["runs"]["restarts_last_hour"] >= 3
+    alerts = list(primary.observer.alerts)
+    gevent.sleep(5)
+    assert primary.observer.alerts == alerts, "one alert when it begins, and none for each attempt"
+    assert [of for of, text in alerts if "platform.driver stopped" in text] == ["BAD"]
+    primary.config_file(MANAGED).write_text("{}\n")
+    await_no_problems(primary)
+    await_alert(primary, "GOOD", "keeps running")
+    await_status(pair.secondary, lambda status: status["health"] == "GOOD", "the secondary's health")
+
+
+def test_one_crash_is_no_problem(primary):
+    reset(primary)
+    primary.observer.alerts.clear()
+    for process in primary.platform.processes(MANAGED):
+        process.kill()
+    wait(lambda: primary.status()["runs"]["restarts_last_hour"] == 1, LIMIT, "the restart")
+    assert problems(primary) == ""
+    assert all(of == "GOOD" for of, _ in primary.observer.alerts)
+
+
+def test_an_agent_that_is_killed_again_and_again_is_a_problem(primary):
+    for _ in range(3):
+        before = wait(lambda: primary.platform.processes(MANAGED), LIMIT, "the managed agent")
+        before[0].kill()
+        wait(lambda: before[0] not in primary.platform.processes(MANAGED) and primary.runs(), LIMIT, "another one")
+    await_problem(primary, "platform.driver stopped")
+    reset(primary)
+
+
+def test_an_agent_that_hangs_is_a_problem(pair, primary):
+    [process] = primary.platform.processes(MANAGED)
+    process.suspend()
+    await_problem(primary, "runs but does not answer")
+    await_problem(pair.secondary, "on node-primary: platform.driver runs but does not answer")
+    process.resume()
+    await_no_problems(primary)
+
+
+def test_an_agent_that_reports_bad_health_is_a_problem(pair, primary):
+    restart_managed(primary, health="BAD")
+    await_problem(primary, "platform.driver reports BAD: as configured")
+    assert primary.status()["runs"]["health"] == "BAD"
+    restart_managed(primary)
+    await_no_problems(primary)
+    wait(lambda: primary.status()["runs"]["health"] == "GOOD", LIMIT, "its own health")
+
+
+def test_an_agent_that_is_not_on_the_bus_is_a_problem(primary):
+    """As one that its platform does not let in. `agentstop` makes the router take it for gone."""
+    [process] = primary.platform.processes(MANAGED)
+    process.suspend()
+    sign_off(primary, MANAGED)
+    await_problem(primary, "is not on this platform's message bus")
+    process.send_signal(signal.SIGCONT)
+    process.kill()
+    reset(primary)
+
+
+# What can be heard
+
+def sign_off(side, identity):
+    """Tell the router of a platform that one of its agents ends. Anybody can."""
+    session = side.observer.link._session
+    session._send("", b"agentstop", b"test", identity.encode())
+
+
+def test_a_failover_agent_whose_subscriptions_were_dropped_renews_them_and_believes_no_silence(pair):
+    secondary = pair.secondary
+    sign_off(secondary, FAILOVER)
+    await_alert(secondary, "BAD", "had dropped the subscription")
+    assert_stays(5, lambda: not secondary.runs(), "no takeover")
+    assert TAKEOVER not in secondary.observer.alerts
+    await_status(secondary, lambda status: status["health"] == "GOOD" and status["other"]["liveness"] == "up", "hearing")
+    pair.primary.platform.power_off()
+    await_takeover(pair)
+    bring_back(pair.primary)
+
+
+def publish(side, heartbeat):
+    link = side.observer.link
+    wait(lambda: link.publish("heartbeat/simple_primary", heartbeat.encode()), LIMIT, "the forged heartbeat")
+
+
+def test_a_forged_heartbeat_does_not_hide_the_genuine_sender(pair):
+    heard = []
+    secondary = pair.secondary
+
+    def listen(topic, sender, message):
+        if topic == "heartbeat/simple_primary" and sender == "node-primary.failover":
+            heard.append(Heartbeat.decode(message))
+
+    secondary.observer.link.subscribe("heartbeat/", listen)
+    genuine = wait(lambda: heard and heard[-1], LIMIT, "a genuine heartbeat")
+    for sequence in (2 ** 53, genuine.sequence + 900):
+        publish(secondary, replace(genuine, sequence=sequence, timeout=86400.0))
+        began = clock.now()
+        while clock.now() < began + 6:
+            assert not secondary.runs() and secondary.status()["other"]["liveness"] == "up"
+            gevent.sleep(0.2)
+    assert secondary.platform.log.read_text().count("it is broken or forged") == 1
+
+
+# Words
+
+def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, measured):
+    from tests.pair import Pair
+    from tests.relay import Relay
+    pair = show_logs(Pair(folder / "flap", measured))
+    relay = None
+    try:
+        pair.install(start=False)
+        primary, secondary = pair.sides
+        relay = Relay(secondary.platform.address)
+        primary.configure(remote_vip=relay.address)
+        for side in pair.sides:
+            side.start_agent(FAILOVER)
+        await_status(primary, lambda status: status["link"]["up"] and status["health"] == "GOOD", "order")
+        primary.observer.alerts.clear()
+        for _ in range(5):
+            relay.refuse()
+            gevent.sleep(2.6)
+            relay.resume()
+            wait(lambda: primary.status()["link"]["up"], LIMIT, "the link")
+        flapping = [(of, text) for of, text in primary.observer.alerts if "flapping" in text]
+        assert len(flapping) == 1 and flapping[0][0] == "BAD", primary.observer.alerts
+        assert len([text for _, text in primary.observer.alerts if "remote link" in text]) <= 5
+        assert primary.platform.log.read_text().count("remote link lost") == 5
+        await_alert(primary, "GOOD", "no problem comes and goes any more")
+        assert {of for of, text in primary.observer.alerts if text.startswith("remote link found")} == {"GOOD"}
+    finally:
+        if relay:
+            relay.close()
+        pair.close()
