@@ -30,7 +30,7 @@ _LONGEST_SAID = 50
 _TIME_TO_ASK = 0.3
 # Between the moment in which a process becomes an agent and that in which control knows of it lies hardly any time.
 _STARTED_WITHIN = 0.5
-_LOOK_EVERY = 0.05
+_LOOK_EVERY = 0.02
 # What an agent has forked may take so long to notice that the agent has ended.
 _FOLLOWS_WITHIN = 0.5
 

@@ -100,6 +100,21 @@ def test_a_platform_that_ignores_sigint_is_said_to(standard_pair, primary):
     assert any("SIGINT ignored" in warning for warning in warnings) is primary.platform.ignores_interrupt
 
 
+def test_a_change_from_simple_to_standard_failover_blames_nobody(standard_pair):
+    """Simple failover leaves its managed agent running, and so the next start finds it."""
+    for simple in (True, False):
+        for side in reversed(standard_pair.sides):
+            side.stop_agent(FAILOVER)
+            side.configure(simple_behavior=simple)
+        for side in standard_pair.sides:
+            side.start_agent(FAILOVER)
+        for side in standard_pair.sides:
+            await_status(side, lambda status: status["mode"] == ("simple" if simple else "standard")
+                         and status["health"] == "GOOD", "order")
+    for side in standard_pair.sides:
+        assert not [text for _, text in side.observer.alerts if "ran here" in text]
+
+
 # What a managed agent has forked
 
 def make_it_fork(side):
