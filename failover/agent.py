@@ -545,6 +545,8 @@ class FailoverAgent(compat.Agent):
             if refusal is not STALE:  # On two ways to here, or over a new connection, one overtakes the other.
                 self._say_once("heartbeat of {} ignored: {}".format(clean(sender), refusal))
             return
+        if self._rules.doubt is not None:
+            self._say_once("heartbeat of {} is not believed in all: {}".format(clean(sender), self._rules.doubt))
         if self._rules.farewell is not None:
             _log.info("%s on %s ends in order; %s is %s there", other_role(self._config), heartbeat.instance_name,
                       self._config.agent_vip_identity, heartbeat.state)

@@ -165,6 +165,7 @@ class Core:
     """The state of one failover agent, from its start on.
 
     :ivar farewell: the last heartbeat of the other failover agent if it has ended in order since, else None.
+    :ivar doubt: what the last heartbeat said that is not believed, in words; None if it is believed.
     :ivar trouble: what is wrong with the managed agent here, for the other side to show; None if nothing is.
 
     :param boot_id: a text that no other start of a failover agent ever had.
@@ -189,6 +190,7 @@ class Core:
         self._last_decision = now
         self.has_platform = True
         self.trouble: Optional[str] = None
+        self.doubt: Optional[str] = None
         self._last_answer = now
         self._pending: Optional[Action] = None
         self._ended_at = now
@@ -387,7 +389,9 @@ class Core:
             self._hold_until = now
         elif not self._hold_extended:
             self._hold_extended = True
-            self._hold_until = now + Terms.of(self._config).larger(Terms.of(heartbeat)).stop_grace
+            own = Terms.of(self._config)
+            # One heartbeat alone may be forged, and then nothing that it says lasts for longer than a silence.
+            self._hold_until = now + min(own.larger(Terms.of(heartbeat)).stop_grace, sum(own))
 
     def beat(self, now: float) -> Optional[Heartbeat]:
         """Return the heartbeat to send now to the other platform, or None.

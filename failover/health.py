@@ -18,7 +18,7 @@ __all__ = ["HealthCheck"]
 _log = logging.getLogger(__name__)
 
 # Seconds.
-_CHECK_EVERY = 5.0
+_CHECK_EVERY = 10.0
 _ANSWER_WITHIN = 5.0
 _SILENT_AFTER = 20.0
 

@@ -216,9 +216,12 @@ class LeaseCore(Core):
     @property
     def terms(self) -> Terms:
         """The larger of the two sides' times, and of the former ones as long as the other side may not know the new."""
-        terms = Terms.of(self._config).larger(self._peer_terms).larger(self._former_terms)
-        claim = self._claim
+        terms, claim = self._known_terms, self._claim
         return terms if claim is None or not _is_plausible(claim.terms, terms) else terms.larger(claim.terms)
+
+    @property
+    def _known_terms(self) -> Terms:
+        return Terms.of(self._config).larger(self._peer_terms).larger(self._former_terms)
 
     @property
     def lease_period(self) -> float:
@@ -387,10 +390,14 @@ class LeaseCore(Core):
         terms = Terms.of(heartbeat)
         instance = self._config.remote_instance_name or heartbeat.instance_name
         before = self._claim
+        self.doubt = None
         if (terms, instance) == (self._peer_terms, self._peer_instance):
             self._claim = None
         elif before is None or (before.boot_id, before.terms, before.instance) != (heartbeat.boot_id, terms, instance):
             self._claim = _Claim(heartbeat.boot_id, terms, instance, now)
+            if not _is_plausible(terms, self._known_terms):
+                self.doubt = "it says {}, more than {} times what is known: that needs a second one to confirm it".format(
+                    ", ".join("{} {:g} s".format(*one) for one in terms._asdict().items()), _PLAUSIBLE)
         elif now - before.since >= self._config.heartbeat_period / 2:
             self._peer_terms, self._peer_instance = terms, instance
             self._claim = None
@@ -398,8 +405,7 @@ class LeaseCore(Core):
     def _check_claim(self, now: float) -> None:
         """Drop what no second heartbeat has confirmed within the silence that would be needed without it."""
         if self._claim is not None:
-            terms = Terms.of(self._config).larger(self._peer_terms).larger(self._former_terms)
-            if now - self._claim.since >= sum(terms) * CLOCKS_APART:
+            if now - self._claim.since >= sum(self._known_terms) * CLOCKS_APART:
                 self._claim = None
 
     def _acknowledged(self, heartbeat: Heartbeat) -> Optional[float]:

@@ -174,11 +174,19 @@ def headline(config: Config, instance: str, decision: Decision, state: AgentStat
         agent=config.agent_vip_identity, state=state.value, here="{} {}".format(config.agent_id, instance),
         other="{} {}".format(other_role(config), peer.instance_name) if peer else "the " + other_role(config),
         timeout="{:g} s".format(config.timeout), unheard=unheard,
+        there=_activity(config, peer),
         active="is active" if state is AgentState.RUNNING else "is not active yet",
         heard={Liveness.UP: "heard", Liveness.UNKNOWN: "not heard yet", Liveness.DOWN: "not heard"}[decision.peer],
         vc={Liveness.UP: "VC answers", Liveness.UNKNOWN: "VC has not answered yet",
             Liveness.DOWN: "VC does not answer"}[decision.vc])
     return _sentence(config, decision, state).format(**names)
+
+
+def _activity(config: Config, peer: Optional[Heartbeat]) -> str:
+    """Return what the other side, which is heard, does. One of an earlier release does not say how its agent is."""
+    if peer is None or peer.state in (None, AgentState.RUNNING.value):
+        return "is active"
+    return "is up, but {} is {} there".format(config.agent_vip_identity, peer.state)
 
 
 def _sentence(config: Config, decision: Decision, state: AgentState) -> str:
@@ -196,7 +204,7 @@ def _sentence(config: Config, decision: Decision, state: AgentState) -> str:
         return "{here} {active}: {other} not heard {unheard}" + verified + "; {agent} is {state}"
     if decision.peer is Liveness.UP:
         stopping = "being stopped" if state is AgentState.RUNNING else "{state}"
-        return "{other} is active: heard within the last {timeout}; {agent} is " + stopping + " on this {here}"
+        return "{other} {there}: heard within the last {timeout}; {agent} is " + stopping + " on this {here}"
     if decision.action is Action.VERIFY:
         return "verifying with VC that {other} is down: not heard {unheard}; {agent} is {state} on this {here}"
     if decision.action is Action.STOP:
