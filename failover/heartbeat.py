@@ -142,7 +142,7 @@ _VALID = {
     "heard_sequence": lambda value: value is None or _count(value),
     "may_run": lambda value: isinstance(value, bool),
     "leaving": lambda value: isinstance(value, bool),
-    "state": lambda value: value is None or _text(value),
+    "state": lambda value: value is None or _text(value) and len(value) <= 40,
     "trouble": lambda value: value is None or _text(value),
 }
 

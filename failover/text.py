@@ -33,18 +33,17 @@ class Once:
         self._seconds = seconds
         self._said: Set[str] = set()
         self._times: List[float] = []
-        self._told_of_flood = False
+        self._silent_until = float("-inf")
 
     def filter(self, text: str, now: float) -> List[str]:
         """Return the lines to log for this text: itself if it is new, or that from now on some are left out, or none."""
-        if text in self._said:
+        if text in self._said or now < self._silent_until:
             return []
         self._times = [at for at in self._times if now - at < self._seconds]
         if len(self._times) >= self._most:
-            told, self._told_of_flood = self._told_of_flood, True
-            return [] if told else ["there are too many messages like the last ones: for {:.0f} s no more are "
-                                    "logged".format(self._seconds)]
-        self._told_of_flood = False
+            self._silent_until = now + self._seconds
+            return ["there are too many messages like the last ones: for {:.0f} s no more are logged".format(
+                self._seconds)]
         self._times.append(now)
         if len(self._said) >= 10 * self._most:
             self._said.clear()
