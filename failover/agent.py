@@ -13,7 +13,7 @@ import os
 import sys
 import uuid
 from collections import OrderedDict
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import gevent
@@ -46,6 +46,8 @@ _LONGEST_TICK = 1.0
 _AUTH_WITHIN = 10.0
 _SUBSCRIBE_EVERY, _SUBSCRIBE_REST_EVERY = 5.0, 60.0
 _FAREWELL_WITHIN = 0.5
+_LAST_ANSWER_WITHIN = 2.0
+_WRITE_WITHIN = 5.0
 _REPORT_WITHIN = 15.0
 _LEAVE_WITHIN = 0.2
 _TWIN_GONE_WITHIN = 10.0
@@ -80,14 +82,14 @@ class FailoverAgent(compat.Agent):
         self._topic = topic(config.agent_id, config.mode)
         self._platform = process.launcher() or _platform_on_file()
         self._wake = Event()
-        within = min(max(config.timeout / 2, 0.5), 10.0)
+        within = self._within = min(max(config.timeout / 2, 0.5), 10.0)
         boot_id = uuid.uuid4().hex
         self._warnings = list(warnings)
         self._central: Optional[Central] = None
         self._save_now = Event()
         self._memory = Memory(compat.data_folder(self))
         self._saved = self._memory.load(config.timeout)
-        self._ending = Ending(compat.data_folder(self), self._platform.pid if self._platform is not None else None)
+        self._ending = Ending(compat.data_folder(self), self._platform)
         # What ran before a start in standard failover was left running, by right, if that one was of simple failover.
         self._copy_expected = self._saved.mode != "standard"
         if config.simple_behavior:
@@ -96,7 +98,8 @@ class FailoverAgent(compat.Agent):
             self._rules = LeaseCore(config, self._instance, self.core.identity, boot_id, now, self._saved)
             self._central = self._connect_to_vc(boot_id, within)
         self._steering = Steering(config, self._rules, self._call, self.core.identity, within, self._wake, self._warn)
-        self._check = HealthCheck(config.agent_vip_identity, self._ask, lambda: compat.peers(self), self._steering.faults)
+        self._check = HealthCheck(config.agent_vip_identity, lambda peer, method: self.vip.rpc.call(peer, method),
+                                  lambda: compat.peers(self), self._steering.faults)
         self._link = Link(compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey), within,
                           1.5 * config.heartbeat_period, on_change=self._wake.set)
         self._greenlets = []
@@ -118,7 +121,7 @@ class FailoverAgent(compat.Agent):
         self._unknown_senders = Queue(maxsize=_UNKNOWN_SENDERS)
         self._resubscribe = Event()
         self._once = Once()
-        self._unheard: Tuple[Optional[float], str] = (None, since(None, 0.0))
+        self._unheard: Tuple[Optional[float], str] = (None, since(datetime.now(timezone.utc), False))
         self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)
 
     def _connect_to_vc(self, boot_id: str, within: float) -> Central:
@@ -167,18 +170,21 @@ class FailoverAgent(compat.Agent):
         gone = False
         if stop_too:
             try:
-                self._steering.finish(0.8 * config.stop_within)
+                with gevent.Timeout(0.9 * config.stop_within):
+                    self._steering.finish(0.8 * config.stop_within)
                 gone = True
-            except ControlError as error:
-                _log.error("stopping %s: %s", config.agent_vip_identity, error)
+            except (ControlError, gevent.Timeout) as error:
+                _log.error("stopping %s: %s", config.agent_vip_identity, clean(error))
         if self._central is not None:
             self._write_down(self._rules.remembered._replace(lease_until=None))
         if self._greenlets and self._rules.has_platform and not self._ending.is_quiet(clock.now()):
             self._say_farewell(gone)
         gevent.wait([gevent.spawn(link.close) for link in self._links], timeout=max(0.0, deadline - clock.now()))
         if self._rules.has_platform:
-            # Control of VOLTTRON 9, and with it the platform, ends when it answers somebody who is gone.
+            # Who answers somebody who is gone ends on VOLTTRON 9: control, with the platform, or the managed agent.
             gevent.wait(self._open_calls, timeout=max(0.0, deadline - clock.now()))
+            if self._check.question is not None:
+                gevent.wait([self._check.question], timeout=_LAST_ANSWER_WITHIN)
         self._ending.done()
         _log.info("stopped; %s is %s", config.agent_vip_identity, "stopped too" if stop_too else "left as it is")
 
@@ -303,7 +309,8 @@ class FailoverAgent(compat.Agent):
             _log.info("decision: %s (was %s)", decision.action.value, before.action.value)
         if decision.wanted is not before.wanted:
             self._steering.want(decision.wanted)
-        if decision.wanted is None or decision.wanted is self._announced:
+        if decision.wanted is None or decision.wanted is self._announced or (
+                decision.wanted is Action.START and self._ending.is_quiet(now)):
             return
         if self._announced is None and decision.command is None and (
                 decision.action not in (Action.START, Action.STOP) or self._rules.agent is AgentState.UNKNOWN):
@@ -366,7 +373,8 @@ class FailoverAgent(compat.Agent):
         _log.error("ending, and %s too, because the platform that started this agent is gone",
                    self._config.agent_vip_identity)
         try:
-            self._steering.end_processes(self._rules.terms.stop_grace, "its platform is gone")
+            self._steering.end_processes(self._rules.terms.stop_grace, "its platform is gone",
+                                         spare=_platform_on_file())
         except ControlError as error:
             _log.error("%s", error)
         for link in self._links:
@@ -397,10 +405,11 @@ class FailoverAgent(compat.Agent):
 
     def _write_down(self, remembered: Remembered) -> None:
         try:
-            gevent.get_hub().threadpool.apply(self._memory.save, (remembered,))
-        except OSError as error:
+            with gevent.Timeout(_WRITE_WITHIN):
+                gevent.get_hub().threadpool.apply(self._memory.save, (remembered,))
+        except (OSError, gevent.Timeout) as error:
             self._faults["memory"] = "{} cannot be written: {}; see `df` and `ls -l` there".format(
-                self._memory.path, error)
+                self._memory.path, error if isinstance(error, OSError) else "the disk does not answer")
         else:
             self._faults.pop("memory", None)
             self._saved = remembered
@@ -409,10 +418,6 @@ class FailoverAgent(compat.Agent):
         answer = self.vip.rpc.call(peer, method, *args, **kwargs)
         self._open_calls = [one for one in self._open_calls if not one.ready()][-_OPEN_CALLS:] + [answer]
         return answer.get()
-
-    def _ask(self, peer: str, method: str) -> Any:
-        """As :meth:`_call`, of an agent that may never answer and for which nothing waits at the end."""
-        return self.vip.rpc.call(peer, method).get()
 
     def _check_health(self) -> None:
         self._check.run(lambda: self._steering.runs.ran_for(clock.now()), lambda: self._steering.managed.uuid)
@@ -452,7 +457,7 @@ class FailoverAgent(compat.Agent):
     def _prove_hearing(self, asked_at: float) -> None:
         """Find out whether this side could have heard the other one, before its silence is believed."""
         stands = None
-        limit = gevent.Timeout(_AUTH_WITHIN)
+        limit = gevent.Timeout(self._within)
         try:
             with limit:
                 stands = compat.is_subscribed(self, self._needed_topic)
@@ -461,6 +466,7 @@ class FailoverAgent(compat.Agent):
                 raise
         except Exception as error:  # VOLTTRON's calls raise various errors of their own when the bus is gone.
             _log.debug("asking for the subscription: %r", error)
+            gevent.sleep(_LONGEST_TICK)
         finally:
             if stands is None:
                 self._rules.hearing_unproven()
@@ -588,7 +594,7 @@ class FailoverAgent(compat.Agent):
         """Return since when the other side has not been heard, always in the same words for the same silence."""
         heard = self._rules.last_heard
         if heard != self._unheard[0]:
-            self._unheard = heard, since(None if heard is None else now - heard, 0.0)
+            self._unheard = heard, since(datetime.now(timezone.utc) - timedelta(seconds=now - heard), True)
         return self._unheard[1]
 
     def _find_problems(self, decision: Decision, now: float) -> Dict[str, str]:

@@ -63,7 +63,7 @@ class ManagedAgent:
 
         :raises ControlError: control did not answer, or answered with an error.
         """
-        if self._look_up:
+        if self._look_up or self.uuid is None:
             before = self.uuid
             self._find()
             if self.uuid is None:
@@ -112,8 +112,7 @@ class ManagedAgent:
         :raises NotAuthorized: this agent may not start others here.
         :raises ControlError: control did not answer, or the start failed.
         """
-        self.uuid = None  # What is left of a removed agent may still have its identity.
-        self._find()
+        self._note_uuid(self._ask_uuid(None))  # Not by its last uuid: what is left of a removed agent may still have that.
         if self.uuid is None:
             raise ControlError("{} is not installed any more".format(self.identity))
         self._look_up = False
@@ -159,7 +158,10 @@ class ManagedAgent:
         return bool(self._ask("identity_exists", identity, timeout=self._answer_within))
 
     def _find(self) -> None:
-        self.uuid = self._ask_uuid(self.uuid)
+        self._note_uuid(self._ask_uuid(self.uuid))
+
+    def _note_uuid(self, uuid: Optional[str]) -> None:
+        self.uuid = uuid
         if self.uuid is None:
             self.process = None
             self._look_up = True

@@ -5,13 +5,14 @@ agents, and VOLTTRON's own way of stopping an agent then does nothing for a minu
 itself. It ends with the status 0, since the platform takes any other for a crash and starts the agent again.
 """
 
+import contextlib
 import json
 import logging
 import math
 import os
 import signal
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, List, Optional
 
 import gevent
 
@@ -47,13 +48,14 @@ class Ending:
     goes on to shut down. What starts then must not start anything.
 
     :param folder: where to note that this process was told to end.
-    :param platform_pid: of the own platform.
+    :param platform: the own platform's process.
     """
 
-    def __init__(self, folder: Path, platform_pid: Optional[int]):
+    def __init__(self, folder: Path, platform: Optional[process.Process]):
         self._file = folder / "ending.json"
-        self._platform_pid = platform_pid
+        self._platform = _identify(platform)
         self._told = False
+        self._is_done = False
         self.quiet_until = self._read()
 
     def is_quiet(self, now: float) -> bool:
@@ -79,25 +81,34 @@ class Ending:
 
     def done(self) -> None:
         """The end is in order: the next start is somebody's wish."""
-        try:
+        self._is_done = True
+        with contextlib.suppress(OSError):
             self._file.unlink()
-        except OSError:
-            pass
 
     def _note(self) -> None:
-        said = {"at": clock.now(), "kernel_boot": kernel_boot_id(), "platform": self._platform_pid}
+        said = {"at": clock.now(), "kernel_boot": kernel_boot_id(), "platform": self._platform}
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.write_text(json.dumps(said))
         except OSError as error:
             _log.warning("%s cannot be written: %s", self._file, error)
+        if self._is_done:  # A slow disk has written it too late.
+            self.done()
 
     def _read(self) -> float:
         """Return until when the former process of this agent and its platform may be on their way to their end."""
         try:
             said: Any = json.loads(self._file.read_text())
             at, now = float(said["at"]), clock.now()
-            same = said["kernel_boot"] == kernel_boot_id() and said["platform"] == self._platform_pid
+            same = said["kernel_boot"] == kernel_boot_id() and said["platform"] == self._platform
             return at + SHUTDOWN_WITHIN if same and 0 <= now - at < SHUTDOWN_WITHIN else 0.0
         except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
             return 0.0
+
+
+def _identify(one: Optional[process.Process]) -> Optional[List[float]]:
+    """Return what no other process under this boot of the kernel has: its pid alone may come again, as in a container."""
+    try:
+        return None if one is None else [one.pid, one.create_time()]
+    except process.Error:
+        return None

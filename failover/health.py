@@ -8,6 +8,7 @@ import logging
 from typing import Any, Callable, Container, Dict, Optional, Tuple
 
 import gevent
+from gevent.event import AsyncResult
 
 from failover import clock
 from failover.compat import RemoteError
@@ -20,7 +21,8 @@ _log = logging.getLogger(__name__)
 # Seconds.
 _CHECK_EVERY = 10.0
 _ANSWER_WITHIN = 5.0
-_SILENT_AFTER = 20.0
+# One that has never answered since its start may still be starting.
+_SILENT_AFTER, _SILENT_AFTER_START = 20.0, 45.0
 
 _ABSENT, _SILENT, _UNWELL = "absent", "silent", "unwell"
 
@@ -28,17 +30,19 @@ _ABSENT, _SILENT, _UNWELL = "absent", "silent", "unwell"
 class HealthCheck:
     """Asks the managed agent now and then how it is, while it runs.
 
-    :param call: calls an agent of the own platform: ``call(peer, method)`` returns the result.
+    :param ask: asks an agent of the own platform: ``ask(peer, method)`` returns at once what will be the answer.
     :param peers: returns the VIP identities that are connected to the own platform.
     :param faults: what is the matter, a text for each kind; those of this class are kept up to date in it.
     :ivar said: status and context as the agent last gave them; None if it runs no more or has not answered yet.
+    :ivar question: the one that has not been answered yet, if there is one. There are never two.
     """
 
-    def __init__(self, identity: str, call: Callable[[str, str], Any], peers: Callable[[], Container[str]],
+    def __init__(self, identity: str, ask: Callable[[str, str], AsyncResult], peers: Callable[[], Container[str]],
                  faults: Dict[str, str]):
         self.said: Optional[Tuple[str, str]] = None
+        self.question: Optional[AsyncResult] = None
         self._identity = identity
-        self._call = call
+        self._ask = ask
         self._peers = peers
         self._faults = faults
         self._answered_at: Optional[float] = None
@@ -55,11 +59,11 @@ class HealthCheck:
             if seconds > _CHECK_EVERY:
                 self._check(seconds, uuid())
             else:
-                self.said = self._answered_at = None
+                self.said = self._answered_at = self.question = None
                 self._note(None)
 
     def _check(self, running_for: float, uuid: Optional[str]) -> None:
-        connected, said = self._ask()
+        connected, said = self._hear()
         now = clock.now()
         if said is not None:
             self.said, self._answered_at = said, now
@@ -68,7 +72,7 @@ class HealthCheck:
                        "{} reports {}: {}".format(self._identity, status, context or "it does not say why"))
             return
         quiet_for = min(running_for, running_for if self._answered_at is None else now - self._answered_at)
-        if quiet_for < _SILENT_AFTER:
+        if quiet_for < (_SILENT_AFTER_START if self._answered_at is None else _SILENT_AFTER):
             return
         self.said = None
         restart = "see the platform's log, and try `vctl restart {}`".format(uuid)
@@ -79,7 +83,7 @@ class HealthCheck:
             self._note(_ABSENT, "{} runs but is not on this platform's message bus: {}; if other agents cannot connect "
                        "either, restart the platform".format(self._identity, restart))
 
-    def _ask(self) -> Tuple[bool, Optional[Tuple[str, str]]]:
+    def _hear(self) -> Tuple[bool, Optional[Tuple[str, str]]]:
         """Return whether the agent is connected, and its status and context if it gave them in time."""
         connected = True
         limit = gevent.Timeout(_ANSWER_WITHIN)
@@ -87,13 +91,19 @@ class HealthCheck:
             with limit:
                 # VOLTTRON lets a question to somebody who is not there run into the time limit, or does worse.
                 connected = self._identity in self._peers()
-                return connected, _read(self._call(self._identity, "health.get_status")) if connected else None
+                if self.question is None and connected:
+                    self.question = self._ask(self._identity, "health.get_status")
+                answer = None if self.question is None else _read(self.question.get())
+                self.question = None
+                return connected, answer
         except gevent.Timeout as caught:
             if caught is not limit:
                 raise
         except RemoteError as error:  # It does not say how it is. But it answers.
+            self.question = None
             return connected, ("UNKNOWN", clean(error))
         except Exception as error:  # VOLTTRON's calls raise various errors of their own when the bus is gone.
+            self.question = None
             _log.debug("asking %s for its health: %r", self._identity, error)
         return connected, None
 

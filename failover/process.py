@@ -9,22 +9,22 @@ import contextlib
 import os
 import signal
 from glob import glob
-from typing import Callable, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import gevent
 import psutil
-from psutil import Process
+from psutil import Error, Process
 
 from failover import clock
 
-__all__ = ["Process", "agents", "end", "end_all", "find", "ignores_interrupt", "is_older", "launcher", "leftovers",
-           "lives", "may_signal", "members", "started_agents"]
+__all__ = ["TIME_TO_ASK", "Error", "Process", "end", "end_all", "find", "ignores_interrupt", "is_older", "launcher", "leftovers",
+           "lives", "may_signal", "members", "started_agents", "started_by"]
 
 _LOOK_EVERY = 0.05
 # Each with its share of the time. An agent ends in order at SIGINT and leaves the exit status 0.
 _SIGNALS = ((signal.SIGINT, 0.65), (signal.SIGTERM, 0.25), (signal.SIGKILL, 0.1))
 # With less time than this there is no point in asking first.
-_TIME_TO_ASK = 0.3
+TIME_TO_ASK = 0.3
 # What the kernel needs at most to end a process that was killed.
 _KILLED_WITHIN = 1.0
 
@@ -73,25 +73,20 @@ def leftovers(all_of_it: List[Process], main: Optional[Process]) -> List[Process
     """
     if main is None or not lives(main):
         return all_of_it
-    own = {main.pid}
-    living = _living()
-    _add_descendants(own, living)
+    own = started_by(main, all_of_it)
     # What has left the family (a double fork) can be told by its age alone.
-    return [one for one in all_of_it if one.pid not in own and _age(one) < _age(main)]
+    return [one for one in all_of_it if one not in own and _age(one) < _age(main)]
 
 
-def agents(identity: str, volttron_home: str) -> List[Process]:
-    """Return the main processes of the agent with this VIP identity on the platform with this home, orphans included.
-
-    Each starts with this identity in its environment, and none is the child of another one.
-    """
-    living, home = _living(), os.path.realpath(volttron_home)
-    found = {pid for pid in living if _belongs(_environment(pid), identity, home)}
-    return [one for one in map(find, sorted(pid for pid in found if living[pid] not in found)) if one is not None]
+def started_by(ancestor: Process, processes: List[Process]) -> List[Process]:
+    """Return those of the processes that descend from that one."""
+    own = {ancestor.pid}
+    _add_descendants(own, _living())
+    return [one for one in processes if one.pid in own]
 
 
 def started_agents(identity: str, volttron_home: str) -> List[Process]:
-    """Return those of them that the own platform's living process has started: a look at its children alone.
+    """Return the main processes of an agent that the own platform has started: a look at its children alone.
 
     There are two when two starts coincide, as those of the platform's monitor and of an operator. The platform then
     knows one of the two, and its message bus lets one in, perhaps the other.
@@ -142,7 +137,7 @@ def _belongs(environment: Mapping[bytes, bytes], identity: str, home: str, uuids
     return os.path.realpath(os.path.expanduser(own)) == home
 
 
-def _add_descendants(found: "set", living: Mapping[int, int]) -> None:
+def _add_descendants(found: Set[int], living: Mapping[int, int]) -> None:
     grows = True
     while grows:
         more = {pid for pid, parent in living.items() if parent in found and pid not in found}
@@ -205,18 +200,20 @@ def end_all(look: Callable[[], List[Process]], within: float) -> List[Ended]:
     :param look: finds them. It is called again whenever all that it found before are gone, until it finds none.
     :param within: seconds. With hardly any, they are killed at once.
     :return: what was gone after which signal. What could not be ended is what ``look`` still finds.
-    :raises PermissionError: a process is another user's.
+    :raises PermissionError: a process is another user's. The others have been ended all the same.
     """
     ended: List[Ended] = []
+    refusal: Optional[PermissionError] = None
     left = look()
-    if not left:
-        return ended
     for number, until in _stages(within):
-        told = set()
+        told: Set[int] = set()
         while left:
             for one in left:
                 if one.pid not in told and not (number == signal.SIGINT and _is_not_asked(one, left)):
-                    _send(one, number)
+                    try:
+                        _send(one, number)
+                    except PermissionError as error:
+                        refusal = error
                     told.add(one.pid)
             if not told.intersection(one.pid for one in left) or clock.now() >= until:
                 break
@@ -225,6 +222,8 @@ def end_all(look: Callable[[], List[Process]], within: float) -> List[Ended]:
             if gone:
                 ended.append(Ended(number.name, gone))
                 left = [one for one in left if one.pid not in gone] or look()
+    if refusal is not None and left:
+        raise refusal
     return [Ended(name, sorted(pid for one in ended if one.signal == name for pid in one.pids))
             for name in dict.fromkeys(one.signal for one in ended)]
 
@@ -233,7 +232,7 @@ def _stages(within: float) -> Iterator[Tuple[signal.Signals, float]]:
     """Yield each signal to send with the moment until which its effect is waited for."""
     for number, share in _SIGNALS:
         last = number == signal.SIGKILL
-        if last or within >= _TIME_TO_ASK:
+        if last or within >= TIME_TO_ASK:
             yield number, clock.now() + (_KILLED_WITHIN if last else within * share)
 
 

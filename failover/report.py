@@ -1,6 +1,6 @@
 """What an operator is told: the health line, and the problems that are worth an alert. Words only, no I/O."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from failover.config import Config
@@ -43,7 +43,7 @@ class Problems:
         "missing": "{agent} is installed again",
         "unauthorized": "the missing authorization has been granted",
         "start": "the start of {agent} succeeded",
-        "loop": "{agent} keeps running",
+        "loop": "{agent} keeps running, or need not run here any more",
         "absent": "{agent} is on the message bus, or runs here no more",
         "silent": "{agent} answers again, or runs here no more",
         "unwell": "{agent} no longer reports BAD",
@@ -85,7 +85,7 @@ class Problems:
         found = dict(found)
         gone = [key for key in self.texts if key not in found and key != _FLAPPING]
         new = [key for key in found if key not in self.texts]
-        self._note_moves(gone, new, now)
+        calm = self._note_moves(gone, new, now)
         if self._flapping:
             found[_FLAPPING] = "flapping: {} came and went {} times within {:.0f} s; see the log for each time".format(
                 ", ".join(sorted(_FLAP_NAMES.get(key, key) for key in self._flapping)),
@@ -95,17 +95,22 @@ class Problems:
         if (_FLAPPING in found) is not (_FLAPPING in self.texts):
             changes.append(Change(True, found[_FLAPPING]) if _FLAPPING in found
                            else Change(False, self._GONE[_FLAPPING]))
+        # One that has come to stay is said again: it was not when it came.
+        changes += [Change(True, found[key]) for key in calm if key in found and key not in new]
         self.texts = found
         return changes
 
-    def _note_moves(self, gone: List[str], new: List[str], now: float) -> None:
+    def _note_moves(self, gone: List[str], new: List[str], now: float) -> Set[str]:
+        """Note which problems came and went now, and return which ones no longer flap."""
         for key in gone + new:
             self._moved[key] = now
         for key in new:
             self._came[key] = [at for at in self._came.get(key, []) if now - at < self._watched_for] + [now]
             if len(self._came[key]) >= _FLAPS:
                 self._flapping.add(key)
-        self._flapping = {key for key in self._flapping if now - self._moved[key] < self._watched_for}
+        calm = {key for key in self._flapping if now - self._moved[key] >= self._watched_for}
+        self._flapping -= calm
+        return calm
 
 
 def summary(problem: str) -> str:
@@ -154,14 +159,12 @@ def alert_context(config: Config, action: Action, peer: Liveness) -> str:
     return words.format(config.agent_vip_identity)
 
 
-def since(age: Optional[float], started: float) -> str:
+def since(at: datetime, heard: bool) -> str:
     """Return since when nothing was heard, as a time of day that stays true as time goes on.
 
-    :param age: seconds since the last heartbeat; None if there was none.
-    :param started: seconds since the start of this failover agent.
+    :param at: when the last heartbeat came, in UTC; or when this failover agent started, if none has come.
     """
-    at = datetime.now(timezone.utc) - timedelta(seconds=started if age is None else age)
-    return "since {:%Y-%m-%d %H:%M:%S} UTC{}".format(at, ", when this failover agent started" if age is None else "")
+    return "since {:%Y-%m-%d %H:%M:%S} UTC{}".format(at, "" if heard else ", when this failover agent started")
 
 
 def headline(config: Config, instance: str, decision: Decision, state: AgentState, peer: Optional[Heartbeat],

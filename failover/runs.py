@@ -45,8 +45,9 @@ class Runs:
         self._started_at = now
 
     def stop_begun(self) -> None:
-        """The agent is being stopped: its end is none that counts."""
+        """The agent is being stopped, or is none of this side's: its end is none that counts, and no trouble."""
         self._forget()
+        self._troubled = False
 
     def seen(self, running: bool, pid: Optional[int], now: float) -> bool:
         """Take in what control says.

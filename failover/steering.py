@@ -1,7 +1,7 @@
 """Steers the managed agent of the own platform: watches it, starts it, and stops it so that it is gone in time."""
 
 import logging
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 import gevent
 from gevent.event import Event
@@ -13,7 +13,7 @@ from failover.core import Action, AgentState, Core
 from failover.link import pauses
 from failover.loops import spawn_loop
 from failover.runs import Runs
-from failover.text import clean
+from failover.text import Once, clean
 
 __all__ = ["Steering"]
 
@@ -25,12 +25,9 @@ _AUTHORIZATION_EVERY, _AUTHORIZATION_EVERY_WHILE_MISSING = 60.0, 5.0
 _AUTH_WITHIN = 10.0
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = {Action.START: 60.0, Action.STOP: 4.0}
-_LONGEST_SAID = 50
-# With less time than this for a stop, control is not asked for it.
-_TIME_TO_ASK = 0.3
 # Between the moment in which a process becomes an agent and that in which control knows of it lies hardly any time.
 _STARTED_WITHIN = 0.5
-_LOOK_EVERY = 0.02
+_KEEP_AWAY_EVERY = 0.02
 # What an agent has forked may take so long to notice that the agent has ended.
 _FOLLOWS_WITHIN = 0.5
 
@@ -66,7 +63,7 @@ class Steering:
         self._current: Optional[gevent.Greenlet] = None
         self._pauses: Dict[Action, Iterator[float]] = {}
         self._not_before: Dict[Action, float] = {}
-        self._said: Set[str] = set()
+        self._once = Once()
         self._has_strays = False
         self._searched_for: Optional[int] = None
         self._is_clean = False
@@ -86,16 +83,12 @@ class Steering:
                 _log.debug("%s", error)
             except ControlError as error:
                 self._rules.platform_answered(clock.now())
-                self._say_once(str(error))
+                for line in self._once.filter(str(error), clock.now()):
+                    _log.warning("%s", line)
             else:
                 self._observed(state, asked_at, clock.now())
             self._watch_now.wait(self._watch_every)
             self._watch_now.clear()
-
-    def _say_once(self, text: str) -> None:
-        if len(self._said) < _LONGEST_SAID and text not in self._said:
-            self._said.add(text)
-            _log.warning("%s", text)
 
     def _observed(self, state: Optional[AgentState], asked_at: float, now: float) -> None:
         before = self._rules.agent
@@ -107,7 +100,8 @@ class Steering:
             self._rules.platform_answered(now)
         else:
             self._search(state)
-            self._rules.agent_observed(AgentState.UNKNOWN if self._has_strays else state, asked_at, now)
+            runs_not = state is not AgentState.RUNNING
+            self._rules.agent_observed(AgentState.UNKNOWN if runs_not and self._has_strays else state, asked_at, now)
             self._note_run(state is AgentState.RUNNING, asked_at, now)
         if state is AgentState.RUNNING:
             self._check_signals()
@@ -155,9 +149,9 @@ class Steering:
             return
         if state is AgentState.RUNNING:
             self._is_clean = False
-            if self.managed.pid == self._searched_for:
-                return
-            found = process.leftovers(self._members(), self.managed.process)
+            found = self._doubles(self.managed.pid)
+            if self.managed.pid != self._searched_for:
+                found += process.leftovers(self._members(), self.managed.process)
         elif self._is_clean and self.managed.last_pid == self._searched_for:
             found = process.started_agents(self.managed.identity, compat.volttron_home())
         else:
@@ -167,6 +161,10 @@ class Steering:
         if found:
             self._has_strays = True
             spawn_loop(self._end_strays)
+
+    def _doubles(self, pid: Optional[int]) -> List[process.Process]:
+        """Return the main processes of the managed agent that the platform has started beside the one that it knows."""
+        return [one for one in process.started_agents(self.managed.identity, compat.volttron_home()) if one.pid != pid]
 
     @property
     def _may_nothing_run(self) -> bool:
@@ -179,13 +177,16 @@ class Steering:
         A platform that hangs does not let itself be forbidden anything. When it goes on, it may start the agent before
         it answers.
         """
-        while self._may_come_back and self._may_nothing_run and self._rules.has_platform:
-            for one in process.started_agents(self.managed.identity, compat.volttron_home()):
-                name = process.end(one, 0.0)
-                if name is not None:
-                    self._alert("{} of {} was ended by {}: the platform started it though it may not run here".format(
-                        _name([one.pid]), self.managed.identity, name))
-            gevent.sleep(_LOOK_EVERY)
+        try:
+            while self._may_come_back and self._may_nothing_run and self._rules.has_platform:
+                for one in self._doubles(None):
+                    name = process.end(one, 0.0)
+                    if name is not None:
+                        self._alert("{} of {} was ended by {}: the platform started it though it may not run here".format(
+                            _name([one.pid]), self.managed.identity, name))
+                gevent.sleep(_KEEP_AWAY_EVERY)
+        finally:
+            self._may_come_back = False
 
     def _members(self, known: Sequence[process.Process] = ()) -> List[process.Process]:
         """Return all processes of the managed agent, and of those that are known to have been some the living ones."""
@@ -196,10 +197,13 @@ class Steering:
         """End what belongs to no agent that control knows, and do not rest before it is gone."""
         if not self._may_nothing_run:
             gevent.sleep(_STARTED_WITHIN)
-        while self._strays():
+        left = True
+        while left:
             why = "it may not run here" if self._may_nothing_run else "control of this platform does not know it"
             try:
-                self._end(self._strays, self._rules.stop_within(clock.now()), why)
+                left = bool(self._strays())
+                if left:
+                    self._end(self._strays, self._rules.stop_within(clock.now()), why)
             except ControlError as error:
                 self.faults["stray"] = "{} runs here unknown to the platform: {}".format(self.managed.identity, error)
                 gevent.sleep(_FIRST_PAUSE)
@@ -210,15 +214,13 @@ class Steering:
     def _strays(self) -> List[process.Process]:
         """Return the processes of the managed agent that control does not know. It may have started one a moment ago.
 
-        While control says nothing, none can be told from the agent's own, unless nothing of it may run here.
+        :raises ControlError: control does not say which ones it knows, and some may run here.
         """
         found = self._members()
         if not found or self._may_nothing_run:
             return found
-        try:
-            return process.leftovers(found, process.find(self.managed.ask_pid()))
-        except ControlError:
-            return found if self._wanted is Action.STOP else process.leftovers(found, self.managed.process)
+        pid = self.managed.ask_pid()
+        return process.leftovers(found, process.find(pid)) + [one for one in self._doubles(pid) if one in found]
 
     def _check_signals(self) -> None:
         if process.may_signal(self.managed.process):
@@ -264,6 +266,8 @@ class Steering:
             if command is Action.START:
                 if self.managed.start(lambda: self._rules.may_start(clock.now())):
                     self.runs.start_accepted(clock.now())
+                else:
+                    _log.info("%s is not started: it may not run here any more", agent)
             else:
                 self._stop(self._rules.stop_within(clock.now()), former)
         except NotAuthorized:
@@ -307,7 +311,7 @@ class Steering:
             former.kill(block=False)
         if not self._rules.has_platform:
             why = "its platform is gone"
-        elif grace < _TIME_TO_ASK:
+        elif grace < process.TIME_TO_ASK:
             why = "it may not run here"
         elif process.ignores_interrupt(self.managed.process):
             why = "it ignores SIGINT, by which the platform stops agents"
@@ -322,20 +326,27 @@ class Steering:
         if isinstance(refusal, NotAuthorized):
             raise refusal
 
-    def end_processes(self, within: float, why: str, known: Sequence[process.Process] = ()) -> None:
+    def end_processes(self, within: float, why: str, known: Sequence[process.Process] = (),
+                      spare: Optional[process.Process] = None) -> None:
         """End all processes of the managed agent without control, and say so.
 
         :param within: seconds.
         :param known: processes that are known to belong to it.
+        :param spare: a process whose descendants are left alone: another process of the platform has started those.
         :raises ControlError: one still runs.
         """
+        def look() -> List[process.Process]:
+            found = self._members(known)
+            others = [] if spare is None else process.started_by(spare, found)
+            return [one for one in found if one not in others]
+
         deadline = clock.now() + within
-        if not process.lives(self.managed.process):
+        if self.managed.process is not None and not process.lives(self.managed.process):
             follow_until = clock.now() + min(_FOLLOWS_WITHIN, within / 4)
-            while clock.now() < follow_until and self._members(known):
+            while clock.now() < follow_until and look():
                 gevent.sleep(_FOLLOWS_WITHIN / 10)
             why = "its main process left it behind"
-        self._end(lambda: self._members(known), deadline - clock.now(), why)
+        self._end(look, deadline - clock.now(), why)
 
     def _end(self, look: Callable[[], List[process.Process]], within: float, why: str) -> None:
         agent = self.managed.identity

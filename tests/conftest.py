@@ -12,6 +12,13 @@ from tests.recorder import Recorder
 
 PAIRS = pytest.StashKey()
 
+# The files that take longest. They begin first, so that none is left over when all the others are done.
+LONG = ("test_standard_faults", "test_standard", "test_ending", "test_simple", "test_troubles", "test_simulation")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
 
 @pytest.fixture(scope="session")
 def folder():

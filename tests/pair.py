@@ -161,6 +161,8 @@ class Side:
         self.platform.start()
         if self.observer is None:
             self.observer = Observer(self.platform)
+        self.observer.link.retry_now()
+        wait(lambda: self.observer.link.up, LIMIT, "the observer's connection")  # Nothing is to be missed.
 
     def bring_back(self, identity=FAILOVER):
         """Start what does not run: the platform, after it has lost what was left of it, and this agent."""

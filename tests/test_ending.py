@@ -134,6 +134,8 @@ def test_an_agent_is_stopped_when_no_process_of_it_is_left(standard_pair, primar
     wait(lambda: not primary.runs(), LIMIT, "stop of the isolated primary")
     wait(standard_pair.secondary.runs, LIMIT, "takeover")
     assert not [process for process in forked if process.is_running()]
+    for relay in standard_pair.relays:
+        relay.resume()
 
 
 def test_what_a_crashed_agent_has_left_is_ended_before_the_next_start(standard_pair):

@@ -70,7 +70,9 @@ def test_the_agents_of_a_platform_are_found_by_their_environment(tmp_path):
     try:
         for one in started:
             one.stdout.readline()
-        assert [one.pid for one in process.agents("an.agent", str(tmp_path))] == [started[0].pid]
+        found = process.members("an.agent", str(tmp_path))
+        assert [one.pid for one in found if one.pid in {one.pid for one in started}] == [started[0].pid]
+        assert {one.ppid() for one in found} == {os.getpid(), started[0].pid}
     finally:
         for one in started:
             one.send_signal(signal.SIGINT)
@@ -131,10 +133,11 @@ def pids(processes):
 
 def test_all_that_an_agent_has_forked_belongs_to_it(family, tmp_path):
     main, forked = family()
+    child, stubborn, daemon, bare = forked
     other, _ = family("another.agent", "uuid-2")
     found = process.members("an.agent", str(tmp_path), ["uuid-1"])
     assert pids(found) == {main.pid, *forked}
-    assert pids(process.agents("an.agent", str(tmp_path))) == {main.pid}
+    assert pids(process.started_by(process.find(main.pid), found)) == {main.pid, child, stubborn, bare}
     assert process.leftovers(found, process.find(main.pid)) == []
     assert process.members("an.agent", str(tmp_path / "elsewhere"), ["uuid-1"]) == []
 
@@ -174,3 +177,18 @@ def test_nothing_is_asked_that_ignores_being_asked(start):
     begin = time.monotonic()
     assert process.end(process.find(one.pid), 60) == "SIGTERM"
     assert time.monotonic() - begin < 30
+
+
+def test_a_process_of_another_user_does_not_save_the_others(family, tmp_path, monkeypatch):
+    main, (child, stubborn, daemon, bare) = family()
+    send = process._send
+
+    def refuse(one, number):
+        if one.pid == child:
+            raise PermissionError("process {} belongs to another user".format(child))
+        send(one, number)
+
+    monkeypatch.setattr(process, "_send", refuse)
+    with pytest.raises(PermissionError, match=str(child)):
+        process.end_all(lambda: process.members("an.agent", str(tmp_path), ["uuid-1"]), 3)
+    assert pids(process.members("an.agent", str(tmp_path), ["uuid-1"])) == {child}

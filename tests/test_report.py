@@ -1,6 +1,7 @@
 """The operator's words."""
 
 from dataclasses import replace
+from datetime import datetime, timezone
 
 import pytest
 
@@ -42,9 +43,9 @@ def test_a_takeover_says_since_when_the_primary_is_silent(state, active):
 
 
 def test_since_is_a_time_of_day():
-    assert since(0.0, 0.0).endswith(" UTC") and "started" not in since(5.0, 60.0)
-    assert since(None, 60.0).endswith("UTC, when this failover agent started")
-    assert since(60.0, 100.0)[:25] < since(0.0, 100.0)[:25]
+    at = datetime(2026, 11, 23, 11, 45, 24, tzinfo=timezone.utc)
+    assert since(at, True) == "since 2026-11-23 11:45:24 UTC"
+    assert since(at, False) == "since 2026-11-23 11:45:24 UTC, when this failover agent started"
 
 
 # Problems
@@ -85,6 +86,15 @@ def test_a_problem_that_flaps_is_said_to_once_and_once_when_that_is_over():
     [over] = problems.update({}, now + 60.0)
     assert over == Change(False, "no problem comes and goes any more") and problems.texts == {}
     assert texts(problems.update({"link": "lost"}, now + 61.0)) == [(True, True)]
+
+
+def test_a_problem_that_flapped_and_stayed_is_said_again():
+    problems = Problems(CONFIG)
+    for second in range(6):
+        problems.update({"link": "lost"} if second % 2 else {}, float(second))
+    assert problems.update({"link": "lost"}, 64.0) == []
+    assert problems.update({"link": "still lost"}, 65.0) == [
+        Change(False, "no problem comes and goes any more"), Change(True, "still lost")]
 
 
 def test_what_does_not_flap_is_said_meanwhile():

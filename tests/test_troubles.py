@@ -114,6 +114,31 @@ def test_an_agent_that_is_not_on_the_bus_is_a_problem(primary):
     reset(primary)
 
 
+# What a managed agent has forked
+
+def make_it_fork(side):
+    """Have the managed agent fork a worker and a daemon, and return their processes."""
+    restart_managed(side, forks=True)
+    return wait(lambda: len(side.platform.forked(MANAGED)) >= 2 and side.platform.forked(MANAGED), LIMIT, "workers")
+
+
+def test_what_an_agent_has_forked_is_ended_with_it_at_the_give_back(pair):
+    secondary = pair.secondary
+    pair.primary.platform.power_off()
+    await_takeover(pair)
+    forked = make_it_fork(secondary)
+    bring_back(pair.primary)
+    wait(lambda: not secondary.runs(), LIMIT, "the stop")
+    wait(lambda: not any(process.is_running() for process in forked), LIMIT, "the end of what it has forked")
+    secondary.config_file(MANAGED).write_text("{}\n")
+
+
+def test_what_an_orphan_has_forked_is_ended_with_it(primary):
+    forked = make_it_fork(primary)
+    primary.platform.crash()
+    wait(lambda: not primary.runs() and not any(process.is_running() for process in forked), LIMIT, "the end of all")
+
+
 # What can be heard
 
 def sign_off(side, identity):

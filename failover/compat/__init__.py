@@ -4,6 +4,7 @@
 Both have the same names, which are handed on here.
 """
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import List
@@ -35,6 +36,8 @@ def request_stop(agent: Agent) -> None:  # noqa: F405
 
     VOLTTRON's own ``core.stop`` signs off from the bus first.
     """
+    if agent.core._stop_event is None:  # It has not begun to run.
+        os._exit(0)
     agent.core._stop_event.set()
 
 
