@@ -31,7 +31,7 @@ test-monolithic: .venv/ready
 	$(NEEDS_MONOLITHIC)
 	$(WITH_MONOLITHIC) .venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --timeout=900 \
 	    tests/test_link.py tests/test_simple.py tests/test_standard.py tests/test_standard_faults.py tests/test_versions.py \
-	    tests/test_monolithic.py tests/test_page.py tests/test_upgrade.py $(ARGS)
+	    tests/test_ending.py tests/test_troubles.py tests/test_monolithic.py tests/test_page.py tests/test_upgrade.py $(ARGS)
 
 demo: .venv/demo-ready
 	.venv/bin/python -m tests.demo $(MODE)

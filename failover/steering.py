@@ -28,6 +28,7 @@ _LONGEST_PAUSE = {Action.START: 60.0, Action.STOP: 4.0}
 # Between the moment in which a process becomes an agent and that in which control knows of it lies hardly any time.
 _STARTED_WITHIN = 0.5
 _KEEP_AWAY_EVERY = 0.02
+_STARTS_COINCIDE_WITHIN = 15.0
 # What an agent has forked may take so long to notice that the agent has ended.
 _FOLLOWS_WITHIN = 0.5
 
@@ -142,14 +143,16 @@ class Steering:
 
         What an agent has forked may outlive it. A former process of the platform may have left orphans. Or two starts
         coincided, as that of the platform's monitor and another. All processes of the machine are looked at when the
-        agent's main process is another one, or when it does not run any more; later the platform's own children
-        suffice, because only they can have become the agent meanwhile.
+        agent's main process is another one, or when it does not run any more. The platform's own children suffice later,
+        and in the time after a start, because only they can have become the agent meanwhile.
         """
         if self._has_strays or self._current is not None:
             return
         if state is AgentState.RUNNING:
             self._is_clean = False
-            found = self._doubles(self.managed.pid)
+            found = []
+            if self.runs.ran_for(clock.now()) < _STARTS_COINCIDE_WITHIN:
+                found += self._doubles(self.managed.pid)
             if self.managed.pid != self._searched_for:
                 found += process.leftovers(self._members(), self.managed.process)
         elif self._is_clean and self.managed.last_pid == self._searched_for:

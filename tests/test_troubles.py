@@ -9,6 +9,7 @@ import pytest
 
 from failover import clock
 from failover.heartbeat import Heartbeat
+from failover.link import Link
 from tests.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, await_takeover, wait
 from tests.test_simple import TAKEOVER, assert_stays, bring_back
 
@@ -214,3 +215,30 @@ def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, meas
         if relay:
             relay.close()
         pair.close()
+
+
+# Foreign text
+
+def test_a_flood_of_strangers_with_odd_names_fills_no_log_and_stops_nothing(pair):
+    """Each has a name of its own, with a line in it that looks like one of the log."""
+    secondary, forged = pair.secondary, "2026-11-25 00:00:00,000 failover.agent ERROR: forged"
+    begin = secondary.platform.log.stat().st_size
+    beat = Heartbeat("nowhere", FAILOVER, "another.agent", "primary", "simple", 4.0, 0.5, 5.0, "boot", 1, None, None, True)
+    endpoint = secondary.observer.link.endpoint
+    strangers = [Link(endpoint._replace(identity="stranger {}\n{}".format(number, forged)), 5, 1) for number in range(40)]
+    try:
+        for stranger in strangers:
+            stranger.start()
+        wait(lambda: all(stranger.up for stranger in strangers), LIMIT, "the strangers' links")
+        for number in range(5):
+            for stranger in strangers:
+                wait(lambda: stranger.publish("heartbeat/simple_primary", replace(
+                    beat, sequence=number + 1).encode()), LIMIT, "a strange heartbeat")
+        wait(lambda: "too many messages" in secondary.platform.log.read_text()[begin:], LIMIT, "the end of the flood")
+    finally:
+        for stranger in strangers:
+            stranger.close()
+    ours = [line for line in secondary.platform.log.read_text()[begin:].splitlines() if "failover.agent" in line]
+    assert not [line for line in ours if line.startswith(forged)]
+    assert len([line for line in ours if "stranger" in line]) <= 20
+    assert secondary.status()["other"]["liveness"] == "up" and not secondary.runs()

@@ -1,0 +1,68 @@
+"""The managed agent through control, with answers in orders that a real control gives only when it hangs."""
+
+import gevent
+import pytest
+
+from failover.control import ControlError, ControlSilent, ManagedAgent
+from failover.core import AgentState
+
+
+class Control:
+    """Answers as the control of a platform on which one agent is installed. While it hangs it does not."""
+
+    def __init__(self):
+        self.hangs = False
+        self.status = [None, None]
+        self.asked = []
+
+    def __call__(self, peer, method, *args):
+        self.asked.append((method, *args))
+        if self.hangs:
+            gevent.sleep(60)
+        if method == "identity_exists":
+            return "uuid-1"
+        if method == "agent_vip_identity":
+            return "platform.driver"
+        if args[0] is None:
+            raise TypeError("expected a string for 'uuid'")
+        if method == "start_agent":
+            self.status = [7, None]
+        return self.status if method == "agent_status" else None
+
+
+@pytest.fixture
+def control():
+    return Control()
+
+
+@pytest.fixture
+def managed(control):
+    return ManagedAgent(control, "platform.driver", answer_within=0.1)
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3, 4])
+def test_a_start_that_control_does_not_answer_leaves_the_agent_known(managed, control, looks):
+    for _ in range(looks):
+        managed.observe()
+    control.hangs = True
+    with pytest.raises(ControlSilent):
+        managed.start(lambda: True)
+    control.hangs = False
+    assert [managed.observe() for _ in range(3)].count(AgentState.STOPPED) >= 1
+    assert managed.start(lambda: True) and AgentState.RUNNING in [managed.observe(), managed.observe()]
+    assert ("agent_status", None) not in control.asked
+
+
+def test_an_agent_is_not_started_when_it_may_not_run_any_more(managed, control):
+    managed.observe()
+    assert managed.start(lambda: False) is False
+    assert "start_agent" not in [method for method, *_ in control.asked]
+
+
+def test_what_control_says_is_one_bounded_line(control):
+    def fail(peer, method, *args):
+        raise ValueError("x\nERROR forged" + "y" * 9_000_000)
+
+    with pytest.raises(ControlError) as caught:
+        ManagedAgent(fail, "platform.driver", 0.1).observe()
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
