@@ -165,6 +165,7 @@ class FailoverAgent(compat.Agent):
         config = self._config
         deadline = clock.now() + config.stop_within
         gevent.killall(self._greenlets, block=False)
+        self._rules.platform_lives(_lives(self._platform))  # A machine that shuts down ends all of its processes at once.
         stop_too = ((self._central is not None or not self._rules.has_platform)
                     and (bool(self._greenlets) or not _twins(self.core.identity)))
         gone = False

@@ -316,6 +316,8 @@ class Steering:
             why = "its platform is gone"
         elif grace < process.TIME_TO_ASK:
             why = "it may not run here"
+        elif not known and former is None:
+            why = "it appeared while it was being stopped"
         elif process.ignores_interrupt(self.managed.process):
             why = "it ignores SIGINT, by which the platform stops agents"
         else:
