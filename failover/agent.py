@@ -475,8 +475,8 @@ class FailoverAgent(compat.Agent):
                 self._rules.hearing_proven(asked_at)
             else:
                 self._rules.hearing_lost()
-                self._warn("the message bus of this platform had dropped the subscription to {}, so that the {} could "
-                           "not be heard: it is renewed; if this happens again, find out who sends `agentstop` for {} "
+                self._warn("the message bus of this platform had dropped the subscription to {}, so the {} could "
+                           "not be heard: it has been renewed; if this recurs, find out who sends `agentstop` for {} "
                            "here".format(self._needed_topic, other_role(self._config), self.core.identity))
                 self._resubscribe.set()
             self._wake.set()
@@ -553,7 +553,7 @@ class FailoverAgent(compat.Agent):
                 self._say_once("heartbeat of {} ignored: {}".format(clean(sender), refusal))
             return
         if self._rules.doubt is not None:
-            self._say_once("heartbeat of {} is not believed in all: {}".format(clean(sender), self._rules.doubt))
+            self._say_once("heartbeat of {} is only partly trusted: {}".format(clean(sender), self._rules.doubt))
         if self._rules.farewell is not None:
             _log.info("%s on %s ends in order; %s is %s there", other_role(self._config), heartbeat.instance_name,
                       self._config.agent_vip_identity, heartbeat.state)
@@ -622,7 +622,7 @@ class FailoverAgent(compat.Agent):
                 agent, loop)
         if self._ending.is_quiet(now):
             found["quiet"] = ("this failover agent starts nothing yet: its former process was killed while it ended, so "
-                              "this platform may be shutting down; if it does not, it begins within {:.0f} s".format(
+                              "this platform may be shutting down; if not, it resumes within {:.0f} s".format(
                                   SHUTDOWN_WITHIN))
         peer = self._rules.peer
         if peer is not None and peer.trouble is not None and decision.peer is Liveness.UP and not self._rules.farewell:
@@ -706,7 +706,7 @@ class FailoverAgent(compat.Agent):
         try:
             self._reports.put_nowait(report)
         except Full:
-            self._say_once("reports are lost: the message bus of this platform takes none")
+            self._say_once("reports are being lost: the message bus of this platform accepts none")
 
     def _report(self) -> None:
         """Send alerts and health one after the other. VOLTTRON's calls for them may wait without a limit."""

@@ -69,7 +69,7 @@ class HealthCheck:
             self.said, self._answered_at = said, now
             status, context = said
             self._note(_UNWELL if status == "BAD" else None,
-                       "{} reports {}: {}".format(self._identity, status, context or "it does not say why"))
+                       "{} reports {}: {}".format(self._identity, status, context or "no reason given"))
             return
         quiet_for = min(running_for, running_for if self._answered_at is None else now - self._answered_at)
         if quiet_for < (_SILENT_AFTER_START if self._answered_at is None else _SILENT_AFTER):
@@ -77,7 +77,7 @@ class HealthCheck:
         self.said = None
         restart = "see the platform's log, and try `vctl restart {}`".format(uuid)
         if connected:
-            self._note(_SILENT, "{} runs but does not answer: it has not for {:.0f} s; {}".format(
+            self._note(_SILENT, "{} runs but does not answer: no answer for {:.0f} s; {}".format(
                 self._identity, quiet_for, restart))
         else:
             self._note(_ABSENT, "{} runs but is not on this platform's message bus: {}; if other agents cannot connect "

@@ -396,7 +396,7 @@ class LeaseCore(Core):
         elif before is None or (before.boot_id, before.terms, before.instance) != (heartbeat.boot_id, terms, instance):
             self._claim = _Claim(heartbeat.boot_id, terms, instance, now)
             if not _is_plausible(terms, self._known_terms):
-                self.doubt = "it says {}, more than {} times what is known: that needs a second one to confirm it".format(
+                self.doubt = "it claims {}, more than {} times the known values: a second one must confirm them".format(
                     ", ".join("{} {:g} s".format(*one) for one in terms._asdict().items()), _PLAUSIBLE)
         elif now - before.since >= self._config.heartbeat_period / 2:
             self._peer_terms, self._peer_instance = terms, instance

@@ -231,7 +231,7 @@ class Steering:
         else:
             self.faults["signals"] = (
                 "{} runs as another user than the failover agent, which therefore cannot end it when control does not: "
-                "run the platform without users of their own for agents".format(self.managed.identity))
+                "run the platform without a separate user for each agent".format(self.managed.identity))
 
     # Commands
 

@@ -84,7 +84,7 @@ def test_a_problem_that_flaps_is_said_to_once_and_once_when_that_is_over():
     assert "flapping" in problems.texts
     assert problems.update({}, now + 50.0) == [] and "flapping" in problems.texts
     [over] = problems.update({}, now + 60.0)
-    assert over == Change(False, "no problem comes and goes any more") and problems.texts == {}
+    assert over == Change(False, "no problem is flapping any more") and problems.texts == {}
     assert texts(problems.update({"link": "lost"}, now + 61.0)) == [(True, True)]
 
 
@@ -94,7 +94,7 @@ def test_a_problem_that_flapped_and_stayed_is_said_again():
         problems.update({"link": "lost"} if second % 2 else {}, float(second))
     assert problems.update({"link": "lost"}, 64.0) == []
     assert problems.update({"link": "still lost"}, 65.0) == [
-        Change(False, "no problem comes and goes any more"), Change(True, "still lost")]
+        Change(False, "no problem is flapping any more"), Change(True, "still lost")]
 
 
 def test_what_does_not_flap_is_said_meanwhile():

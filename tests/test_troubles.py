@@ -209,7 +209,7 @@ def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, meas
         assert len(flapping) == 1 and flapping[0][0] == "BAD", primary.observer.alerts
         assert len([text for _, text in primary.observer.alerts if "remote link" in text]) <= 5
         assert primary.platform.log.read_text().count("remote link lost") == 5
-        await_alert(primary, "GOOD", "no problem comes and goes any more")
+        await_alert(primary, "GOOD", "no problem is flapping any more")
         assert {of for of, text in primary.observer.alerts if text.startswith("remote link found")} == {"GOOD"}
     finally:
         if relay:
