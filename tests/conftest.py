@@ -72,8 +72,16 @@ def restore(pair):
     for side in pair.sides:
         side.platform.thaw()
         side.bring_back()
+        forget_troubles(side)
     wait(lambda: is_normal(pair), 60, "the pair's normal state")
     pair.settle()
+
+
+def forget_troubles(side):
+    """Have the failover agent begin anew if it would still speak of what is over, for half a minute or so."""
+    status = side.status()
+    if status and any("flapping" in problem or " times within " in problem for problem in status["problems"]):
+        side.restart_agent(FAILOVER)
 
 
 def is_normal(pair):
@@ -146,6 +154,7 @@ def restore_standard(pair):
                 process.kill()
         side.bring_back()
         pair.central.await_vcp(side)
+        forget_troubles(side)
     wait(lambda: is_normal(pair) and all(status and status["vc"]["liveness"] == "up" and status["vc"]["up"]
                                          for status in (side.status() for side in pair.sides)),
          60, "the normal state of the pair for standard failover")

@@ -50,7 +50,7 @@ def restart_managed(side, **configuration):
 
 # The managed agent
 
-@pytest.mark.parametrize("status", [1, 0], ids=["crashes", "ends in order"])
+@pytest.mark.parametrize("status", [0, 1], ids=["ends in order", "crashes"])
 def test_an_agent_that_ends_at_each_start_is_a_problem_on_both_sides(pair, primary, status):
     restart_managed(primary, start_status=status)
     await_problem(primary, "platform.driver stopped")
@@ -61,10 +61,11 @@ def test_an_agent_that_ends_at_each_start_is_a_problem_on_both_sides(pair, prima
     gevent.sleep(5)
     assert primary.observer.alerts == alerts, "one alert when it begins, and none for each attempt"
     assert [of for of, text in alerts if "platform.driver stopped" in text] == ["BAD"]
-    primary.config_file(MANAGED).write_text("{}\n")
-    await_no_problems(primary)
-    await_alert(primary, "GOOD", "keeps running")
-    await_status(pair.secondary, lambda status: status["health"] == "GOOD", "the secondary's health")
+    if status:  # How it is over is the same for both.
+        primary.config_file(MANAGED).write_text("{}\n")
+        await_no_problems(primary)
+        await_alert(primary, "GOOD", "keeps running")
+        await_status(pair.secondary, lambda status: status["health"] == "GOOD", "the secondary's health")
 
 
 def test_one_crash_is_no_problem(primary):
@@ -200,7 +201,7 @@ def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, meas
             side.start_agent(FAILOVER)
         await_status(primary, lambda status: status["link"]["up"] and status["health"] == "GOOD", "order")
         primary.observer.alerts.clear()
-        for _ in range(5):
+        for _ in range(4):
             relay.refuse()
             gevent.sleep(2.6)
             relay.resume()
@@ -208,7 +209,7 @@ def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, meas
         flapping = [(of, text) for of, text in primary.observer.alerts if "flapping" in text]
         assert len(flapping) == 1 and flapping[0][0] == "BAD", primary.observer.alerts
         assert len([text for _, text in primary.observer.alerts if "remote link" in text]) <= 5
-        assert primary.platform.log.read_text().count("remote link lost") == 5
+        assert primary.platform.log.read_text().count("remote link lost") == 4
         await_alert(primary, "GOOD", "no problem is flapping any more")
         assert {of for of, text in primary.observer.alerts if text.startswith("remote link found")} == {"GOOD"}
     finally:
