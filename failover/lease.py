@@ -332,9 +332,12 @@ class LeaseCore(Core):
         return Decision(action, self._command(wanted), peer, vc, wanted)
 
     def _command(self, action: Action) -> Optional[Action]:
-        """A stop breaks off a start that is under way, and is due of what ran when it could last be observed."""
-        out_of_sight = self._pending is None and self.agent is AgentState.UNKNOWN and self._ran_last
-        if action is Action.STOP and (self._pending is Action.START or out_of_sight):
+        """A stop breaks off a start that is under way. Else it is due of all that ran when it could last be observed.
+
+        Whether it can be observed now does not matter: control may be silent, or answer with errors.
+        """
+        ran = self._ran_last and self.agent not in (AgentState.STOPPED, AgentState.MISSING)
+        if action is Action.STOP and (self._pending is Action.START or self._pending is None and ran):
             return Action.STOP
         return super()._command(action)
 

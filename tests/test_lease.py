@@ -320,6 +320,30 @@ def test_a_forged_name_does_not_replace_the_one_by_which_vcp_is_asked():
     assert side.core.peer_instance == "there" and side.core.remembered.peer_instance == "there"
 
 
+@pytest.mark.parametrize("observed", ["never", "before"])
+def test_a_stop_is_due_also_of_an_agent_of_which_control_says_nothing_but_errors(observed):
+    """After a start, or after a stop that failed."""
+    side = Side("primary")
+    side.run(60, vc=True)
+    core = side.core
+    if observed == "never":
+        core.command_begun(Action.START)
+    else:
+        side.state = AgentState.RUNNING
+        side.run(1, vc=True)
+        core.command_begun(Action.STOP)
+    core.command_ended(side.now)
+    while side.now < 200:
+        side.now += 0.25
+        core.platform_answered(side.now)
+        decision = core.decide(side.now)
+    assert not core.holds_lease and decision.command is Action.STOP
+    core.command_begun(Action.STOP)
+    core.process_ended()
+    core.command_ended(side.now)
+    assert core.decide(side.now + 0.25).command is None
+
+
 # The end of a stop
 
 def test_stop_grace_begins_when_the_lease_is_given_up():
