@@ -5,7 +5,7 @@ from typing import Any, Callable, Optional, Set
 import gevent
 import psutil
 
-from failover import process
+from failover import clock, process
 from failover.compat import CONTROL, RemoteError, find_agent, is_refusal
 from failover.core import AgentState
 from failover.text import clean
@@ -36,6 +36,7 @@ class ManagedAgent:
     :param answer_within: seconds to wait for an answer to a question.
     :ivar uuids: all under which it has been installed, as far as was seen.
     :ivar last_pid: the process id that control last named, of the agent that runs or has ended.
+    :ivar start_began_at: seconds; when control was last asked for a start.
     :ivar ended_badly: it does not run, and the platform may start it again, because its exit status was not 0.
     """
 
@@ -46,6 +47,8 @@ class ManagedAgent:
         self.last_pid: Optional[int] = None
         self.process: Optional[psutil.Process] = None
         self.ended_badly = False
+        self.start_began_at = 0.0
+        self._start: Optional[gevent.Greenlet] = None
         self._call = call
         self._answer_within = answer_within
         self._look_up = True
@@ -54,6 +57,14 @@ class ManagedAgent:
     def pid(self) -> Optional[int]:
         """The agent's process id, None if it is not known to run."""
         return None if self.process is None else self.process.pid
+
+    @property
+    def start_is_open(self) -> bool:
+        """Whether control has not answered the last start yet.
+
+        It serves other calls meanwhile, and says that the agent does not run, though its process is about to appear.
+        """
+        return self._start is not None and not self._start.ready()
 
     def observe(self) -> Optional[AgentState]:
         """Ask control for the state of the agent: one question, more when something has changed.
@@ -118,12 +129,20 @@ class ManagedAgent:
         self._look_up = False
         if not still_may():
             return False
-        try:
-            self._ask("start_agent", self.uuid, timeout=START_WITHIN)
-        except ControlError as error:
-            if "already running" not in str(error):
-                raise
+        self.start_began_at = clock.now()
+        # In a greenlet of its own, because the answer matters also to who does not wait for it any more.
+        self._start = gevent.spawn(self._try_start, self.uuid)
+        error = self._start.get()
+        if error is not None and "already running" not in str(error):
+            raise error
         return True
+
+    def _try_start(self, uuid: str) -> Optional[ControlError]:
+        try:
+            self._ask("start_agent", uuid, timeout=START_WITHIN)
+        except ControlError as error:
+            return error
+        return None
 
     def stop(self, within: float) -> None:
         """Stop the agent and return when control says that it is done.

@@ -93,7 +93,9 @@ class Steering:
 
     def _observed(self, state: Optional[AgentState], asked_at: float, now: float) -> None:
         before = self._rules.agent
-        if state is AgentState.STOPPED and self.managed.ended_badly and not self._keep_stopped():
+        if state is AgentState.STOPPED and self._is_about_to_start(now):
+            state = None
+        elif state is AgentState.STOPPED and self.managed.ended_badly and not self._keep_stopped():
             state = None
         elif state in (AgentState.STOPPED, AgentState.MISSING):
             self._may_come_back = False
@@ -110,6 +112,10 @@ class Steering:
                 self.permit_at_once(Action.START)
         if self._rules.agent is not before or state is AgentState.RUNNING and "stop" in self.faults:
             self._wake.set()
+
+    def _is_about_to_start(self, now: float) -> bool:
+        """Whether a start is unanswered, and may yet take effect: for as long as a stop may take."""
+        return self.managed.start_is_open and now - self.managed.start_began_at < self._rules.terms.stop_grace
 
     def _note_run(self, running: bool, asked_at: float, now: float) -> None:
         """Remember how the agent fares. What was asked before a command had ended says nothing about what that did."""
@@ -327,6 +333,10 @@ class Steering:
             except ControlError as error:
                 refusal, why = error, str(error)
         self.end_processes(deadline - clock.now(), why, known)
+        while self.managed.start_is_open and clock.now() < deadline:
+            gevent.sleep(_KEEP_AWAY_EVERY)
+            self._end(lambda: self._doubles(None), 0.0, "its start had been broken off")
+        self._end(lambda: self._doubles(None), deadline - clock.now(), "its start had been broken off")
         self._rules.process_ended()
         if isinstance(refusal, NotAuthorized):
             raise refusal

@@ -66,3 +66,35 @@ def test_what_control_says_is_one_bounded_line(control):
     with pytest.raises(ControlError) as caught:
         ManagedAgent(fail, "platform.driver", 0.1).observe()
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+def test_a_start_is_open_until_control_has_answered_it_whoever_waits(managed, control):
+    managed.observe()
+
+    def hang(peer, method, *args):
+        if method == "start_agent":
+            gevent.sleep(0.3)
+        return control(peer, method, *args)
+
+    managed._call = hang
+    starting = gevent.spawn(managed.start, lambda: True)
+    gevent.sleep(0.1)
+    assert managed.start_is_open and managed.observe() in (AgentState.STOPPED, None)
+    starting.kill()
+    assert managed.start_is_open
+    gevent.sleep(0.4)
+    assert not managed.start_is_open
+
+
+def test_a_start_that_is_refused_says_so(managed, control):
+    managed.observe()
+
+    def refuse(peer, method, *args):
+        if method == "start_agent":
+            raise ValueError("no entry point")
+        return control(peer, method, *args)
+
+    managed._call = refuse
+    with pytest.raises(ControlError, match="no entry point"):
+        managed.start(lambda: True)
+    assert not managed.start_is_open
