@@ -213,15 +213,15 @@ class Core:
             refusal = self._refusal(heartbeat, now)
             if refusal is not None:
                 return refusal
-            if heartbeat.leaving:
-                self.farewell = heartbeat
-                return None
             before = self._newest.pop(heartbeat.boot_id, None)
             lower = () if before is None else (before.before, before.sequence)
             self._newest[heartbeat.boot_id] = _Newest(
                 heartbeat.sequence, now, max((number for number in lower if number < heartbeat.sequence), default=0))
             if len(self._newest) > _BOOTS:
                 del self._newest[next(iter(self._newest))]
+            if heartbeat.leaving:
+                self.farewell = heartbeat
+                return None
             self._hear_word(heartbeat, now)
         self.farewell = None
         self.peer = heartbeat

@@ -302,11 +302,13 @@ class BasePlatform:
     def forked(self, identity):
         """Return the living processes, as psutil.Process, that the agent `identity` or one it forked has forked.
 
-        They have its uuid in their environment, as it is installed now, but not its identity.
+        They have its uuid in their environment, as it is installed now, and were not started by the platform.
         """
-        uuid = self.uuid(identity)
-        mains = _pids(self.home, identity)
-        return [psutil.Process(pid) for pid in _pids(self.home, uuid=uuid) if pid not in mains]
+        found = []
+        for pid in _pids(self.home, uuid=self.uuid(identity)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
+        return [process for process in found if process.is_running() and process.ppid() != self.pid]
 
     def stop(self, timeout=None):
         """Shut the platform and its agents down, as an operator does, and wait until the platform is gone."""

@@ -1,6 +1,7 @@
 """The decision core: plain calls with times that the test makes up."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -202,6 +203,17 @@ def test_a_jump_of_the_number_is_refused_unless_it_has_had_time():
     assert "broken or forged" in core.heard(heartbeat(5000), 1.0)
     assert core.last_heard == 0.0
     assert core.heard(heartbeat(5000), 3600.0) is None
+
+
+def test_a_farewell_is_kept_for_the_operator_and_is_no_sign_of_life():
+    core = make_core()
+    core.heard(heartbeat(1), 1.0)
+    farewell = replace(heartbeat(2, may_run=False), leaving=True)
+    assert core.heard(farewell, 5.0) is None
+    assert core.farewell == farewell and core.last_heard == 1.0 and core.peer.sequence == 1
+    assert "not newer" in core.heard(farewell, 5.1), "it comes on two ways"
+    core.heard(heartbeat(1, boot_id="again"), 6.0)
+    assert core.farewell is None and core.last_heard == 6.0
 
 
 # Proof of hearing

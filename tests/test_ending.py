@@ -17,16 +17,17 @@ def primary(request, standard_pair):
     """The primary side, whose platform was started with SIGINT ignored, or was not."""
     side = standard_pair.primary
     if request.param:
-        restart(side, ignores_interrupt=True)
+        restart(standard_pair, side, ignores_interrupt=True)
     yield side
     if request.param:
-        restart(side, ignores_interrupt=False)
+        restart(standard_pair, side, ignores_interrupt=False)
 
 
-def restart(side, ignores_interrupt):
+def restart(pair, side, ignores_interrupt):
     side.platform.power_off()
     side.platform.ignores_interrupt = ignores_interrupt
     side.bring_back()
+    pair.central.await_vcp(side)
     wait(side.runs, LIMIT, "the managed agent")
 
 
