@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from gevent import monkey
 
 from tests.pair import REPOSITORY
 
@@ -14,7 +15,7 @@ OLDEST = (3, 8)
 SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
 
 # These need neither VOLTTRON nor anything else that must be installed.
-INDEPENDENT = ["address", "clock", "config", "core", "files", "heartbeat", "lease", "memory", "report"]
+INDEPENDENT = ["address", "clock", "config", "core", "files", "heartbeat", "lease", "memory", "report", "runs", "text"]
 
 
 def oldest_python():
@@ -59,3 +60,8 @@ def test_both_kinds_of_volttron_are_offered_the_same():
     assert modular == monolithic
     both = modular_functions.keys() & monolithic_functions.keys()
     assert {name: modular_functions[name] for name in both} == {name: monolithic_functions[name] for name in both}
+
+
+def test_the_tests_own_process_is_not_patched():
+    """Relays and stand-ins serve in threads of their own, which gevent would replace. VOLTTRON's import has it do so."""
+    assert not monkey.is_module_patched("threading") and not monkey.is_module_patched("socket")
