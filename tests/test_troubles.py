@@ -31,7 +31,8 @@ def await_no_problems(side, limit=2 * LIMIT):
 def reset(side):
     """Have the failover agent forget how the managed agent fared."""
     side.restart_agent(FAILOVER)
-    await_status(side, lambda status: status["health"] == "GOOD", "a fresh failover agent")
+    await_status(side, lambda status: status["health"] == "GOOD" and status["managed_agent"]["state"] == "running"
+                 and status["runs"]["last_ran"] is not None, "a fresh failover agent that has seen its agent run")
 
 
 @pytest.fixture
