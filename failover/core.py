@@ -417,6 +417,10 @@ class Core:
         return replace(self._new_heartbeat(), leaving=True, may_run=not gone and self.may_run,
                        state=AgentState.STOPPED.value if gone else self.agent.value)
 
+    def believes(self, heartbeat: Heartbeat) -> bool:
+        """Whether what this heartbeat says of its sender is known for good, so that it may be acknowledged."""
+        return True
+
     def _next_heartbeat(self, cadence: Cadence, now: float) -> Optional[Heartbeat]:
         if not self.platform_answers(now) or not cadence.due(self.may_run, now):
             return None
@@ -424,6 +428,7 @@ class Core:
 
     def _new_heartbeat(self) -> Heartbeat:
         self._sequence += 1
+        acknowledges = self.peer is not None and self.believes(self.peer)
         return Heartbeat(
             instance_name=self._instance_name,
             vip_identity=self._vip_identity,
@@ -435,8 +440,8 @@ class Core:
             stop_grace=self._config.stop_grace,
             boot_id=self.boot_id,
             sequence=self._sequence,
-            heard_boot_id=self.peer.boot_id if self.peer else None,
-            heard_sequence=self.peer.sequence if self.peer else None,
+            heard_boot_id=self.peer.boot_id if acknowledges else None,
+            heard_sequence=self.peer.sequence if acknowledges else None,
             may_run=self.may_run,
             state=self.agent.value,
             trouble=self.trouble)

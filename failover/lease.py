@@ -65,6 +65,7 @@ class Remembered(NamedTuple):
     :ivar peer_terms: the other side's, as last heard.
     :ivar peer_instance: instance name of the other platform, as last heard.
     :ivar mode: the mode of that start, ``simple`` or ``standard``; None if it is not known.
+    :ivar claimed_terms: the other side's, as one heartbeat alone has said; None if there are none.
     """
 
     lease_until: Optional[float] = None
@@ -72,19 +73,23 @@ class Remembered(NamedTuple):
     peer_terms: Optional[Terms] = None
     peer_instance: Optional[str] = None
     mode: Optional[str] = None
+    claimed_terms: Optional[Terms] = None
 
 
 class _Claim(NamedTuple):
     """What a heartbeat says of its sender and no other one has confirmed.
 
     :ivar boot_id: the start of the sender.
+    :ivar instance: the sender's instance name; None if it is not known any more.
     :ivar since: seconds; when it was heard.
+    :ivar until: seconds; until when it counts.
     """
 
     boot_id: str
     terms: Terms
-    instance: str
+    instance: Optional[str]
     since: float
+    until: float
 
 
 class LeaseCore(Core):
@@ -101,6 +106,9 @@ class LeaseCore(Core):
         self._peer_terms = remembered.peer_terms
         self._peer_instance = config.remote_instance_name or remembered.peer_instance
         self._claim: Optional[_Claim] = None
+        if remembered.claimed_terms is not None:
+            self._claim = _Claim("", remembered.claimed_terms, None, now, now + sum(
+                self._known_terms.larger(remembered.claimed_terms)) * CLOCKS_APART)
         self._lease_on_file = remembered.lease_until if remembered.lease_until is not None else now
         self._given_up_at: Optional[float] = None if self._lease_on_file > now else now
         self._taken_up = self.holds_lease
@@ -256,7 +264,9 @@ class LeaseCore(Core):
     def remembered(self) -> Remembered:
         """What the next start should know."""
         return Remembered(self.lease_until if self.holds_lease else None, self._former_terms or Terms.of(self._config),
-                          self._peer_terms, self._peer_instance, self._config.mode)
+                          self._peer_terms, self._peer_instance, self._config.mode,
+                          self._claim.terms if self._claim is not None
+                          and _is_plausible(self._claim.terms, self._known_terms) else None)
 
     @property
     def peer_instance(self) -> Optional[str]:
@@ -397,7 +407,9 @@ class LeaseCore(Core):
         if (terms, instance) == (self._peer_terms, self._peer_instance):
             self._claim = None
         elif before is None or (before.boot_id, before.terms, before.instance) != (heartbeat.boot_id, terms, instance):
-            self._claim = _Claim(heartbeat.boot_id, terms, instance, now)
+            # Without it, the silence would be over by then.
+            until = now + sum(self._known_terms) * CLOCKS_APART
+            self._claim = _Claim(heartbeat.boot_id, terms, instance, now, until)
             if not _is_plausible(terms, self._known_terms):
                 self.doubt = "it claims {}, more than {} times the known values: a second one must confirm them".format(
                     ", ".join("{} {:g} s".format(*one) for one in terms._asdict().items()), _PLAUSIBLE)
@@ -405,11 +417,14 @@ class LeaseCore(Core):
             self._peer_terms, self._peer_instance = terms, instance
             self._claim = None
 
+    def believes(self, heartbeat: Heartbeat) -> bool:
+        """An acknowledgement lets the other side go by its new times: not before they outlive a restart of this one."""
+        return self._claim is None or self._claim.boot_id != heartbeat.boot_id
+
     def _check_claim(self, now: float) -> None:
-        """Drop what no second heartbeat has confirmed within the silence that would be needed without it."""
-        if self._claim is not None:
-            if now - self._claim.since >= sum(self._known_terms) * CLOCKS_APART:
-                self._claim = None
+        """Drop what no second heartbeat has confirmed in time."""
+        if self._claim is not None and now >= self._claim.until:
+            self._claim = None
 
     def _acknowledged(self, heartbeat: Heartbeat) -> Optional[float]:
         """Return when the heartbeat of this start was sent that this one acknowledges; None if it acknowledges none."""

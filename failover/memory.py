@@ -103,6 +103,7 @@ CHECKS: Dict[str, Callable[[Any], Any]] = {
     "peer_terms": _terms,
     "peer_instance": _name,
     "mode": _mode,
+    "claimed_terms": _terms,
 }
 
 

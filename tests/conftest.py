@@ -73,8 +73,14 @@ def restore(pair):
         side.platform.thaw()
         side.bring_back()
         forget_troubles(side)
-    wait(lambda: is_normal(pair), 60, "the pair's normal state")
+    wait(lambda: is_normal(pair) and all(map(has_said_all, pair.sides)), 60, "the pair's normal state")
     pair.settle()
+
+
+def has_said_all(side):
+    """Whether the alerts of a failover agent have been sent: they and its health are sent one after the other."""
+    status = side.status()
+    return status is not None and side.health()["context"] == status["text"]
 
 
 def forget_troubles(side):

@@ -242,6 +242,9 @@ class Side:
     def status(self):
         return self.observer.status()
 
+    def health(self):
+        return self.observer.health()
+
     def close(self):
         for relay in filter(None, (self.to_other, self.to_central)):
             relay.close()

@@ -303,6 +303,22 @@ def test_implausible_times_are_believed_if_the_sender_goes_on_saying_so():
     assert side.core.terms == Terms(1000.0, PERIOD, GRACE) and side.core.remembered.peer_terms.timeout == 1000.0
 
 
+def test_what_one_heartbeat_says_is_not_acknowledged_but_outlives_a_restart_for_one_silence():
+    side = Side("secondary")
+    side.run(20, vc=True, peer=True)
+    side.hear(True, boot="boot-new", terms=(20.0, PERIOD, GRACE))
+    assert side.core.beat(side.now + PERIOD).heard_boot_id is None
+    again = Side("secondary", peer_terms=Terms(TIMEOUT, PERIOD, GRACE), claimed_terms=side.core.remembered.claimed_terms)
+    longer = (20 + PERIOD + GRACE) * 1.02
+    assert again.core.silence_needed == pytest.approx(longer)
+    assert again.run(longer - 0.5, vc=True).command is None
+    assert again.run(1.0, vc=True).command is Action.START
+    side.now += PERIOD
+    side.hear(True, boot="boot-new", terms=(20.0, PERIOD, GRACE))
+    assert side.core.beat(side.now + PERIOD).heard_boot_id == "boot-new"
+    assert side.core.remembered.peer_terms.timeout == 20.0 and side.core.remembered.claimed_terms is None
+
+
 def test_the_next_genuine_heartbeat_undoes_what_a_forged_one_says():
     side = Side("secondary")
     side.run(20, vc=True, peer=True)
