@@ -7,6 +7,7 @@ one to VOLTTRON Central's.
 """
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -223,7 +224,7 @@ class FailoverAgent(compat.Agent):
             "decision": self._decision.action.value,
             "decided_on": self._decided_on.isoformat(timespec="milliseconds"),
             "decided_for": now - self._decided_at,
-            "why": None if self._central is None else reason(self._config, self._rules, self._decision, now),
+            "why": None if self._central is None else reason(self._acting, self._rules, self._decision, now),
             "timeout": self._rules.terms.timeout,
             "heartbeat_period": self._rules.terms.heartbeat_period,
             "stop_grace": self._rules.terms.stop_grace,
@@ -280,6 +281,8 @@ class FailoverAgent(compat.Agent):
             self._rules.platform_lives(self._platform_lives(now))
             self._rules.trouble = self._what_troubles(now)
             decision = self._rules.decide(now)
+            while self._rules.news:
+                self._warn(self._rules.news.pop(0))
             if self._rules.wants_proof_of_hearing(now):
                 self._rules.hearing_asked(now)
                 gevent.spawn(self._prove_hearing, now)
@@ -338,6 +341,8 @@ class FailoverAgent(compat.Agent):
 
     def _ask_vc(self, now: float) -> None:
         """Publish a heartbeat on VC's bus and ask VC, and VCP of the other platform, when they are due."""
+        if self._central.link.up:
+            self._rules.vc_known(self._central.link.endpoint.serverkey)
         heartbeat = self._rules.beat_to_vc(now)
         if heartbeat is not None and self._central.publish_and_ask(heartbeat):
             self._rules.vc_asked(heartbeat, now)
@@ -547,7 +552,7 @@ class FailoverAgent(compat.Agent):
                 and heartbeat.instance_name == self._instance):
             return  # From our own last start.
         may_run_before = self._rules.peer.may_run if self._rules.peer else None
-        refusal = self._rules.heard(heartbeat, clock.now())
+        refusal = self._rules.heard(heartbeat, clock.now(), over_vc=parsed is None)
         if refusal is not None:
             if refusal is not STALE:  # On two ways to here, or over a new connection, one overtakes the other.
                 self._say_once("heartbeat of {} ignored: {}".format(clean(sender), refusal))
@@ -576,12 +581,12 @@ class FailoverAgent(compat.Agent):
             self._link_seen_up = self._link.up
             _log.info("link to %s is %s", self._config.remote_vip,
                       "up" if self._link.up else "down: {}".format(self._link.last_error or "connecting"))
-        secondary_active = self._config.agent_id == "secondary" and decision.action is Action.START
+        secondary_active = self._rules.role == "secondary" and decision.action is Action.START
         for change in self._problems.update(self._find_problems(decision, now), now):
             _log.log(logging.WARNING if change.bad else logging.INFO, "%s", change.text)
             if change.news:
                 self._alert(change.bad, change.text)
-        line = headline(self._config, self._instance, decision, self._rules.agent, self._rules.peer,
+        line = headline(self._acting, self._instance, decision, self._rules.agent, self._rules.peer,
                         self._unheard_since(now))
         bad = secondary_active or bool(self._problems.texts)
         health = (compat.STATUS_BAD if bad else compat.STATUS_GOOD,
@@ -590,6 +595,11 @@ class FailoverAgent(compat.Agent):
         if health != self._health:
             self._health = health
             self._enqueue(lambda: self.vip.health.set_status(*health))
+
+    @property
+    def _acting(self) -> Config:
+        """The configuration with the role in which this side acts."""
+        return dataclasses.replace(self._config, agent_id=self._rules.role)
 
     def _unheard_since(self, now: float) -> str:
         """Return since when the other side has not been heard, always in the same words for the same silence."""
@@ -637,7 +647,7 @@ class FailoverAgent(compat.Agent):
               "{} refuses our heartbeats: {}; see `vctl authz list` there (on VOLTTRON 9 `vctl auth list`)".format(
                   self._config.remote_vip, self._link.refusal))
         silent = decision.peer is Liveness.DOWN and not deaf
-        if self._config.agent_id == "primary":
+        if self._rules.role == "primary":
             judge("peer", silent, decision.peer is Liveness.UNKNOWN or deaf,
                   "secondary {}: nobody would take over; see `vctl status` there".format(
                       "not heard " + self._unheard_since(now) if self._rules.last_heard is None
@@ -653,14 +663,17 @@ class FailoverAgent(compat.Agent):
             found["rival"] = ("remote_vip {} leads to this platform itself, or to one of the same name: enter the "
                               "address and the key of the other platform".format(self._config.remote_vip))
         elif rival is not None:
-            found["rival"] = "{} is configured as {} too: give one of the two the other agent_id".format(
-                rival, self._config.agent_id)
+            found["rival"] = ("{} is configured as {} too: give one of the two the other agent_id; until then this side "
+                              "acts as the {}".format(rival, self._config.agent_id, self._rules.role))
         judge("names", self._rules.peer is not None and self._rules.peer.instance_name == self._instance, False,
               "both platforms have the instance name {}: give them different ones".format(self._instance))
         if self._central is not None:
             judge("vc", decision.vc is Liveness.DOWN and not deaf, decision.vc is Liveness.UNKNOWN or deaf,
                   "VC at {} does not answer: {}".format(self._central.link.endpoint.address, self._vc_error()))
-            judge("isolated", self._config.agent_id == "primary" and decision.action is Action.STOP and not deaf,
+            judge("vcs", self._rules.vc_apart, False,
+                  "the {} goes by another VC, so that nobody can verify that it is down: give both sides the same "
+                  "volttron_central_vip".format(other_role(self._config)))
+            judge("isolated", self._rules.role == "primary" and decision.action is Action.STOP and not deaf,
                   decision.action is Action.WAIT or deaf,
                   "neither VC nor the secondary answers: {} must not run here".format(agent))
             judge("unsupervised", self._rules.vcp_word == "runs" and self._rules.silent_since(now) is not None, False,
@@ -691,8 +704,8 @@ class FailoverAgent(compat.Agent):
                 and now - self._link.changed_at >= self._config.timeout / 2)
 
     def _alert_action(self, action: Action) -> None:
-        bad = action is (Action.STOP if self._config.agent_id == "primary" else Action.START)
-        self._alert(bad, alert_context(self._config, action, self._decision.peer))
+        bad = action is (Action.STOP if self._rules.role == "primary" else Action.START)
+        self._alert(bad, alert_context(self._acting, action, self._decision.peer))
 
     def _warn(self, text: str) -> None:
         _log.warning("%s", text)

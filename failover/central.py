@@ -110,6 +110,7 @@ class Central:
         """Publish a heartbeat on VC's bus and ask VC; False if that cannot be done now. Waits for nothing."""
         if not self.publish(heartbeat.encode()):
             return False
+        self._boot_id = heartbeat.boot_id
         self._missing[heartbeat.sequence] = {_ECHO, _ANSWER}
         if len(self._missing) > _QUESTIONS:
             del self._missing[next(iter(self._missing))]

@@ -3,8 +3,8 @@
 Nothing here does I/O or reads a clock: each method that needs the time takes ``now``, seconds on a clock that knows
 no steps. The agent drives this class on real platforms; anything else that drives it drives the same rules.
 
-The rules are these two tables of VOLTTRON's documentation, :data:`SIMPLE` and :data:`STANDARD`, and what the words
-in them mean:
+The rules are the tables of VOLTTRON's documentation, :data:`SIMPLE` and :data:`STANDARD`, which :func:`look_up` alone
+reads, and what the words in them mean:
 
 * *up*: the other failover agent was heard less than ``timeout`` ago.
 * *down*: it was not, for ``timeout`` during which this side could have heard it.
@@ -12,18 +12,19 @@ in them mean:
   did not run, or its own platform did not answer, for half of ``timeout``. Being blind is not silence of the other
   side, so the silence is counted anew from when sight returns.
 
-Standard failover refines what "start" and "verify" take: :mod:`failover.lease`.
+Standard failover has the lease besides, by which the two never run at once: :mod:`failover.lease`.
 """
 
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import inf
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from failover.config import Config
 from failover.heartbeat import Heartbeat
 
-__all__ = ["Action", "AgentState", "Cadence", "Core", "Decision", "Liveness", "SIMPLE", "STALE", "STANDARD", "Terms"]
+__all__ = ["Action", "AgentState", "CLOCKS_APART", "Cadence", "Core", "Decision", "Lease", "Liveness", "ROLES", "SIMPLE",
+           "STALE", "STANDARD", "Terms", "look_up"]
 
 
 class Liveness(Enum):
@@ -43,6 +44,17 @@ class Action(Enum):
     VERIFY = "verify with VC, then start"
 
 
+class Lease(Enum):
+    """Whether this side may run the managed agent: it holds the lease, it may obtain it now, or neither.
+
+    It may obtain it when it is *verified* that the other side does not run the agent: :mod:`failover.lease`.
+    """
+
+    NONE = "none"
+    HELD = "held"
+    VERIFIED = "verified"
+
+
 class AgentState(Enum):
     """What is known of the managed agent on this platform."""
 
@@ -55,6 +67,12 @@ class AgentState(Enum):
 
 _UP, _UNKNOWN, _DOWN = Liveness.UP, Liveness.UNKNOWN, Liveness.DOWN
 _START, _STOP, _WAIT, _VERIFY = Action.START, Action.STOP, Action.WAIT, Action.VERIFY
+_NONE, _HELD, _VERIFIED = Lease.NONE, Lease.HELD, Lease.VERIFIED
+
+ROLES = ("primary", "secondary")
+
+# The clocks of two machines may each be wrong by 1 %: so many seconds of one may pass in a second of the other.
+CLOCKS_APART = 1.01 / 0.99
 
 # Why a heartbeat is no sign of life that comes twice, or after one that was sent later.
 STALE = "it is not newer than the last one"
@@ -72,20 +90,43 @@ SIMPLE: Dict[str, Dict[Liveness, Action]] = {
     "secondary": {_UP: _STOP,  _UNKNOWN: _WAIT,  _DOWN: _START},
 }
 
-# Standard failover: {role: {the other side: {VOLTTRON Central: action}}}. The documentation's two tables are the
-# cells in which both are known; where one is not, nothing changes.
-STANDARD: Dict[str, Dict[Liveness, Dict[Liveness, Action]]] = {
+# Standard failover: {role: {(the other side, VOLTTRON Central): {lease: action}}}. The documentation's two tables are the
+# rows in which both are known. A cell that is not there cannot be: a lease ends before both that it could come from are
+# down, VC is known once the other side is known to be down, and a silence that is complete is not one of a side that is up.
+STANDARD: Dict[str, Dict[Tuple[Liveness, Liveness], Dict[Lease, Action]]] = {
     "primary": {
-        _UP:      {_UP: _START, _UNKNOWN: _WAIT, _DOWN: _START},
-        _UNKNOWN: {_UP: _WAIT,  _UNKNOWN: _WAIT, _DOWN: _WAIT},
-        _DOWN:    {_UP: _START, _UNKNOWN: _WAIT, _DOWN: _STOP},
+        (_UP, _UP):           {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
+        (_UP, _UNKNOWN):      {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
+        (_UP, _DOWN):         {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
+        (_UNKNOWN, _UP):      {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
+        (_UNKNOWN, _UNKNOWN): {_NONE: _WAIT, _HELD: _START},
+        (_UNKNOWN, _DOWN):    {_NONE: _WAIT},
+        (_DOWN, _UP):         {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
+        (_DOWN, _DOWN):       {_NONE: _STOP},
     },
     "secondary": {
-        _UP:      {_UP: _STOP,   _UNKNOWN: _WAIT, _DOWN: _STOP},
-        _UNKNOWN: {_UP: _WAIT,   _UNKNOWN: _WAIT, _DOWN: _WAIT},
-        _DOWN:    {_UP: _VERIFY, _UNKNOWN: _WAIT, _DOWN: _STOP},
+        (_UP, _UP):           {_NONE: _STOP, _HELD: _STOP},
+        (_UP, _UNKNOWN):      {_NONE: _WAIT, _HELD: _STOP},
+        (_UP, _DOWN):         {_NONE: _STOP},
+        (_UNKNOWN, _UP):      {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
+        (_UNKNOWN, _UNKNOWN): {_NONE: _WAIT, _HELD: _START},
+        (_UNKNOWN, _DOWN):    {_NONE: _WAIT},
+        (_DOWN, _UP):         {_NONE: _VERIFY, _HELD: _START, _VERIFIED: _START},
+        (_DOWN, _DOWN):       {_NONE: _STOP},
     },
 }
+
+
+def look_up(mode: str, role: str, peer: Liveness, vc: Liveness = _UNKNOWN, lease: Lease = _NONE) -> Action:
+    """Return what the table says. Nothing else decides what becomes of the managed agent.
+
+    :param mode: ``simple`` or ``standard``. Simple failover knows neither VC nor lease.
+    :param role: as which one this side acts, ``primary`` or ``secondary``.
+    :return: STOP, which never lets both run, where there is no cell.
+    """
+    if mode == "simple":
+        return SIMPLE[role][peer]
+    return STANDARD[role].get((peer, vc), {}).get(lease, _STOP)
 
 
 @dataclass(frozen=True)
@@ -136,6 +177,30 @@ class _Newest(NamedTuple):
     before: int
 
 
+class _Rival(NamedTuple):
+    """The other side, when by its own configuration it has this side's role.
+
+    :ivar since: seconds; when that was first heard.
+    :ivar at: seconds; when it was last heard.
+    :ivar is_certain: whether a second heartbeat has said so: one alone may be forged.
+    :ivar yields: whether it says that it acts as the secondary.
+    """
+
+    instance: str
+    boot_id: str
+    since: float
+    at: float
+    is_certain: bool
+    yields: bool
+
+
+class _Suspicion(NamedTuple):
+    """What one heartbeat alone shows may be forged. It is believed when a later one of the same start shows it too."""
+
+    boot_id: str
+    since: float
+
+
 class Cadence:
     """When heartbeats are due on one way to the other side: every period, and at once when ``may_run`` has changed."""
 
@@ -165,6 +230,9 @@ class Core:
     """The state of one failover agent, from its start on.
 
     :ivar farewell: the last heartbeat of the other failover agent if it has ended in order since, else None.
+    :ivar role: as which one this side acts, ``primary`` or ``secondary``: as it is configured, unless both sides are
+        configured alike.
+    :ivar news: what the operator should know of and has not been told yet.
     :ivar doubt: what the last heartbeat said that is not believed, in words; None if it is believed.
     :ivar trouble: what is wrong with the managed agent here, for the other side to show; None if nothing is.
 
@@ -181,7 +249,16 @@ class Core:
         self.peer: Optional[Heartbeat] = None
         self.last_heard: Optional[float] = None
         self.farewell: Optional[Heartbeat] = None
-        self._rival: Optional[Tuple[str, float]] = None
+        self.role = config.agent_id
+        self.news: List[str] = []
+        self._first_boot_id = boot_id
+        self._rival: Optional[_Rival] = None
+        self._stranger: Optional[Tuple[str, float]] = None
+        self._yields = False
+        self._set_back: Optional[_Suspicion] = None
+        self._slept: Optional[_Suspicion] = None
+        self._clock_ahead: Optional[Tuple[str, float, float]] = None
+        self._sent: Dict[int, float] = {}
         self._newest: Dict[str, _Newest] = {}
         self._listens = False
         self._listening_since = now
@@ -192,6 +269,7 @@ class Core:
         self.trouble: Optional[str] = None
         self.doubt: Optional[str] = None
         self._last_answer = now
+        self._known_instance: Optional[str] = None
         self._pending: Optional[Action] = None
         self._ended_at = now
         self._observed_at = now
@@ -202,17 +280,19 @@ class Core:
 
     # Evidence
 
-    def heard(self, heartbeat: Optional[Heartbeat], now: float) -> Optional[str]:
+    def heard(self, heartbeat: Optional[Heartbeat], now: float, over_vc: bool = False) -> Optional[str]:
         """Take in a heartbeat of the other failover agent; None stands for one without content of ours.
 
         One that says farewell is no sign of life. It is kept for the operator, and no rule goes by it.
 
+        :param over_vc: whether it came over VC's bus, not directly.
         :return: None, or why it is no sign of life.
         """
         if heartbeat is not None:
             refusal = self._refusal(heartbeat, now)
             if refusal is not None:
                 return refusal
+            self._note_role(heartbeat, now)
             before = self._newest.pop(heartbeat.boot_id, None)
             lower = () if before is None else (before.before, before.sequence)
             self._newest[heartbeat.boot_id] = _Newest(
@@ -222,6 +302,7 @@ class Core:
             if heartbeat.leaving:
                 self.farewell = heartbeat
                 return None
+            self._check_own_past(heartbeat, now)
             self._hear_word(heartbeat, now)
         self.farewell = None
         self.peer = heartbeat
@@ -358,11 +439,12 @@ class Core:
         if not answers or not self._listens or now - self._last_decision >= self.blind_after:
             self._listening_since = now
         self._last_decision = now
+        self._take_role(now)
         return self._conclude(now)
 
     def _conclude(self, now: float) -> Decision:
         peer = self.liveness(now)
-        action = SIMPLE[self._config.agent_id][peer]
+        action = look_up("simple", self.role, peer)
         command = self._command(action)
         if command is Action.START and now < self._hold_until:
             command = None
@@ -424,7 +506,11 @@ class Core:
     def _next_heartbeat(self, cadence: Cadence, now: float) -> Optional[Heartbeat]:
         if not self.platform_answers(now) or not cadence.due(self.may_run, now):
             return None
-        return self._new_heartbeat()
+        heartbeat = replace(self._new_heartbeat(), clock=now)
+        self._sent[heartbeat.sequence] = now
+        while self._sent[next(iter(self._sent))] <= now - self.terms.timeout:
+            del self._sent[next(iter(self._sent))]
+        return heartbeat
 
     def _new_heartbeat(self) -> Heartbeat:
         self._sequence += 1
@@ -444,22 +530,117 @@ class Core:
             heard_sequence=self.peer.sequence if acknowledges else None,
             may_run=self.may_run,
             state=self.agent.value,
-            trouble=self.trouble)
+            trouble=self.trouble,
+            yields=self._yields)
 
     def rival(self, now: float) -> Optional[str]:
-        """Return the name of another instance that, by a heartbeat within ``timeout``, has this side's role.
+        """Return the name of an instance that, by a heartbeat within ``timeout``, is configured with this side's role.
 
         It is this side's own name if its heartbeats come back to itself.
         """
-        if self._rival is None or now - self._rival[1] >= self._config.timeout:
-            return None
-        return self._rival[0]
+        names = [(self._rival.instance, self._rival.at)] if self._rival is not None else []
+        names += [self._stranger] if self._stranger is not None else []
+        return next((name for name, at in names if now - at < self._config.timeout), None)
+
+    # Both sides configured with the same role
+
+    @property
+    def peer_instance(self) -> Optional[str]:
+        """The other platform's instance name, if it is known."""
+        return self._config.remote_instance_name or self._known_instance
+
+    def _is_alike(self, heartbeat: Heartbeat) -> bool:
+        """Whether the sender has this side's role, by its configuration."""
+        return heartbeat.agent_id == self._config.agent_id
+
+    def _note_role(self, heartbeat: Heartbeat, now: float) -> None:
+        """Take note of a sender whose role is the same as this side's, or no longer is."""
+        before = self._rival
+        if not self._is_alike(heartbeat):
+            self._known_instance = heartbeat.instance_name
+            if before is not None and before.instance == heartbeat.instance_name:
+                self._rival = None
+        else:
+            if before is None or before.instance != heartbeat.instance_name or now - before.at >= self._config.timeout:
+                before = _Rival(heartbeat.instance_name, heartbeat.boot_id, now, now, False, False)
+            is_certain = before.is_certain or (before.boot_id == heartbeat.boot_id
+                                               and now - before.since >= self._config.heartbeat_period / 2)
+            self._rival = before._replace(boot_id=heartbeat.boot_id, at=now, is_certain=is_certain,
+                                          yields=heartbeat.yields)
+        self._take_role(now)
+
+    def _take_role(self, now: float) -> None:
+        """Decide which side is preferred; all else goes by :attr:`role`.
+
+        Of two sides that are configured alike, the one whose instance name comes first in the alphabet acts as the
+        primary. The other one yields, which means that it acts as the secondary, and says so. To a peer that should yield
+        and does not say so this side yields itself, unless it is a primary that has just met it.
+        """
+        rival, before = self._rival, self.role
+        self.role, self._yields = self._config.agent_id, False
+        if rival is not None and rival.is_certain and now - rival.at < self._config.timeout:
+            self._yields = (rival.instance, rival.boot_id) < (self._instance_name, self.boot_id)
+            has_time = self._config.agent_id == "primary" and now - rival.since < self._config.timeout
+            self.role = "primary" if not self._yields and (rival.yields or has_time) else "secondary"
+        if self.role == "primary" != before and self.peer is not None and self.peer.may_run:
+            # A simple primary first lets the other side stop what runs there.
+            self._hold_until = max(self._hold_until, now + min(self.terms.stop_grace, sum(self.terms)))
+
+    # This machine may have been set back or halted
+
+    def _suspect(self, before: Optional[_Suspicion], heartbeat: Heartbeat, now: float) -> Tuple[_Suspicion, bool]:
+        """Return the suspicion that this heartbeat raises, and whether an earlier one confirms it."""
+        if before is None or before.boot_id != heartbeat.boot_id:
+            return _Suspicion(heartbeat.boot_id, now), False
+        return before, now - before.since >= self._config.heartbeat_period / 2
+
+    def _check_own_past(self, heartbeat: Heartbeat, now: float) -> None:
+        """Find out whether this machine was set back to a snapshot, or its clock stood still, while the other side lived.
+
+        It was set back if the other side acknowledges what this one has not sent yet. Its clock stood still if the
+        difference between the two clocks is smaller than it can be: a heartbeat that acknowledges one of this side's shows
+        how large it is at least, and any heartbeat how large it is at most.
+        """
+        is_own = heartbeat.heard_boot_id == self.boot_id
+        if is_own and heartbeat.heard_sequence > self._sequence:
+            self._set_back, is_certain = self._suspect(self._set_back, heartbeat, now)
+            if is_certain:
+                self.boot_id = "{}-{}".format(self._first_boot_id, heartbeat.heard_sequence)
+                self._forget_own_past("this machine was set back to a snapshot: the other side acknowledges heartbeats "
+                                      "that it has not sent yet", now)
+            return
+        self._set_back = None
+        if heartbeat.clock is None:
+            return
+        ahead = self._clock_ahead
+        if ahead is not None and ahead[0] == heartbeat.boot_id:
+            at_least = ahead[1] - (CLOCKS_APART - 1) * (now - ahead[2])
+            if now - heartbeat.clock < at_least:
+                self._slept, is_certain = self._suspect(self._slept, heartbeat, now)
+                if is_certain:
+                    self._forget_own_past("the clock of this machine stood still for {:.1f} s or more: it must go on while "
+                                          "a virtual machine is paused".format(at_least - now + heartbeat.clock), now)
+                return
+        else:
+            at_least = -inf
+        self._slept = None
+        sent = self._sent.get(heartbeat.heard_sequence) if is_own else None
+        if sent is not None and sent - heartbeat.clock > at_least:
+            self._clock_ahead = heartbeat.boot_id, sent - heartbeat.clock, now
+
+    def _forget_own_past(self, why: str, now: float) -> None:
+        """What this side knew of when things were does not hold any more. It begins anew, as after a start."""
+        self.news.append(why)
+        self._set_back = self._slept = self._clock_ahead = None
+        self._sent.clear()
+        self._listening_since = now
 
     def _refusal(self, heartbeat: Heartbeat, now: float) -> Optional[str]:
         if heartbeat.agent_vip_identity != self._config.agent_vip_identity:
             return "it is about another managed agent, {}".format(heartbeat.agent_vip_identity)
-        if heartbeat.agent_id == self._config.agent_id:
-            self._rival = heartbeat.instance_name, now
+        if self._is_alike(heartbeat) and (heartbeat.boot_id == self.boot_id
+                                          or self.peer_instance not in (None, heartbeat.instance_name)):
+            self._stranger = heartbeat.instance_name, now
             return "its sender {} is configured as {} too".format(heartbeat.instance_name, heartbeat.agent_id)
         return self._why_not_newer(heartbeat, now)
 

@@ -7,8 +7,8 @@ The message is a JSON object of this shape (version 1)::
      "stop_grace": 10.0, "boot_id": "...", "sequence": 7, "heard_boot_id": "..." or null,
      "heard_sequence": 3 or null, "may_run": true}
 
-and, where they have something to say, ``"leaving": true, "state": "running", "trouble": "..."``. These came later: a
-release that does not know them passes over them.
+and, where they have something to say, ``"leaving": true, "state": "running", "trouble": "...", "clock": 17.5, "yields":
+true, "vc": "...", "vc_sequence": 16``. These came later: a release that does not know them passes over them.
 
 The topics are those of the original agent, whose messages are empty, so that either side can be upgraded first.
 """
@@ -46,6 +46,10 @@ class Heartbeat:
 
     ``leaving`` is true in the last heartbeat of a failover agent that ends in order. ``state`` says in a word how the
     managed agent is there, and ``trouble`` what is wrong with it; both are for people, no rule goes by them.
+
+``clock`` is the sender's clock, in seconds since its machine booted. ``yields`` is true while the sender acts as the
+secondary because both sides are configured with the same role. ``vc`` is the public key of VOLTTRON Central's platform,
+by which the sender goes in standard failover, and ``vc_sequence`` the number of its heartbeat that VC answered last.
     """
 
     instance_name: str
@@ -64,6 +68,10 @@ class Heartbeat:
     leaving: bool = False
     state: Optional[str] = None
     trouble: Optional[str] = None
+    clock: Optional[float] = None
+    yields: bool = False
+    vc: Optional[str] = None
+    vc_sequence: Optional[int] = None
 
     def encode(self) -> str:
         """Return the JSON text that goes on the wire."""
@@ -127,6 +135,10 @@ def _seconds(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LONGEST
 
 
+def _moment(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _HIGHEST
+
+
 _VALID = {
     "instance_name": _text,
     "vip_identity": _text,
@@ -144,6 +156,10 @@ _VALID = {
     "leaving": lambda value: isinstance(value, bool),
     "state": lambda value: value is None or _text(value) and len(value) <= 40,
     "trouble": lambda value: value is None or _text(value),
+    "clock": lambda value: value is None or _moment(value),
+    "yields": lambda value: isinstance(value, bool),
+    "vc": lambda value: value is None or _text(value),
+    "vc_sequence": lambda value: value is None or _count(value),
 }
 
 

@@ -15,8 +15,8 @@ is ``timeout`` old. Who holds it starts the agent; who does not stops it, whatev
   ``timeout``; or its *silence*: no sighting for ``timeout + heartbeat_period + stop_grace`` and 2 % more, during which
   VC's answers never lapsed, and VCP asked in vain meanwhile. A secondary's "not running" does not break the primary's
   silence.
-* **The secondary gives the lease up** as soon as it sights the primary. **The primary** gives it up when it does not
-  hear the secondary, and VCP says that the managed agent runs there: nobody there would stop that copy.
+* **The secondary gives the lease up** as soon as it sights the primary: then its table says stop. **The primary** gives it
+  up when it does not hear the secondary, and VCP says that the managed agent runs there: nobody there would stop that copy.
 
 Why the two never run at once. The primary runs only within ``timeout`` of a moment at which it sent a heartbeat that
 reached either VC or the secondary. In both cases the secondary hears it, or its own connection to VC has lapsed. So
@@ -33,19 +33,23 @@ the platform, gets no time of its own: what is over is over, and it is killed at
 A lease that was held when the failover agent ended may be taken up by its next start, if the managed agent still runs
 and the lease has not ended meanwhile; its end is on file (:mod:`failover.memory`).
 
-These conditions keep the documentation's tables (:data:`failover.core.STANDARD`) whenever both cells are known.
+What a side does, the tables say (:func:`failover.core.look_up`). The lease is what goes into them: held, not held, or to be
+had because it is verified that the other side does not run. It is taken when they say start, and given up when they do not.
+
+Evidence about times is only as good as the clock, and silence on VC's bus only if both sides are on it. So a side that finds
+that it was set back to a snapshot, or that its clock stood still, gives the lease up and begins anew. And one whose peer goes
+by another VC counts no silence. Whoever does not know the other side's times waits as if they were ten times its own.
 """
 
+from dataclasses import replace
 from typing import Dict, NamedTuple, Optional, Tuple
 
 from failover.config import Config
-from failover.core import STANDARD, Action, AgentState, Cadence, Core, Decision, Liveness, Terms
+from failover.core import (CLOCKS_APART, Action, AgentState, Cadence, Core, Decision, Lease, Liveness, Terms, _Suspicion,
+                           look_up)
 from failover.heartbeat import Heartbeat
 
 __all__ = ["CLOCKS_APART", "LeaseCore", "Remembered"]
-
-# The clocks of two machines may run apart by 1 % each way.
-CLOCKS_APART = 1.02
 
 # So many periods may lie between two questions that VC answered, or VC's answers have lapsed.
 _PERIODS_BETWEEN_ANSWERS = 2
@@ -66,6 +70,7 @@ class Remembered(NamedTuple):
     :ivar peer_instance: instance name of the other platform, as last heard.
     :ivar mode: the mode of that start, ``simple`` or ``standard``; None if it is not known.
     :ivar claimed_terms: the other side's, as one heartbeat alone has said; None if there are none.
+    :ivar vc_apart: whether the other side went by another VC.
     """
 
     lease_until: Optional[float] = None
@@ -74,6 +79,7 @@ class Remembered(NamedTuple):
     peer_instance: Optional[str] = None
     mode: Optional[str] = None
     claimed_terms: Optional[Terms] = None
+    vc_apart: bool = False
 
 
 class _Claim(NamedTuple):
@@ -114,7 +120,6 @@ class LeaseCore(Core):
         self._taken_up = self.holds_lease
         self._ran_last = self.holds_lease
         self._cadence_to_vc = Cadence(config.beat_every, now)
-        self._sent: Dict[int, float] = {}
         self._questions: Dict[int, float] = {}
         self._vc_answer: Optional[float] = None
         self._vc_unbroken_since: Optional[float] = None
@@ -125,11 +130,23 @@ class LeaseCore(Core):
         self._vcp_is_asked = False
         self._vcp_in_vain: Optional[float] = None
         self.vcp_word: Optional[str] = None
+        self._vc_key: Optional[str] = None
+        self._vc_proven: Optional[int] = None
+        self._missing_on_vc: Optional[Tuple[str, int, float]] = None
+        self._vc_doubted: Optional[_Suspicion] = None
+        self.vc_apart = remembered.vc_apart
 
     # Evidence
 
-    def heard(self, heartbeat: Optional[Heartbeat], now: float) -> Optional[str]:
+    def vc_known(self, serverkey: str) -> None:
+        """This side goes by VC on the platform with this public key."""
+        self._vc_key = serverkey
+
+    def heard(self, heartbeat: Optional[Heartbeat], now: float, over_vc: bool = False) -> Optional[str]:
         self._settle(now)
+        if heartbeat is not None and over_vc:
+            # Even one that has been overtaken shows that the two sides meet there.
+            self.vc_apart, self._missing_on_vc, self._vc_doubted = False, None, None
         refusal = super().heard(heartbeat, now)
         if refusal is not None or heartbeat is not None and heartbeat.leaving:
             return refusal
@@ -137,13 +154,15 @@ class LeaseCore(Core):
         if heartbeat is None:
             self._sight(True, now)
             return None
+        if not over_vc:
+            self._compare_vc(heartbeat, now)
         self._take_claim(heartbeat, now)
-        self._sight(heartbeat.may_run, now)
+        # One that is configured with the same role is no secondary before it yields.
+        self._sight(heartbeat.may_run or self._is_alike(heartbeat) and not heartbeat.yields, now)
         acknowledged = self._acknowledged(heartbeat)
         if acknowledged is not None:
             self._former_terms = None
-            if self._config.agent_id == "primary":
-                self._contact = acknowledged if self._contact is None else max(self._contact, acknowledged)
+            self._contact = acknowledged if self._contact is None else max(self._contact, acknowledged)
         return None
 
     def agent_observed(self, state: AgentState, asked_at: float, now: float) -> None:
@@ -158,12 +177,12 @@ class LeaseCore(Core):
     def process_ended(self) -> None:
         self._ran_last = False
 
-    def beat(self, now: float) -> Optional[Heartbeat]:
-        return self._dated(super().beat(now), now)
-
     def beat_to_vc(self, now: float) -> Optional[Heartbeat]:
         """Return the heartbeat to publish now on VC's bus, or None: as :meth:`beat` for the other platform's bus."""
-        return self._dated(self._next_heartbeat(self._cadence_to_vc, now), now)
+        return self._next_heartbeat(self._cadence_to_vc, now)
+
+    def _new_heartbeat(self) -> Heartbeat:
+        return replace(super()._new_heartbeat(), vc=self._vc_key, vc_sequence=self._vc_proven)
 
     def vc_asked(self, heartbeat: Heartbeat, now: float) -> None:
         """The heartbeat went out to VC's bus, and with it a question to VC.
@@ -180,6 +199,7 @@ class LeaseCore(Core):
         if asked is None:
             return
         self._questions = {later: at for later, at in self._questions.items() if later > sequence}
+        self._vc_proven = sequence
         if now - asked <= self.terms.heartbeat_period:
             if self._vc_unbroken_since is None:
                 self._vc_unbroken_since = asked
@@ -205,7 +225,7 @@ class LeaseCore(Core):
         self.vcp_word = "runs" if runs else "does not run"
         if runs:
             self._sight(True, now)
-            if self.liveness(now) is not Liveness.UP:
+            if self.role == "primary" and self.liveness(now) is not Liveness.UP:
                 self._give_up(now)
         else:
             self._vcp_in_vain = asked_at
@@ -239,8 +259,17 @@ class LeaseCore(Core):
 
     @property
     def silence_needed(self) -> float:
-        """Seconds of silence after which the other side has stopped, if it ran."""
-        return sum(self.terms) * CLOCKS_APART
+        """Seconds of silence after which the other side has stopped, if it ran.
+
+        Whose times are not known, because this side has lost its memory or never had any, is given the longest ones that
+        are plausible.
+        """
+        return sum(self.terms) * CLOCKS_APART * (1 if self.knows_peer_terms else _PLAUSIBLE)
+
+    @property
+    def knows_peer_terms(self) -> bool:
+        """Whether the other side's times are known, by heartbeats or from before."""
+        return self._peer_terms is not None
 
     @property
     def holds_lease(self) -> bool:
@@ -248,7 +277,7 @@ class LeaseCore(Core):
         return self._given_up_at is None
 
     def may_start(self, now: float) -> bool:
-        return self.holds_lease and now < self.lease_until
+        return self._lease(now) is Lease.HELD and self._look_up(Lease.HELD, now) is Action.START
 
     def stop_within(self, now: float) -> float:
         """Return what is left of ``stop_grace``, which begins when the lease is given up, not with each stop."""
@@ -266,7 +295,7 @@ class LeaseCore(Core):
         return Remembered(self.lease_until if self.holds_lease else None, self._former_terms or Terms.of(self._config),
                           self._peer_terms, self._peer_instance, self._config.mode,
                           self._claim.terms if self._claim is not None
-                          and _is_plausible(self._claim.terms, self._known_terms) else None)
+                          and _is_plausible(self._claim.terms, self._known_terms) else None, self.vc_apart)
 
     @property
     def peer_instance(self) -> Optional[str]:
@@ -276,18 +305,20 @@ class LeaseCore(Core):
     @property
     def lease_until(self) -> float:
         """The moment at which the lease that is held ends, or one that is not held would."""
-        proofs = [proof for proof in (self._vc_answer, self._contact) if proof is not None]
+        contact = self._contact if self.role == "primary" else None
+        proofs = [proof for proof in (self._vc_answer, contact) if proof is not None]
         return max([self._lease_on_file] + [proof + self.lease_period for proof in proofs])
 
     def silent_since(self, now: float) -> Optional[float]:
         """Return since when VC has vouched for the other side's silence; None while it does not.
 
-        The primary listens for "running" only, the secondary for any sighting.
+        The primary listens for "running" only, the secondary for any sighting. A VC by which the other side does not go
+        cannot vouch for it.
         """
         self._check_vc(now)
-        if self._vc_unbroken_since is None:
+        if self._vc_unbroken_since is None or self.vc_apart:
             return None
-        sighted = self._sighted_running if self._config.agent_id == "primary" else self._sighted
+        sighted = self._sighted_running if self.role == "primary" else self._sighted
         return max(self._started, self._vc_unbroken_since, self._started if sighted is None else sighted)
 
     def wants_vcp(self, now: float) -> bool:
@@ -323,23 +354,31 @@ class LeaseCore(Core):
 
     def liveness(self, now: float) -> Liveness:
         """Return what is known of the other failover agent. To the primary, "up" means two-way contact."""
-        return self._liveness(self._contact if self._config.agent_id == "primary" else self._sighted,
-                              self.terms.timeout, now)
+        return self._liveness(self._contact if self.role == "primary" else self._sighted, self.terms.timeout, now)
 
     def _conclude(self, now: float) -> Decision:
+        """Do what the table says; the lease follows. It is taken with a start, and given up with anything else."""
         self._settle(now)
-        peer, vc = self.liveness(now), self.vc(now)
-        if not self.holds_lease and self._may_take_lease(now):
+        lease = self._lease(now)
+        action = self._look_up(lease, now)
+        if action is Action.START:
             self._given_up_at = None
-        cell = STANDARD[self._config.agent_id][peer][vc]
+        elif lease is Lease.HELD:
+            self._give_up(now)
+            action = self._look_up(Lease.NONE, now)
+        wanted = Action.START if action is Action.START else Action.STOP
+        return Decision(action, self._command(wanted), self.liveness(now), self.vc(now), wanted)
+
+    def _look_up(self, lease: Lease, now: float) -> Action:
+        return look_up("standard", self.role, self.liveness(now), self.vc(now), lease)
+
+    def _lease(self, now: float) -> Lease:
+        """Return what this side's evidence comes to."""
+        if now >= self.lease_until:
+            return Lease.NONE
         if self.holds_lease:
-            action = Action.START
-        elif cell is Action.START:
-            action = Action.WAIT
-        else:
-            action = cell
-        wanted = Action.START if self.holds_lease else Action.STOP
-        return Decision(action, self._command(wanted), peer, vc, wanted)
+            return Lease.HELD
+        return Lease.VERIFIED if self._other_said_no(now) or self._other_is_silent(now) else Lease.NONE
 
     def _command(self, action: Action) -> Optional[Action]:
         """A stop breaks off a start that is under way. Else it is due of all that ran when it could last be observed.
@@ -370,11 +409,10 @@ class LeaseCore(Core):
                 self._give_up(now)
                 self._lease_on_file = self._started
 
-    def _may_take_lease(self, now: float) -> bool:
-        return now < self.lease_until and (self._other_said_no(now) or self._other_is_silent(now))
-
     def _other_said_no(self, now: float) -> bool:
-        if self._config.agent_id != "primary" or self.peer is None or self.peer.may_run or self._is_simple(self.peer):
+        if self.role != "primary" or self.peer is None or self.peer.may_run or self._is_simple(self.peer):
+            return False
+        if self._is_alike(self.peer) and not self.peer.yields:
             return False
         acknowledged = self._acknowledged(self.peer)
         return acknowledged is not None and now - acknowledged < self.lease_period
@@ -391,8 +429,6 @@ class LeaseCore(Core):
         self._sighted = now
         if running:
             self._sighted_running = now
-        if self._config.agent_id == "secondary":
-            self._give_up(now)
 
     def _give_up(self, now: float) -> None:
         if self._given_up_at is None:
@@ -436,12 +472,32 @@ class LeaseCore(Core):
     def _is_simple(heartbeat: Heartbeat) -> bool:
         return heartbeat.mode == "simple"
 
-    def _dated(self, heartbeat: Optional[Heartbeat], now: float) -> Optional[Heartbeat]:
-        if heartbeat is not None:
-            self._sent[heartbeat.sequence] = now
-            while self._sent[next(iter(self._sent))] <= now - self.terms.timeout:
-                del self._sent[next(iter(self._sent))]
-        return heartbeat
+    def _compare_vc(self, heartbeat: Heartbeat, now: float) -> None:
+        """Find out whether the other side goes by another VC: then its silence on this one's bus means nothing.
+
+        It says by which one it goes. And if its heartbeats are answered there, but have not come over this side's VC since
+        an earlier one came directly, there are two, though they may have the same key.
+        """
+        missing = self._missing_on_vc
+        differs = None not in (heartbeat.vc, self._vc_key) and heartbeat.vc != self._vc_key
+        if self._vc_unbroken_since is None:
+            self._missing_on_vc = None
+        elif missing is None or missing[0] != heartbeat.boot_id or missing[2] < self._vc_unbroken_since:
+            self._missing_on_vc = heartbeat.boot_id, heartbeat.sequence, now
+        elif heartbeat.vc_sequence is not None and heartbeat.vc_sequence > missing[1]:
+            differs = differs or now - missing[2] >= self.terms.timeout / 2
+        if not differs:
+            self._vc_doubted = None
+            return
+        self._vc_doubted, is_certain = self._suspect(self._vc_doubted, heartbeat, now)
+        self.vc_apart = self.vc_apart or is_certain
+
+    def _forget_own_past(self, why: str, now: float) -> None:
+        super()._forget_own_past(why, now)
+        self._give_up(now)
+        self._started = self._lease_on_file = now
+        self._vc_answer = self._contact = self._vcp_in_vain = None
+        self.vc_reset()
 
     def _check_vc(self, now: float) -> None:
         """VC's answers have lapsed if a question is unanswered for a period, or if the last one lies too far back."""

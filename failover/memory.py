@@ -104,6 +104,7 @@ CHECKS: Dict[str, Callable[[Any], Any]] = {
     "peer_instance": _name,
     "mode": _mode,
     "claimed_terms": _terms,
+    "vc_apart": lambda saved: saved is True,
 }
 
 

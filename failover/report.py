@@ -59,6 +59,7 @@ class Problems:
         "peer": "the {other_role} is heard again",
         "differ": "both sides are configured alike again",
         "rival": "only one {role} is heard again",
+        "vcs": "both sides go by the same VC again",
         "names": "the two platforms have different names again",
         "signals": "{agent} no longer runs as another user",
         "vc": "VOLTTRON Central answers again",
@@ -225,10 +226,14 @@ def reason(config: Config, rules: LeaseCore, decision: Decision, now: float) -> 
             rules.lease_until - now, "never answered" if age is None else "answered {:.1f} s ago".format(age),
             other, "up" if decision.peer is Liveness.UP else "not heard")
     since = rules.silent_since(now)
-    if since is None:
+    if rules.vc_apart:
+        silence = "silence of {} does not count because it goes by another VC".format(other)
+    elif since is None:
         silence = "silence of {} does not count while VC does not answer".format(other)
     else:
         silence = "{} silent for {:.1f} s of {:.1f} s".format(other, now - since, rules.silence_needed)
+        if not rules.knows_peer_terms:
+            silence += ", because it has never been heard and its times are not known"
     seen = {"runs": "VC sees {} running {}".format(other, config.agent_vip_identity),
             "does not run": "VC sees {} not running {}".format(other, config.agent_vip_identity),
             "no answer": "VC sees nothing of {}".format(other)}.get(rules.vcp_word)

@@ -1,12 +1,13 @@
 """The decision core: plain calls with times that the test makes up."""
 
+import itertools
 import re
 from dataclasses import replace
 
 import pytest
 
 from failover.config import Config
-from failover.core import SIMPLE, STANDARD, Action, AgentState, Core, Liveness
+from failover.core import SIMPLE, STANDARD, Action, AgentState, Core, Lease, Liveness, look_up
 from failover.heartbeat import Heartbeat
 from tests.pair import REPOSITORY
 
@@ -71,17 +72,21 @@ def test_simple_table_is_the_readmes(role, other):
 
 @pytest.mark.parametrize("role, other", [("primary", "secondary"), ("secondary", "primary")])
 def test_standard_table_is_the_readmes(role, other):
-    ours = as_text({"{} {}".format(other, peer.value): {"VC " + vc.value: action for vc, action in row.items()}
-                    for peer, row in STANDARD[role].items()})
+    ours = as_text({"{} {}, VC {}".format(other, peer.value, vc.value): {
+        "lease " + lease.value: action for lease, action in row.items()} for (peer, vc), row in STANDARD[role].items()})
     print(ours)
-    assert ours == readme_table("standard {}".format(role))
+    assert ours == {row: {column: cell for column, cell in cells.items() if cell != "-"}
+                    for row, cells in readme_table("standard {}".format(role)).items()}
 
 
 def test_every_combination_is_in_the_tables():
     for role in ("primary", "secondary"):
         assert set(SIMPLE[role]) == set(Liveness)
-        assert set(STANDARD[role]) == set(Liveness)
-        assert all(set(row) == set(Liveness) for row in STANDARD[role].values())
+        for peer, vc in itertools.product(Liveness, Liveness):
+            assert ((peer, vc) in STANDARD[role]) is ((peer, vc) != (Liveness.DOWN, Liveness.UNKNOWN))
+            for lease in Lease:
+                cell = STANDARD[role].get((peer, vc), {}).get(lease)
+                assert look_up("standard", role, peer, vc, lease) is (cell or Action.STOP)
 
 
 # Liveness
@@ -159,7 +164,8 @@ def test_a_heartbeat_without_our_content_counts():
     (heartbeat(sequence=5), "not newer"),
     (heartbeat(sequence=4), "not newer"),
     (heartbeat(sequence=6, agent_vip_identity="another"), "another managed agent"),
-    (heartbeat(sequence=6, agent_id="secondary"), "configured as secondary too"),
+    (replace(heartbeat(sequence=6, agent_id="secondary"), instance_name="stranger"), "configured as secondary too"),
+    (heartbeat(sequence=6, boot_id="boot-here", agent_id="secondary"), "configured as secondary too"),
 ])
 def test_no_sign_of_life(later, why):
     core = make_core()
