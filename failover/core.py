@@ -91,26 +91,25 @@ SIMPLE: Dict[str, Dict[Liveness, Action]] = {
 }
 
 # Standard failover: {role: {(the other side, VOLTTRON Central): {lease: action}}}. The documentation's two tables are the
-# rows in which both are known. A cell that is not there cannot be: a lease ends before both that it could come from are
-# down, VC is known once the other side is known to be down, and a silence that is complete is not one of a side that is up.
+# rows in which both are known. A cell that is not there cannot be, or not for longer than the local bus takes to confirm
+# its subscription: a lease ends before both that it could come from are down, VC is known once the other side is known to
+# be down and the reverse, and only the silence of a side that is down is complete.
 STANDARD: Dict[str, Dict[Tuple[Liveness, Liveness], Dict[Lease, Action]]] = {
     "primary": {
         (_UP, _UP):           {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
         (_UP, _UNKNOWN):      {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
         (_UP, _DOWN):         {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
-        (_UNKNOWN, _UP):      {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
+        (_UNKNOWN, _UP):      {_NONE: _WAIT, _HELD: _START},
         (_UNKNOWN, _UNKNOWN): {_NONE: _WAIT, _HELD: _START},
-        (_UNKNOWN, _DOWN):    {_NONE: _WAIT},
         (_DOWN, _UP):         {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
         (_DOWN, _DOWN):       {_NONE: _STOP},
     },
     "secondary": {
         (_UP, _UP):           {_NONE: _STOP, _HELD: _STOP},
-        (_UP, _UNKNOWN):      {_NONE: _WAIT, _HELD: _STOP},
+        (_UP, _UNKNOWN):      {_NONE: _STOP, _HELD: _STOP},
         (_UP, _DOWN):         {_NONE: _STOP},
-        (_UNKNOWN, _UP):      {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
+        (_UNKNOWN, _UP):      {_NONE: _WAIT, _HELD: _START},
         (_UNKNOWN, _UNKNOWN): {_NONE: _WAIT, _HELD: _START},
-        (_UNKNOWN, _DOWN):    {_NONE: _WAIT},
         (_DOWN, _UP):         {_NONE: _VERIFY, _HELD: _START, _VERIFIED: _START},
         (_DOWN, _DOWN):       {_NONE: _STOP},
     },

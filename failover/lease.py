@@ -419,7 +419,7 @@ class LeaseCore(Core):
 
     def _other_is_silent(self, now: float) -> bool:
         since = self.silent_since(now)
-        if since is None or now - since < self.silence_needed:
+        if since is None or now - since < self.silence_needed or self.liveness(now) is Liveness.UNKNOWN:
             return False
         if self.peer_instance is None:
             return True

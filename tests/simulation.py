@@ -9,7 +9,10 @@ The promises of standard failover, which hold for both sides together:
 
 * **S**: the managed agents never both drive, as long as stopping takes at most ``stop_grace`` and each clock runs
   within 1 % of the true rate. The two exceptions are in :meth:`Side.thaw` and :meth:`Side.kill_agent`.
-* **L**: once the faults no longer change, those run that the tables say, within :data:`SETTLED_WITHIN`.
+* **L**: once the faults no longer change, those run that the documentation's tables say, and each side says so, within
+  :data:`SETTLED_WITHIN`.
+* **T**: what a side says of its decision is true. It calls nothing down that it could not yet have heard, and says "stop"
+  beside a primary that it hears. What is said wrongly is in :attr:`Simulation.lies`.
 
 What is not modelled: a managed agent that somebody else starts (the platform, a person), and the probes of a link that
 has nothing to publish.
@@ -30,12 +33,19 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from failover.config import Config
-from failover.core import STANDARD, Action, AgentState, Core, Decision, Liveness, Terms
+from failover.core import CLOCKS_APART, Action, AgentState, Core, Decision, Liveness, Terms
 from failover.heartbeat import Heartbeat
-from failover.lease import CLOCKS_APART, LeaseCore, Remembered
+from failover.lease import LeaseCore, Remembered
 
 ROLES = ("primary", "secondary")
 FOREVER = None
+# The documentation's tables: {role: {(the other side is up, VC is up): action}}.
+DOCUMENTED = {
+    "primary": {(True, True): Action.START, (True, False): Action.START,
+                (False, True): Action.START, (False, False): Action.STOP},
+    "secondary": {(True, True): Action.STOP, (True, False): Action.STOP,
+                  (False, True): Action.VERIFY, (False, False): Action.STOP},
+}
 # The two ways of a connection, as its opener sees them.
 THERE, BACK = 0, 1
 
@@ -411,6 +421,7 @@ class Side(Machine):
         takes = 0.0
         if self.running or self.starting:
             self.note("stop begins")
+            self.world.stops.append((self.world.now, self.name))
             takes = self.world.schedule.stop_takes * grace
             if self.world.random.random() < 0.5:
                 takes *= self.world.random.random()
@@ -591,6 +602,10 @@ class FailoverAgent:
         self._decision = Decision(Action.WAIT, None, Liveness.UNKNOWN)
         self._orphan_since: Optional[float] = None
         self._listens = False
+        self._started = now
+        self._heard_at = self._contact_at = self._vc_answered_at = -inf
+        self._acknowledged = 0
+        self._had_lease = side.file.lease_until is not None
         self._asked_identity = self._looked_for_orphans = False
         # Only the event with the latest number counts: the others have been overtaken.
         self._tick_number = self._look_number = self._command_number = 0
@@ -649,6 +664,7 @@ class FailoverAgent:
 
     def _note(self, decision: Decision) -> None:
         before, self._decision = self._decision, decision
+        self._check_truth(decision.action)
         if decision.peer is Liveness.UP and before.peer is not Liveness.UP and not self.link.up:
             self.link.connect()
         if decision.wanted is not before.wanted:
@@ -657,6 +673,33 @@ class FailoverAgent:
         if (decision.action, decision.peer, decision.vc) != (before.action, before.peer, before.vc):
             self.side.note("decides: {}; other side {}, VC {}".format(
                 decision.action.value, decision.peer.value, decision.vc.value))
+
+    @property
+    def says(self) -> Action:
+        """What this side says of its decision."""
+        return self._decision.action
+
+    def _check_truth(self, said: Action) -> None:
+        """Promise T, with half of ``timeout`` to spare, in which a message may have been under way or not counted."""
+        now, lately = self.side.clock(), self._config.timeout / 2
+        hears, knows_vc = now - self._heard_at < lately, now - self._vc_answered_at < lately
+        is_new, is_primary = now - self._started < lately, self._config.agent_id == "primary"
+        if not self._standard:
+            return
+        if said is Action.START and (hears and not is_primary or not self._had_lease and -inf == max(
+                self._heard_at, self._vc_answered_at)):
+            self.side.world.lie(self.side, "may run its agent")
+        if said is Action.VERIFY and (hears or is_primary or is_new
+                                        or now - self._vc_answered_at > self.side.world.lease_period):
+            self.side.world.lie(self.side, "verifies with VC")
+        if said is Action.STOP and is_primary and (knows_vc or is_new or now - self._contact_at < lately):
+            self.side.world.lie(self.side, "is isolated")
+        if said is Action.STOP and not is_primary and self._heard_at == -inf and (knows_vc or is_new):
+            self.side.world.lie(self.side, "hears the primary or has lost VC")
+        is_silence = (self.side.world.only_power_of(self.side.world.other(self.side)) and knows_vc
+                      and now - max(self._heard_at, self._started) > 3 * lately)
+        if said is Action.WAIT and not is_primary and (hears or is_silence):
+            self.side.world.lie(self.side, "waits for the primary")
 
     def _write(self, held: Remembered) -> None:
         """Write what the next start should know, but the end of the lease only when it has moved by a good piece."""
@@ -761,9 +804,14 @@ class FailoverAgent:
         if self._listens:
             self._hear(heartbeat)
 
-    def _hear(self, heartbeat: Heartbeat) -> None:
+    def _hear(self, heartbeat: Heartbeat, over_vc: bool = False) -> None:
         before = self.core.peer
-        if self.core.heard(heartbeat, self.side.clock()) is None and (
+        refusal = self.core.heard(heartbeat, self.side.clock(), over_vc)
+        if refusal is None:
+            self._heard_at = self.side.clock()
+            if heartbeat.heard_boot_id == self.core.boot_id and heartbeat.heard_sequence > self._acknowledged:
+                self._acknowledged, self._contact_at = heartbeat.heard_sequence, self._heard_at
+        if refusal is None and (
                 self._decision.peer is not Liveness.UP or before is None or before.may_run != heartbeat.may_run):
             self.wake()
 
@@ -772,7 +820,7 @@ class FailoverAgent:
         if session is not self._vc_link.session or not self.lives:
             return
         if heartbeat.agent_id != self._config.agent_id:
-            self._hear(heartbeat)
+            self._hear(heartbeat, over_vc=True)
         elif heartbeat.boot_id == self.core.boot_id:
             self._vc_link.answered(session)
             self._echoed = heartbeat.sequence
@@ -786,6 +834,7 @@ class FailoverAgent:
 
     def _check_answer(self) -> None:
         if self._echoed == self._rpc_answered:
+            self._vc_answered_at = self.side.clock()
             self.core.vc_answered(self._echoed, self.side.clock())
 
     def _vc_changed(self) -> None:
@@ -822,6 +871,7 @@ class FailoverAgent:
         if runs is None:
             self.core.vcp_silent(asked_at)
         else:
+            self._heard_at = self.side.clock() if runs else self._heard_at
             self.core.vcp_answered(runs, asked_at, self.side.clock())
         self.wake()
 
@@ -833,6 +883,8 @@ class Simulation:
 
     :param core: the class that decides in standard failover.
     :ivar overlaps: from when to when both managed agents drove and promise S makes no exception of either.
+    :ivar lies: what sides have said that was not true.
+    :ivar stops: when and where stops of a managed agent that ran, or was being started, began.
     :ivar settled_after: seconds from the last change of a fault until the right ones ran for good; None if never.
     """
 
@@ -844,6 +896,8 @@ class Simulation:
         self.start_fails = schedule.start_fails
         self.start_commands: List[Tuple[float, str]] = []
         self.overlaps: List[List[float]] = []
+        self.lies: List[str] = []
+        self.stops: List[Tuple[float, str]] = []
         self.settled_after: Optional[float] = None
         largest = schedule.terms[0].larger(schedule.terms[1])
         for fault in schedule.faults:
@@ -919,8 +973,18 @@ class Simulation:
             self.overlaps[-1][1] = self.now
             self.note("all", "no longer both run, after {:.3f} s".format(self.now - self.overlaps[-1][0]))
 
-    def wanted(self) -> Dict[Side, Optional[bool]]:
-        """Return which managed agents should drive in the end, by the tables; None where either is right.
+    def only_power_of(self, side: Side) -> bool:
+        """Whether all that goes wrong is that this side loses its power, so that the other one sees all there is."""
+        return all(fault.kind == "power lost" and fault.where % 2 == self.sides.index(side)
+                   for fault in self.schedule.faults)
+
+    def lie(self, side: Side, what: str) -> None:
+        """A side says what is not true."""
+        self.note(side.name, "LIES: it {}".format(what))
+        self.lies.append(what)
+
+    def wanted(self) -> Dict[Side, Optional[Action]]:
+        """Return what each side should do and say in the end, by the documentation's tables; None where either is right.
 
         One without a failover agent stays as it is. If VCP says that it runs, then the other side should not run,
         unless that one is the primary, which may have held the lease before.
@@ -930,21 +994,30 @@ class Simulation:
         on_bus = {side: central.platform and not self.wires[side, central].cuts and not self.wires[central, side].cuts
                   for side in self.sides}
         direct = not any(self.wires[side, self.other(side)].cuts for side in self.sides)
-        peer = Liveness.UP if all(acts.values()) and (direct or all(on_bus.values())) else Liveness.DOWN
-        wanted: Dict[Side, Optional[bool]] = {}
+        peer = all(acts.values()) and (direct or all(on_bus.values()))
+        wanted: Dict[Side, Optional[Action]] = {}
         for side in self.sides:
-            vc = Liveness.UP if on_bus[side] and central.vc else Liveness.DOWN
+            vc = on_bus[side] and central.vc
             other = self.other(side)
+            action = DOCUMENTED[side.name][peer, vc]
             revealed = other.drives and not acts[other] and self.vcp_takes(side) is not None
             if not acts[side]:
-                wanted[side] = None if side.on and not side.frozen and side.agent is None else False
-            elif STANDARD[side.name][peer][vc] not in (Action.START, Action.VERIFY):
-                wanted[side] = False
+                wanted[side] = None if side.on and not side.frozen and side.agent is None else Action.STOP
+            elif action is Action.STOP:
+                wanted[side] = action
             elif revealed:
-                wanted[side] = None if side.name == "primary" else False
+                # It takes the word of VCP for a sighting, and then for none again when that is old.
+                wanted[side] = None if side.name == "primary" else Action.WAIT
             else:
-                wanted[side] = True
+                wanted[side] = Action.START
         return wanted
+
+    def _is_right(self, side: Side, wanted: Optional[Action]) -> bool:
+        if wanted is None:
+            return True
+        drives = wanted is Action.START
+        speaks = side.agent is not None and side.platform and not side.frozen
+        return side.drives is drives and (not speaks or wanted is Action.WAIT or side.agent.says is wanted)
 
     def _quiet(self) -> None:
         self.note("all", "no fault changes any more")
@@ -953,7 +1026,7 @@ class Simulation:
 
     def _judge(self) -> None:
         """Promise L: look twice a second whether those run that should, until it was so for a lease period."""
-        if any(runs is not None and side.drives is not runs for side, runs in self.wanted().items()):
+        if not all(self._is_right(side, wanted) for side, wanted in self.wanted().items()):
             self._wrong_until = self.now
         elif self.now - self._wrong_until >= self.lease_period:
             self.settled_after = self._wrong_until - self.quiet_from
@@ -1113,6 +1186,8 @@ def verdict(schedule: Schedule, core: Type[LeaseCore] = LeaseCore) -> Simulation
     world = Simulation(schedule, core).run()
     if world.overlaps:
         raise BrokenPromise("promise S is broken: both ran\n" + world.story())
+    if world.lies:
+        raise BrokenPromise("promise T is broken: {}\n{}".format(world.lies[0], world.story()))
     if world.settled_after is None or world.settled_after > SETTLED_WITHIN * world.lease_period:
         raise BrokenPromise("promise L is broken: the right ones do not run within {:.1f} s\n{}".format(
             SETTLED_WITHIN * world.lease_period, world.story()))

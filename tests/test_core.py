@@ -83,7 +83,7 @@ def test_every_combination_is_in_the_tables():
     for role in ("primary", "secondary"):
         assert set(SIMPLE[role]) == set(Liveness)
         for peer, vc in itertools.product(Liveness, Liveness):
-            assert ((peer, vc) in STANDARD[role]) is ((peer, vc) != (Liveness.DOWN, Liveness.UNKNOWN))
+            assert ((peer, vc) in STANDARD[role]) is ({peer, vc} != {Liveness.DOWN, Liveness.UNKNOWN})
             for lease in Lease:
                 cell = STANDARD[role].get((peer, vc), {}).get(lease)
                 assert look_up("standard", role, peer, vc, lease) is (cell or Action.STOP)

@@ -434,6 +434,9 @@ def test_a_dead_link_does_not_slow_the_questions_to_vc(period, timeout):
     core.subscribed()
     while core.decide(now).command is None:
         core.agent_observed(AgentState.STOPPED, now, now)
+        if core.wants_proof_of_hearing(now):
+            core.hearing_asked(now)
+            core.hearing_proven(now)
         core.beat(now)
         heartbeat = core.beat_to_vc(now)
         if heartbeat is not None:

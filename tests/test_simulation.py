@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from failover.core import STALE, AgentState, Terms
-from failover.lease import CLOCKS_APART, LeaseCore
+from failover.core import CLOCKS_APART, STALE, AgentState, Terms
+from failover.lease import LeaseCore
 from tests.pair import REPOSITORY
 from tests.simulation import BrokenPromise, Fault, Schedule, Side, Simulation, takeover_times, verdict
 
