@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from failover.core import CLOCKS_APART, STALE, AgentState, Terms
+from failover.core import CLOCKS_APART, STALE, STANDARD, Action, AgentState, Lease, Terms
 from failover.lease import LeaseCore
 from tests.pair import REPOSITORY
 from tests.simulation import BrokenPromise, Fault, Schedule, Side, Simulation, takeover_times, verdict
@@ -62,8 +62,8 @@ class ProofDatedByItsArrival(LeaseCore):
 
 class OneWaySightIsContact(LeaseCore):
 
-    def heard(self, heartbeat, now):
-        refusal = super().heard(heartbeat, now)
+    def heard(self, heartbeat, now, over_vc=False):
+        refusal = super().heard(heartbeat, now, over_vc)
         if self._config.agent_id == "primary":
             self._contact = now
         return refusal
@@ -183,6 +183,87 @@ def test_the_search_finds_what_a_mutant_breaks(mutant, schedules):
     print(world.story())
     assert world.overlaps
     verdict(schedule)
+
+
+# Mutants of the tables: each cell changed to anything that has another effect. Beside a lease that is only start or not.
+
+def no_fault(number):
+    return Schedule((Fault("managed agent killed", SECONDARY, 90),), seed=number)
+
+
+def primary_reboots(number):
+    return Schedule((Fault("power lost", PRIMARY, 30 + number / 10, 40),), seed=number)
+
+
+def vc_never_answers(number):
+    return Schedule((Fault("VC killed", PRIMARY, 0.1),), seed=number)
+
+
+def primary_reboots_when_the_secondary_is_gone(number):
+    return Schedule((Fault("power lost", SECONDARY, 20), Fault("power lost", PRIMARY, 30, 10)), seed=number)
+
+
+def primary_cut_off_from_the_start(number):
+    return Schedule((Fault("cut off", PRIMARY, 0.0),), seed=number)
+
+
+def secondary_cut_off(number):
+    return Schedule((Fault("cut off", SECONDARY, 30),), seed=number)
+
+
+def primary_returns_without_vc(number):
+    return Schedule((Fault("power lost", PRIMARY, 20, 40), Fault("VC killed", PRIMARY, 60)), (Terms(4.0, 1.0, 10.0),) * 2,
+                    seed=number)
+
+
+def secondary_lost_while_the_primary_returns(number):
+    return Schedule((Fault("power lost", PRIMARY, 20, 30), Fault("cut off", SECONDARY, 50)), seed=number)
+
+
+def restarted(*before):
+    """Return schedules that end with a restart of a failover agent, within its lease: that stops nothing."""
+    def schedule(number):
+        side = SECONDARY if before and before[0].kind == "power lost" else PRIMARY
+        return Schedule(before + (Fault("failover agent killed", side, 60 + number / 10, 0.2),), seed=number)
+    return schedule
+
+
+def active_secondary_restarted_as_the_primary_returns(number):
+    return Schedule((Fault("power lost", PRIMARY, 20, 40), Fault("failover agent killed", SECONDARY, 60 + number / 4, 0.2),
+                     Fault("cut", 2, 60, 30)), seed=number)
+
+
+RESTARTS = [restarted(), restarted(Fault("cut", PRIMARY_AND_SECONDARY, 25)), restarted(Fault("VC killed", 0, 59.9)),
+            restarted(Fault("power lost", PRIMARY, 20))]
+CASES = [no_fault, isolated_primary, primary_reboots, vc_never_answers, primary_reboots_when_the_secondary_is_gone,
+         primary_cut_off_from_the_start, secondary_cut_off, primary_that_only_hears, primary_returns_without_vc,
+         secondary_lost_while_the_primary_returns, active_secondary_restarted_as_the_primary_returns] + RESTARTS
+CELLS = [(role, row, lease, cell, other) for role, rows in STANDARD.items() for row, cells in rows.items()
+         for lease, cell in cells.items()
+         for other in (Action if lease is Lease.NONE else (Action.START, Action.STOP)) if other is not cell]
+
+
+def is_broken(case, number):
+    """Whether a promise is broken, or a restart has stopped what ran by right."""
+    schedule = case(number)
+    try:
+        world = verdict(schedule)
+    except BrokenPromise:
+        return True
+    return case in RESTARTS and any(at > schedule.faults[-1].at for at, _ in world.stops)
+
+
+@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+def test_none_of_these_cases_breaks_a_promise(case):
+    assert not any(is_broken(case, number) for number in range(10))
+
+
+@pytest.mark.parametrize("role, row, lease, cell, other", CELLS, ids=[
+    "{}-{}-{}-{}-{}".format(role, row[0].value, row[1].value, lease.value, other.name.lower())
+    for role, row, lease, _, other in CELLS])
+def test_each_cell_of_the_tables_decides(role, row, lease, cell, other, monkeypatch):
+    monkeypatch.setitem(STANDARD[role][row], lease, other)
+    assert any(is_broken(case, number) for case in CASES for number in range(10))
 
 
 # The simulator
