@@ -1096,10 +1096,16 @@ class Simulation:
         self._judge()
 
     def _judge(self) -> None:
-        """Promise L: look twice a second whether those run that should, until it was so for a lease period."""
-        if any(runs is not None and side.drives is not runs for side, runs in self.wanted().items()):
+        """Promise L: look twice a second whether those run that should, until it was so for a lease period.
+
+        Where either is right on both sides, go on for as long as settling may take: promise S may be broken late.
+        """
+        wanted = self.wanted()
+        free = all(runs is None for runs in wanted.values())
+        if any(runs is not None and side.drives is not runs for side, runs in wanted.items()):
             self._wrong_until = self.now
-        elif self.now - self._wrong_until >= self.lease_period:
+        elif (self.now - self._wrong_until >= self.lease_period
+              and not (free and self.now - self.quiet_from < SETTLED_WITHIN * self.lease_period)):
             self.settled_after = self._wrong_until - self.quiet_from
         self.at(self.now + 0.5, self._judge)
 
