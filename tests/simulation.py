@@ -571,8 +571,8 @@ class Side(Machine):
     def _excuse_lost_time(self) -> None:
         """Promise S makes an exception for three heartbeat periods, and ``stop_grace`` and a second more.
 
-        So long it takes a side that does not know how much time has passed to hear of it and to stop. Without a failover
-        agent nobody stops what runs.
+        So long it takes a side that does not know how much time has passed to hear of it and to stop, if it is not cut
+        off from the other side then. Without a failover agent nobody stops what runs.
         """
         if self.agent is None:
             self.excused_until = inf if self.running or self.starting else self.excused_until
@@ -1194,7 +1194,8 @@ _AT_SIDES: Dict[str, Tuple[Callable[[Place], None], Callable[[Place], None]]] = 
                                lambda place: place.here(place.side.start_agent)),
     "reconfigured": (lambda place: place.here(place.side.reconfigure, _other_terms(place.fault)),
                      lambda place: place.here(place.side.start_agent)),
-    "role changed": (lambda place: place.here(place.side.change_role), lambda place: place.here(place.side.start_agent)),
+    "role changed": (lambda place: place.here(place.side.change_role),
+                     lambda place: place.here(place.side.start_agent)),
     "VC moved": (lambda place: place.here(place.side.move_vc), lambda place: place.here(place.side.start_agent)),
     "memory lost": (lambda place: place.here(place.side.lose_memory), lambda place: place.here(place.side.start_agent)),
     # It begins with the snapshot, and its end is that the machine is set back to it.
