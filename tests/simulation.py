@@ -582,8 +582,8 @@ class Side(Machine):
     def _excuse_lost_time(self) -> None:
         """Promise S makes an exception for three heartbeat periods, and ``stop_grace`` and a second more.
 
-        So long it takes a side that does not know how much time has passed to hear of it and to stop. Without a failover
-        agent nobody stops what runs.
+        So long it takes a side that does not know how much time has passed to hear of it and to stop, if it is not cut
+        off from the other side then. Without a failover agent nobody stops what runs.
         """
         if self.agent is None:
             self.excused_until = inf if self.running or self.starting else self.excused_until
@@ -1175,10 +1175,16 @@ class Simulation:
         self._judge()
 
     def _judge(self) -> None:
-        """Promise L: look twice a second whether those run that should, until it was so for a lease period."""
-        if not all(self._is_right(side, wanted) for side, wanted in self.wanted().items()):
+        """Promise L: look twice a second whether those run that should, until it was so for a lease period.
+
+        Where either is right on both sides, go on for as long as settling may take: promise S may be broken late.
+        """
+        wanted = self.wanted()
+        free = all(action is None for action in wanted.values())
+        if not all(self._is_right(side, action) for side, action in wanted.items()):
             self._wrong_until = self.now
-        elif self.now - self._wrong_until >= self.lease_period:
+        elif (self.now - self._wrong_until >= self.lease_period
+              and not (free and self.now - self.quiet_from < SETTLED_WITHIN * self.lease_period)):
             self.settled_after = self._wrong_until - self.quiet_from
         self.at(self.now + 0.5, self._judge)
 
@@ -1267,7 +1273,8 @@ _AT_SIDES: Dict[str, Tuple[Callable[[Place], None], Callable[[Place], None]]] = 
                                lambda place: place.here(place.side.start_agent)),
     "reconfigured": (lambda place: place.here(place.side.reconfigure, _other_terms(place.fault)),
                      lambda place: place.here(place.side.start_agent)),
-    "role changed": (lambda place: place.here(place.side.change_role), lambda place: place.here(place.side.start_agent)),
+    "role changed": (lambda place: place.here(place.side.change_role),
+                     lambda place: place.here(place.side.start_agent)),
     "VC moved": (lambda place: place.here(place.side.move_vc), lambda place: place.here(place.side.start_agent)),
     "memory lost": (lambda place: place.here(place.side.lose_memory), lambda place: place.here(place.side.start_agent)),
     # It begins with the snapshot, and its end is that the machine is set back to it.

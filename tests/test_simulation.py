@@ -19,6 +19,8 @@ SILENCE = sum(TERMS) * CLOCKS_APART
 PRIMARY, SECONDARY = 0, 1
 PRIMARY_AND_SECONDARY, PRIMARY_AND_VC = 0, 1
 FIRST_TO_SECOND, SECOND_TO_FIRST = 6, 12
+# To the place of "reconfigured", the longest of the other times may be added.
+LONGER_TIMES = 4
 
 
 # The promises
@@ -266,6 +268,54 @@ def test_each_cell_of_the_tables_decides(role, row, lease, cell, other, monkeypa
     assert any(is_broken(case, number) for case in CASES for number in range(10))
 
 
+# Kinds of schedules that the search leaves out: what is configured, known or timed on one side is not as it was.
+
+def equal_primaries(number):
+    """The secondary is configured as primary too, and both see VC and each other; no VCP says who runs."""
+    return Schedule((Fault("role changed", SECONDARY, 30 + number / 10, 2),), vcp=False, seed=number)
+
+
+def equal_secondaries(number):
+    """The primary is configured as secondary too."""
+    return Schedule((Fault("role changed", PRIMARY, 30 + number / 10, 2),), vcp=False, seed=number)
+
+
+def two_vcs(number):
+    """The primary goes by another VC than the secondary, and then they do not hear each other any more."""
+    return Schedule((Fault("VC moved", PRIMARY, 20, 2), Fault("cut", PRIMARY_AND_SECONDARY, 60 + number / 10)),
+                    seed=number)
+
+
+def lost_memory(number):
+    """The secondary knows the primary's longer times, forgets them, and cannot hear them again."""
+    return Schedule((Fault("reconfigured", PRIMARY + LONGER_TIMES, 20, 1),
+                     Fault("memory lost", SECONDARY, 59, 1 + number / 10),
+                     Fault("cut off", PRIMARY, 60)), terms=(Terms(4.0, 1.0, 1.0),) * 2, seed=number)
+
+
+def a_snapshot(number):
+    """The primary, whose machine went off, goes on from when it held the lease; the secondary has taken over."""
+    return Schedule((Fault("set back", PRIMARY, 20 + number / 10, 60), Fault("power lost", PRIMARY, 50)), vcp=False,
+                    seed=number)
+
+
+def a_clock_that_stood_still(number):
+    """The secondary takes over while the primary's clock stands. Afterwards all that the primary says comes late, but
+    it hears the secondary at once."""
+    return Schedule((Fault("clock stood still", PRIMARY, 30 + number / 10, 40),
+                     Fault("slow", PRIMARY_AND_SECONDARY + FIRST_TO_SECOND, 60, 60, 20.0),
+                     Fault("slow", PRIMARY_AND_VC + FIRST_TO_SECOND, 60, 60, 20.0)), vcp=False, seed=number)
+
+
+KINDS = [equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still]
+
+
+@pytest.mark.parametrize("schedules", KINDS, ids=[kind.__name__ for kind in KINDS])
+def test_no_schedule_of_this_kind_breaks_a_promise(schedules):
+    for schedule in map(schedules, range(20)):
+        verdict(schedule)
+
+
 # The simulator
 
 @pytest.mark.parametrize("simple, earliest, latest", [
@@ -283,16 +333,33 @@ def test_a_schedule_always_goes_the_same_way():
     assert Simulation(schedule).run().story() != Simulation(schedule._replace(seed=2)).run().story()
 
 
+def test_a_clock_that_stood_still_is_behind_by_as_much():
+    for kind, behind in (("clock stood still", 40), ("frozen", 0)):
+        stopped, other = Simulation(Schedule((Fault(kind, PRIMARY, 30, 40),))).run().sides
+        assert other.clock() - stopped.clock() == pytest.approx(behind)
+
+
+def test_a_machine_that_is_set_back_goes_on_with_the_state_and_the_clock_of_the_snapshot():
+    world = Simulation(Schedule((Fault("set back", PRIMARY, 30, 30), Fault("role changed", PRIMARY, 40, 5)))).run()
+    set_back, other = world.sides
+    assert other.clock() - set_back.clock() == pytest.approx(30)
+    assert set_back.config.agent_id == "primary" and set_back.agent.core.boot_id == "primary-1" and set_back.running
+
+
 def test_both_run_in_simple_failover_while_their_link_is_cut():
     world = Simulation(Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 30, 30),)), simple=True).run()
     [[begins, ends]] = world.overlaps
     assert begins == pytest.approx(30 + TERMS.timeout, abs=2) and 60 <= ends <= 60 + 5 + TERMS.stop_grace
 
 
-@pytest.mark.parametrize("fault", [Fault("frozen", PRIMARY, 30, 40), Fault("failover agent killed", PRIMARY, 30, 40)],
-                         ids=["frozen", "killed"])
-def test_the_exceptions_of_the_promise_are_made(fault, monkeypatch):
-    schedule = Schedule((fault,), vcp=False)
+@pytest.mark.parametrize("faults", [
+    (Fault("frozen", PRIMARY, 30, 40),),
+    (Fault("failover agent killed", PRIMARY, 30, 40),),
+    (Fault("clock stood still", PRIMARY, 30, 40),),
+    (Fault("set back", PRIMARY, 30, 40), Fault("power lost", PRIMARY, 31)),
+], ids=["frozen", "killed", "clock", "set back"])
+def test_the_exceptions_of_the_promise_are_made(faults, monkeypatch):
+    schedule = Schedule(faults, vcp=False)
     verdict(schedule)
     monkeypatch.setattr(Side, "excused_until", property(lambda side: 0.0, lambda side, until: None), raising=False)
     with pytest.raises(BrokenPromise, match="BOTH RUN"):
