@@ -806,7 +806,8 @@ class FailoverAgent:
         now, lately = self.side.clock(), self._config.timeout / 2
         hears, knows_vc = now - self._heard_at < lately, now - self._vc_answered_at < lately
         is_new, is_primary = now - self._started < lately, self._config.agent_id == "primary"
-        if not self._standard or self.side.world.is_misconfigured or self.side.world.now < self.side.excused_until:
+        if (not self._standard or self.side.world.now < self.side.excused_until
+                or any(fault.kind in ("role changed", "VC moved") for fault in self.side.world.schedule.faults)):
             return
         if said is Action.START and (hears and not is_primary or not self._had_lease and -inf == max(
                 self._heard_at, self._vc_answered_at)):
@@ -1301,8 +1302,9 @@ _AT_LINKS = {
 FAULTS = {**_AT_SIDES, **_AT_VC, **_AT_LINKS}
 # These must end: in them the tables say nothing.
 _PASSING = ("flapping", "slow", "noisy")
-# The search leaves these out: they are tried in directed schedules only, as long as the rules do not stand them.
-_DIRECTED_ONLY = ("VC moved", "clock stood still", "memory lost", "role changed", "set back")
+# The search leaves these out. They have exceptions of their own: two VCs from which neither side has heard the other before
+# they are cut off from each other, and a machine that is cut off when it goes on from a snapshot or with an old clock.
+_DIRECTED_ONLY = ("VC moved", "clock stood still", "memory lost", "set back")
 
 
 # The search

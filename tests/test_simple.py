@@ -464,9 +464,19 @@ def test_differing_configurations_are_shown_with_both_values(pair, reconfigure):
         assert side.status()["health"] == "BAD"
 
 
-def test_two_primaries_are_reported(pair, reconfigure):
-    reconfigure(pair.secondary, agent_id="primary")
-    await_alert(pair.primary, None, "configured as primary too")
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+def test_of_two_with_the_same_role_one_runs_and_both_say_so(pair, reconfigure, role):
+    """The one whose instance name comes first: node-primary."""
+    changed = pair.secondary if role == "primary" else pair.primary
+    reconfigure(changed, agent_id=role)
+    for side, acts_as in zip(pair.sides, ("primary", "secondary")):
+        await_alert(side, "BAD", "configured as {} too: give one of the two the other agent_id".format(role))
+        await_status(side, lambda status: status["health"] == "BAD" and any(
+            "until then this side acts as the " + acts_as in problem for problem in status["problems"]), "its role")
+    wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "the first one alone")
+    for _ in range(50):
+        gevent.sleep(0.1)
+        assert pair.primary.runs() and not pair.secondary.runs()
 
 
 def test_a_refusal_by_the_remote_is_reported_and_survived(pair):

@@ -163,7 +163,37 @@ def a_forged_number(number):
                     seed=number)
 
 
+class SameRoleIsNoSign(LeaseCore):
+
+    def _refusal(self, heartbeat, now):
+        return "alike" if self._is_alike(heartbeat) else super()._refusal(heartbeat, now)
+
+
+class AnyVcVouches(LeaseCore):
+
+    def _compare_vc(self, heartbeat, now):
+        pass
+
+
+class UnknownTimesAreOnesOwn(LeaseCore):
+
+    @property
+    def silence_needed(self):
+        return sum(self.terms) * CLOCKS_APART
+
+
+class PastIsNotChecked(LeaseCore):
+
+    def _check_own_past(self, heartbeat, now):
+        pass
+
+
 MUTANTS = [
+    (SameRoleIsNoSign, lambda number: equal_primaries(number)),
+    (AnyVcVouches, lambda number: two_vcs(number)),
+    (UnknownTimesAreOnesOwn, lambda number: lost_memory(number)),
+    (PastIsNotChecked, lambda number: a_snapshot(number)),
+    (PastIsNotChecked, lambda number: a_clock_that_stood_still(number)),
     (StopGraceIgnored, isolated_primary),
     (ProofDatedByItsArrival, late_answers),
     (OneWaySightIsContact, primary_that_only_hears),
@@ -176,7 +206,8 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize("mutant, schedules", MUTANTS, ids=[mutant.__name__ for mutant, _ in MUTANTS])
+@pytest.mark.parametrize("mutant, schedules", MUTANTS, ids=["{}-{}".format(mutant.__name__, number)
+                                                                    for number, (mutant, _) in enumerate(MUTANTS)])
 def test_the_search_finds_what_a_mutant_breaks(mutant, schedules):
     for schedule in map(schedules, range(60)):
         world = Simulation(schedule, mutant).run()

@@ -177,6 +177,22 @@ def test_both_platforms_restarted(standard_pair):
     assert standard_pair.recorder.intervals(standard_pair.secondary.platform) == []
 
 
+# Both sides configured with the same role
+
+@pytest.mark.parametrize("changed", [0, 1], ids=["both secondary", "both primary"])
+def test_of_two_with_the_same_role_one_runs(standard_pair, changed):
+    """The one whose instance name comes first, node-primary, with alerts on both sides; and never both."""
+    side = standard_pair.sides[changed]
+    role = standard_pair.sides[1 - changed].role
+    side.configure(agent_id=role)
+    side.restart_agent(FAILOVER)
+    for one in standard_pair.sides:
+        await_alert(one, "BAD", "configured as {} too: give one of the two the other agent_id".format(role))
+    wait(lambda: standard_pair.primary.runs() and not standard_pair.secondary.runs(), LIMIT, "the first one alone")
+    gevent.sleep(SILENCE)
+    assert standard_pair.primary.runs() and not standard_pair.secondary.runs()
+
+
 # The failover agents
 
 def test_failover_agent_of_the_primary_stopped(standard_pair):
