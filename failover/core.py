@@ -193,6 +193,19 @@ class _Rival(NamedTuple):
     yields: bool
 
 
+class _ClockLead(NamedTuple):
+    """By how much this side's clock is ahead of the other side's, in seconds.
+
+    :ivar at_least: by two heartbeats in a row, as of ``at``.
+    :ivar last: at least, by the last heartbeat that says so.
+    """
+
+    boot_id: str
+    at_least: float
+    at: float
+    last: float
+
+
 class _Suspicion(NamedTuple):
     """What one heartbeat alone shows may be forged. It is believed when a later one of the same start shows it too."""
 
@@ -256,7 +269,7 @@ class Core:
         self._yields = False
         self._set_back: Optional[_Suspicion] = None
         self._slept: Optional[_Suspicion] = None
-        self._clock_ahead: Optional[Tuple[str, float, float]] = None
+        self._clock_lead: Optional[_ClockLead] = None
         self._sent: Dict[int, float] = {}
         self._newest: Dict[str, _Newest] = {}
         self._listens = False
@@ -600,8 +613,8 @@ class Core:
         difference between the two clocks is smaller than it can be: a heartbeat that acknowledges one of this side's shows
         how large it is at least, and any heartbeat how large it is at most.
         """
-        is_own = heartbeat.heard_boot_id == self.boot_id
-        if is_own and heartbeat.heard_sequence > self._sequence:
+        is_answer = heartbeat.heard_boot_id == self.boot_id
+        if is_answer and heartbeat.heard_sequence > self._sequence:
             self._set_back, is_certain = self._suspect(self._set_back, heartbeat, now)
             if is_certain:
                 self.boot_id = "{}-{}".format(self._first_boot_id, heartbeat.heard_sequence)
@@ -609,28 +622,37 @@ class Core:
                                       "that it has not sent yet", now)
             return
         self._set_back = None
-        if heartbeat.clock is None:
+        if heartbeat.clock is not None:
+            sent = self._sent.get(heartbeat.heard_sequence) if is_answer else None
+            self._check_own_clock(heartbeat, None if sent is None else sent - heartbeat.clock, now)
+
+    def _check_own_clock(self, heartbeat: Heartbeat, lead: Optional[float], now: float) -> None:
+        """Compare the two clocks.
+
+        :param lead: by how much this side's is ahead at least, by this heartbeat; None if it does not say.
+        """
+        known = self._clock_lead
+        if known is None or known.boot_id != heartbeat.boot_id:
+            known = _ClockLead(heartbeat.boot_id, -inf, now, -inf)
+        at_least = known.at_least - (CLOCKS_APART - 1) * (now - known.at)
+        missing = at_least - (now - heartbeat.clock)
+        if missing > self._config.heartbeat_period / 2:
+            self._slept, is_certain = self._suspect(self._slept, heartbeat, now)
+            if is_certain:
+                self._forget_own_past("the clock of this machine stood still for {:.1f} s or more: it must go on while a "
+                                      "virtual machine is paused".format(missing), now)
             return
-        ahead = self._clock_ahead
-        if ahead is not None and ahead[0] == heartbeat.boot_id:
-            at_least = ahead[1] - (CLOCKS_APART - 1) * (now - ahead[2])
-            if now - heartbeat.clock < at_least:
-                self._slept, is_certain = self._suspect(self._slept, heartbeat, now)
-                if is_certain:
-                    self._forget_own_past("the clock of this machine stood still for {:.1f} s or more: it must go on while "
-                                          "a virtual machine is paused".format(at_least - now + heartbeat.clock), now)
-                return
-        else:
-            at_least = -inf
         self._slept = None
-        sent = self._sent.get(heartbeat.heard_sequence) if is_own else None
-        if sent is not None and sent - heartbeat.clock > at_least:
-            self._clock_ahead = heartbeat.boot_id, sent - heartbeat.clock, now
+        if lead is not None:
+            confirmed = min(lead, known.last)
+            if confirmed > at_least:
+                known = known._replace(at_least=confirmed, at=now)
+            self._clock_lead = known._replace(last=lead)
 
     def _forget_own_past(self, why: str, now: float) -> None:
         """What this side knew of when things were does not hold any more. It begins anew, as after a start."""
         self.news.append(why)
-        self._set_back = self._slept = self._clock_ahead = None
+        self._set_back = self._slept = self._clock_lead = None
         self._sent.clear()
         self._listening_since = now
 

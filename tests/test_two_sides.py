@@ -204,6 +204,7 @@ def test_one_heartbeat_alone_proves_neither():
     genuine = core.peer
     core.heard(replace(genuine, sequence=genuine.sequence + 1, heard_sequence=core._sequence + 900), two.now)
     core.heard(replace(genuine, sequence=genuine.sequence + 2, clock=two.now + 900), two.now)
+    core.heard(replace(genuine, sequence=genuine.sequence + 3, clock=0.0), two.now)
     assert two.run(5) == [True, False] and core.boot_id == "a-1" and core.news == []
 
 
