@@ -214,6 +214,7 @@ class FailoverAgent(compat.Agent):
         health, text = self._health or ("UNKNOWN", "starting")
         return {
             "agent_id": self._config.agent_id,
+            "acts_as": self._rules.role,
             "mode": self._config.mode,
             "instance_name": self._instance,
             "vip_identity": self.core.identity,

@@ -518,13 +518,13 @@ class Core:
     def _next_heartbeat(self, cadence: Cadence, now: float) -> Optional[Heartbeat]:
         if not self.platform_answers(now) or not cadence.due(self.may_run, now):
             return None
-        heartbeat = replace(self._new_heartbeat(), clock=now)
+        heartbeat = self._new_heartbeat(clock=now)
         self._sent[heartbeat.sequence] = now
         while self._sent[next(iter(self._sent))] <= now - self.terms.timeout:
             del self._sent[next(iter(self._sent))]
         return heartbeat
 
-    def _new_heartbeat(self) -> Heartbeat:
+    def _new_heartbeat(self, **more: Any) -> Heartbeat:
         self._sequence += 1
         acknowledges = self.peer is not None and self.believes(self.peer)
         return Heartbeat(
@@ -543,7 +543,8 @@ class Core:
             may_run=self.may_run,
             state=self.agent.value,
             trouble=self.trouble,
-            yields=self._yields)
+            yields=self._yields,
+            **more)
 
     def rival(self, now: float) -> Optional[str]:
         """Return the name of an instance that, by a heartbeat within ``timeout``, is configured with this side's role.

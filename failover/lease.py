@@ -41,8 +41,7 @@ that it was set back to a snapshot, or that its clock stood still, gives the lea
 by another VC counts no silence. Whoever does not know the other side's times waits as if they were ten times its own.
 """
 
-from dataclasses import replace
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from failover.config import Config
 from failover.core import (CLOCKS_APART, Action, AgentState, Cadence, Core, Decision, Lease, Liveness, Terms, _Suspicion,
@@ -181,8 +180,8 @@ class LeaseCore(Core):
         """Return the heartbeat to publish now on VC's bus, or None: as :meth:`beat` for the other platform's bus."""
         return self._next_heartbeat(self._cadence_to_vc, now)
 
-    def _new_heartbeat(self) -> Heartbeat:
-        return replace(super()._new_heartbeat(), vc=self._vc_key, vc_sequence=self._vc_proven)
+    def _new_heartbeat(self, **more: Any) -> Heartbeat:
+        return super()._new_heartbeat(vc=self._vc_key, vc_sequence=self._vc_proven, **more)
 
     def vc_asked(self, heartbeat: Heartbeat, now: float) -> None:
         """The heartbeat went out to VC's bus, and with it a question to VC.
@@ -277,7 +276,8 @@ class LeaseCore(Core):
         return self._given_up_at is None
 
     def may_start(self, now: float) -> bool:
-        return self._lease(now) is Lease.HELD and self._look_up(Lease.HELD, now) is Action.START
+        return (self._lease(now) is Lease.HELD
+                and look_up("standard", self.role, self.liveness(now), self.vc(now), Lease.HELD) is Action.START)
 
     def stop_within(self, now: float) -> float:
         """Return what is left of ``stop_grace``, which begins when the lease is given up, not with each stop."""
@@ -359,18 +359,15 @@ class LeaseCore(Core):
     def _conclude(self, now: float) -> Decision:
         """Do what the table says; the lease follows. It is taken with a start, and given up with anything else."""
         self._settle(now)
-        lease = self._lease(now)
-        action = self._look_up(lease, now)
+        lease, peer, vc = self._lease(now), self.liveness(now), self.vc(now)
+        action = look_up("standard", self.role, peer, vc, lease)
         if action is Action.START:
             self._given_up_at = None
         elif lease is Lease.HELD:
             self._give_up(now)
-            action = self._look_up(Lease.NONE, now)
+            action = look_up("standard", self.role, peer, vc, Lease.NONE)
         wanted = Action.START if action is Action.START else Action.STOP
-        return Decision(action, self._command(wanted), self.liveness(now), self.vc(now), wanted)
-
-    def _look_up(self, lease: Lease, now: float) -> Action:
-        return look_up("standard", self.role, self.liveness(now), self.vc(now), lease)
+        return Decision(action, self._command(wanted), peer, vc, wanted)
 
     def _lease(self, now: float) -> Lease:
         """Return what this side's evidence comes to."""
