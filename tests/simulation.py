@@ -820,7 +820,7 @@ class FailoverAgent:
         if said is Action.STOP and not is_primary and self._heard_at == -inf and (knows_vc or is_new):
             self.side.world.lie(self.side, "hears the primary or has lost VC")
         is_silence = (self.side.world.only_power_of(self.side.world.other(self.side)) and knows_vc
-                      and now - max(self._heard_at, self._started) > 3 * lately)
+                      and now - max(self._heard_at, self._started) > 1.5 * self.side.world.longest_timeout)
         if said is Action.WAIT and not is_primary and (hears or is_silence):
             self.side.world.lie(self.side, "waits for the primary")
 
@@ -1037,6 +1037,7 @@ class Simulation:
             if fault.kind == "reconfigured":
                 largest = largest.larger(_other_terms(fault))
         self.lease_period = sum(largest) * CLOCKS_APART
+        self.longest_timeout = largest.timeout
         self.central = Central(self, "vc")
         self.centrals = [self.central]
         if any(fault.kind == "VC moved" for fault in schedule.faults):
