@@ -659,8 +659,12 @@ class Side(Machine):
             self.note("platform starts")
             if self.agent is not None:
                 former = self.end_agent()
-                self.after(_LONGEST_TICK * self.world.random.random(), self.end_orphan,
-                           former.core.terms.stop_grace)
+                grace = former.core.terms.stop_grace
+                self.after(_LONGEST_TICK * self.world.random.random(), self.end_orphan, grace)
+                if self.world.now < self.excused_until:
+                    # It had just begun to supervise what ran, and has the time to stop it that it had before.
+                    self.excused_until = max(self.excused_until, self.world.now + (_LONGEST_TICK + grace) / self._rate)
+                    self.after(_LONGEST_TICK + grace, self.world.check_safety)
             self.orphan = self.running
             self.platform = True
             self.platform_life += 1
