@@ -650,6 +650,9 @@ class Side(Machine):
         if self.platform:
             self.platform = False
             self.platform_life += 1
+            if self.world.now < self.excused_until:
+                # A failover agent that has just begun to supervise what runs cannot see it any more: its end does that.
+                self.excused_until = inf
             other = self.world.other(self).agent
             if other is not None and other.link.session is not None:
                 other.link.session.send(BACK, other.link.ended)
@@ -662,8 +665,8 @@ class Side(Machine):
                 grace = former.core.terms.stop_grace
                 self.after(_LONGEST_TICK * self.world.random.random(), self.end_orphan, grace)
                 if self.world.now < self.excused_until:
-                    # It had just begun to supervise what ran, and has the time to stop it that it had before.
-                    self.excused_until = max(self.excused_until, self.world.now + (_LONGEST_TICK + grace) / self._rate)
+                    # See kill_platform.
+                    self.excused_until = self.world.now + (_LONGEST_TICK + grace) / self._rate
                     self.after(_LONGEST_TICK + grace, self.world.check_safety)
             self.orphan = self.running
             self.platform = True
