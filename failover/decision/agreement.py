@@ -1,0 +1,130 @@
+"""On what times and names both sides go, when their configurations differ or have just been changed.
+
+Where the times differ, the larger ones hold on both sides. Former ones hold as long as the peer may not know the new ones.
+What one message alone says of the peer's times and name is not believed for longer than one silence, and not at all where
+the times are implausible: it may be forged. A second heartbeat of the same start, some time later, confirms it.
+"""
+
+from typing import NamedTuple, Optional, Tuple
+
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.setup import Record, Setup
+from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, PLAUSIBLE, Moment, Timing
+
+__all__ = ["Agreement", "Claim"]
+
+
+class Claim(NamedTuple):
+    """What a heartbeat says of its sender and no other one has confirmed.
+
+    :ivar boot_id: the start of the sender.
+    :ivar instance: the sender's instance name; None if it is not known any more.
+    :ivar since: when it was heard.
+    :ivar until: until when it counts.
+    """
+
+    boot_id: str
+    timing: Timing
+    instance: Optional[str]
+    since: Moment
+    until: Moment
+
+
+class Agreement(NamedTuple):
+    """What is known of the two sides' times and of the peer's name.
+
+    :ivar own: this side's times, as configured.
+    :ivar former: this side's former times, as long as the peer may go by them.
+    :ivar peer: the peer's times, as confirmed.
+    :ivar instance: the peer platform's instance name, as configured or confirmed.
+    :ivar remote_instance: the same, as configured.
+    :ivar timing: the times that hold; all the others are what they are made from.
+    """
+
+    own: Timing
+    former: Optional[Timing]
+    peer: Optional[Timing]
+    instance: Optional[str]
+    remote_instance: Optional[str]
+    claim: Optional[Claim]
+    timing: Timing
+
+    @classmethod
+    def at_start(cls, setup: Setup, record: Record, now: Moment) -> "Agreement":
+        """Return what the last start has left."""
+        own = cls(setup.timing, record.own_terms, record.peer_terms, setup.remote_instance or record.peer_instance,
+                  setup.remote_instance, None, setup.timing)
+        if record.claimed_terms is not None:
+            until = now + sum(own.known.larger(record.claimed_terms)) * CLOCK_DRIFT_BOUND
+            own = own._replace(claim=Claim("", record.claimed_terms, None, now, until))
+        return own._agreed()
+
+    @property
+    def known(self) -> Timing:
+        """The times that hold, but for what one heartbeat alone says."""
+        return self.own.larger(self.peer).larger(self.former)
+
+    @property
+    def claimed(self) -> Optional[Timing]:
+        """The times that one heartbeat alone says and that count; None if there are none."""
+        claim = self.claim
+        return claim.timing if claim is not None and claim.timing.is_plausible_beside(self.known) else None
+
+    @property
+    def lease_period(self) -> float:
+        """Seconds for which a renewal is good. The peer waits for as long as it knows this side to run on."""
+        return self.own.timeout if self.former is None else min(self.own.timeout, self.former.timeout)
+
+    @property
+    def silence_needed(self) -> float:
+        """Seconds of silence after which the peer has stopped, if it ran.
+
+        Whose times are not known, because this side has lost its memory or never had any, is given the longest ones that
+        are plausible.
+        """
+        return sum(self.timing) * CLOCK_DRIFT_BOUND * (1 if self.peer is not None else PLAUSIBLE)
+
+    @property
+    def peer_instance(self) -> Optional[str]:
+        """The peer platform's instance name, if anything says it."""
+        return self.instance or (self.claim.instance if self.claim is not None else None)
+
+    def believes(self, heartbeat: Heartbeat) -> bool:
+        """Whether what this heartbeat says of its sender is known for good, so that it may be acknowledged.
+
+        An acknowledgement lets the peer go by its new times: not before they outlive a restart of this side.
+        """
+        return self.claim is None or self.claim.boot_id != heartbeat.boot_id
+
+    def acknowledged(self) -> "Agreement":
+        """The peer knows this side's times now."""
+        return self if self.former is None else self._replace(former=None)._agreed()
+
+    def after(self, now: Moment) -> "Agreement":
+        """Drop what no second heartbeat has confirmed in time."""
+        return self if self.claim is None or now < self.claim.until else self._replace(claim=None)._agreed()
+
+    def heard(self, heartbeat: Heartbeat, now: Moment) -> "Tuple[Agreement, Optional[str]]":
+        """Note what a heartbeat says of its sender; believe it if another one of the same start said the same before.
+
+        :return: what holds now, and what of the heartbeat is not believed, in words, or None.
+        """
+        timing, instance, before = Timing.of(heartbeat), self.remote_instance or heartbeat.instance_name, self.claim
+        if timing == self.peer and instance == self.instance:
+            return (self if before is None else self._replace(claim=None)._agreed()), None
+        if before is None or (before.boot_id, before.timing, before.instance) != (heartbeat.boot_id, timing, instance):
+            # Without it, the silence would be over by then.
+            until = now + sum(self.known) * CLOCK_DRIFT_BOUND
+            doubt = None
+            if not timing.is_plausible_beside(self.known):
+                doubt = "it claims {}, more than {} times the known values: a second one must confirm them".format(
+                    ", ".join("{} {:g} s".format(*one) for one in timing._asdict().items()), PLAUSIBLE)
+            return self._replace(claim=Claim(heartbeat.boot_id, timing, instance, now, until))._agreed(), doubt
+        if now - before.since >= self.own.heartbeat_period / 2:
+            return self._replace(peer=timing, instance=instance, claim=None)._agreed(), None
+        return self, None
+
+    def _agreed(self) -> "Agreement":
+        claimed = self.claimed
+        timing = self.known if claimed is None else self.known.larger(claimed)
+        return self if timing == self.timing else self._replace(timing=timing)

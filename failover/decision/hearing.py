@@ -1,0 +1,143 @@
+"""A message that came as a heartbeat: whether it is one of the peer, and what it says."""
+
+from typing import Optional, Tuple
+
+from failover.decision.effects import Effect, Note, NoteKind
+from failover.decision.events import HeartbeatReceived
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.lease import may_run
+from failover.decision.peer import STALE
+from failover.decision.roles import Roles
+from failover.decision.state import State
+from failover.decision.vocabulary import Moment, Path
+
+__all__ = ["heard", "with_roles"]
+
+_Result = Tuple[State, Tuple[Effect, ...]]
+
+
+def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
+    """Take in what came on a heartbeat topic. Nothing but a heartbeat of the peer counts.
+
+    One without content of ours counts by the topic on which it came. One that says farewell is no sign of life.
+    """
+    heartbeat = event.heartbeat
+    refusal = _not_for_us(state, event)
+    if refusal is not None:
+        return state, _warn(refusal)
+    notes = () if event.fault is None else _warn(
+        "content of a heartbeat of {} ignored: {}".format(event.sender, event.fault))
+    if heartbeat is None:
+        counts = event.path is Path.DIRECT and event.role != state.setup.role
+        return (_heard_without_content(state, event, now) if counts else state), notes
+    if event.path is Path.DIRECT and (heartbeat.agent_id, heartbeat.mode) != (event.role, event.mode):
+        return state, _warn("heartbeat of {} ignored: it is of a {} {} and on the topic of a {} {}".format(
+            event.sender, heartbeat.mode, heartbeat.agent_id, event.mode, event.role))
+    if event.path is Path.VC:
+        if state.is_simple:
+            return state, ()
+        if heartbeat.boot_id == state.incarnation.boot_id:
+            return _with_witness(state, state.policy.witness.echoed(
+                heartbeat.sequence, state.timing.heartbeat_period, now)), ()
+        if heartbeat.agent_id == state.setup.role and heartbeat.instance_name == state.setup.instance_name:
+            return state, ()  # From our own last start.
+        state = _with_witness(state, state.policy.witness.met())
+    state, refusal = _admit(state, heartbeat, now)
+    if refusal is not None:
+        # On two ways to here, or over a new connection, one overtakes the other.
+        return state, () if refusal is STALE else _warn(
+            "heartbeat of {} ignored: {}".format(event.sender, refusal))
+    return _counted(state, event, heartbeat, now)
+
+
+def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:
+    """Return why a message is none of the peer's, whatever its content; None if it may be."""
+    if event.is_local:
+        return "ignoring heartbeats of {}: it is an agent of this platform".format(event.sender)
+    if event.subject is not None and event.subject != state.setup.agents[0]:
+        return "ignoring heartbeats of {}: they are about another managed agent, {}".format(event.sender, event.subject)
+    return None
+
+
+def _heard_without_content(state: State, event: HeartbeatReceived, now: Moment) -> State:
+    state = state._replace(peer=state.peer._replace(
+        mode=event.mode, heartbeat=None, last_heard=now, farewell=None))
+    return state if state.is_simple else state._replace(policy=state.policy.heard(True, now))
+
+
+def _admit(state: State, heartbeat: Heartbeat, now: Moment) -> Tuple[State, Optional[str]]:
+    """Return why a heartbeat is no sign of life of the peer, or None and the state that knows its number."""
+    setup, instance = state.setup, state.agreement.instance
+    if heartbeat.agent_id == setup.role and (
+            heartbeat.boot_id == state.incarnation.boot_id or instance not in (None, heartbeat.instance_name)):
+        stranger = heartbeat.instance_name, now
+        return (state._replace(roles=state.roles._replace(stranger=stranger)),
+                "its sender {} is configured as {} too".format(heartbeat.instance_name, heartbeat.agent_id))
+    refusal = state.peer.refusal(heartbeat, setup.timing.timeout, now)
+    if refusal is not None:
+        return state, refusal
+    state = with_roles(state, state.roles.met(heartbeat, setup, now), now)
+    return state._replace(peer=state.peer.numbered(heartbeat, now)), None
+
+
+def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: Moment) -> _Result:
+    """Take in a heartbeat of the peer."""
+    if heartbeat.leaving:
+        state = state._replace(peer=state.peer._replace(farewell=heartbeat))
+        return state, (Note(NoteKind.INFO, "the other side, {}, ends in order; {} is {} there".format(
+            heartbeat.instance_name, heartbeat.agent_vip_identity, heartbeat.state)),)
+    state, effects = _check_own_past(state, heartbeat, now)
+    own = state.setup.timing
+    agreement, doubt = state.agreement.heard(heartbeat, now)
+    state = state._replace(agreement=agreement, peer=state.peer._replace(
+        mode=heartbeat.mode, heartbeat=heartbeat, last_heard=now, farewell=None))
+    if state.is_simple:
+        policy = state.policy.word(heartbeat, own, now)
+        return (state if policy is state.policy else state._replace(policy=policy)), effects
+    policy = state.policy
+    if event.path is Path.DIRECT:
+        witness = policy.witness.compared(heartbeat, state.timing.timeout, own.heartbeat_period, now)
+        policy = policy if witness is policy.witness else policy._replace(witness=witness)
+    policy = policy.heard(may_run(heartbeat, state), now)
+    sent = None if heartbeat.mode == "simple" else state.sent_when_acknowledged_by(heartbeat)
+    if sent is not None:
+        policy = policy.renewed(sent)
+        state = state._replace(agreement=state.agreement.acknowledged())
+    if doubt is not None:
+        effects += _warn("heartbeat of {} is only partly trusted: {}".format(event.sender, doubt))
+    return state._replace(policy=policy), effects
+
+
+def _check_own_past(state: State, heartbeat: Heartbeat, now: Moment) -> _Result:
+    """Begin anew if this machine was set back or its clock stood still: what was known of times does not hold then."""
+    incarnation, why = state.incarnation.check(
+        heartbeat, state.outbox.sequence, state.sent_when_acknowledged_by(heartbeat),
+        state.setup.timing.heartbeat_period, now)
+    if incarnation is not state.incarnation:
+        state = state._replace(incarnation=incarnation)
+    if why is None:
+        return state, ()
+    state = state._replace(sight=state.sight._replace(listening_since=now), outbox=state.outbox.forgotten())
+    if not state.is_simple:
+        state = state._replace(policy=state.policy.forgotten(now))
+    return state, (Note(NoteKind.ALERT, why),)
+
+
+def with_roles(state: State, roles: Roles, now: Moment) -> State:
+    """Return the state with these roles. A simple primary that has just become one first lets the peer stop its agent."""
+    if roles is state.roles:
+        return state
+    is_preferred_now = roles.acting == "primary" != state.roles.acting
+    last = state.peer.heartbeat
+    state = state._replace(roles=roles)
+    if is_preferred_now and state.is_simple and last is not None and last.may_run:
+        state = state._replace(policy=state.policy.preferred(state.setup.timing, now))
+    return state
+
+
+def _with_witness(state: State, witness) -> State:
+    return state if witness is state.policy.witness else state._replace(policy=state.policy._replace(witness=witness))
+
+
+def _warn(text: str) -> Tuple[Note, ...]:
+    return (Note(NoteKind.WARNING, text),)

@@ -1,0 +1,44 @@
+"""One heartbeat as a value. How it looks on the wire: :mod:`failover.heartbeat`."""
+
+from typing import NamedTuple, Optional
+
+__all__ = ["Heartbeat"]
+
+
+class Heartbeat(NamedTuple):
+    """What one failover agent tells the other.
+
+    ``timeout``, ``heartbeat_period`` and ``stop_grace`` are seconds. ``boot_id`` is new at each start of the sending
+    failover agent and ``sequence`` counts up from 1 within it. ``heard_boot_id`` and ``heard_sequence`` name the
+    heartbeat of the receiver that the sender heard last, or are None. ``may_run`` is false only while the managed agent
+    is known not to run on the sender's platform, and not to be about to.
+
+    ``leaving`` is true in the last heartbeat of a failover agent that ends in order. ``state`` says in a word how the
+    managed agent is there, and ``trouble`` what is wrong with it; both are for people, no rule goes by them.
+
+    ``clock`` is the sender's clock, in seconds since its machine booted. ``yields`` is true while the sender acts as the
+    secondary because both sides are configured with the same role. ``vc`` is the public key of VOLTTRON Central's
+    platform, by which the sender goes in standard failover, and ``vc_sequence`` the number of its heartbeat that VC
+    answered last.
+    """
+
+    instance_name: str
+    vip_identity: str
+    agent_vip_identity: str
+    agent_id: str
+    mode: str
+    timeout: float
+    heartbeat_period: float
+    stop_grace: float
+    boot_id: str
+    sequence: int
+    heard_boot_id: Optional[str]
+    heard_sequence: Optional[int]
+    may_run: bool
+    leaving: bool = False
+    state: Optional[str] = None
+    trouble: Optional[str] = None
+    clock: Optional[float] = None
+    yields: bool = False
+    vc: Optional[str] = None
+    vc_sequence: Optional[int] = None

@@ -1,0 +1,109 @@
+"""The one decision function: :func:`step`.
+
+A step has three parts. First time passes: what ends by itself ends (:func:`_pass_time`). Then the event is taken in as
+evidence, by the one function for its kind (:mod:`failover.decision.evidence`). Then :func:`_conclude` asks the policy,
+which asks the table, and has the managed agents, the heartbeats and the record follow.
+"""
+
+from math import inf
+from typing import Tuple
+
+from failover.decision import evidence
+from failover.decision.decision import Decision
+from failover.decision.effects import Effect, EndAsOrphan, ProveHearing, ReconnectNow, RenewVcLink
+from failover.decision.events import Event
+from failover.decision.hearing import with_roles
+from failover.decision.saving import save
+from failover.decision.sending import beat
+from failover.decision.setup import Record, Setup
+from failover.decision.state import State, initial
+from failover.decision.vocabulary import Liveness, Moment
+
+__all__ = ["Record", "Setup", "State", "deadline", "initial", "step"]
+
+
+def step(state: State, event: Event, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
+    """Return the state after an event, and what is to be done.
+
+    It is to be called at least once a second: a pause of half of ``timeout`` between two steps is blindness.
+
+    :param now: when the event came, on the clock of this machine. One that came before the last step, as it may from
+        another thread, counts as if it had come with it.
+    """
+    if now < state.now:
+        now = state.now
+    state = _pass_time(state, now)
+    state, effects = evidence.HANDLERS[type(event)](state, event, now)
+    if state.is_ending:
+        return state, effects
+    if state.orphan_since is not None and (
+            state.is_replaced or now - state.orphan_since > state.setup.timing.timeout):
+        # The identities of an orphan belong to what the next platform starts.
+        return state._replace(is_ending=True), effects + (EndAsOrphan(state.timing.stop_grace),)
+    state, more = _conclude(state, now)
+    return state, effects + more
+
+
+def _pass_time(state: State, now: Moment) -> State:
+    """What ends by itself ends, before anything new is taken in."""
+    sight = state.sight.after(state.now, now)
+    agents = state.agents
+    if not sight.answers(now):
+        agents = tuple(one.unseen() for one in agents)
+    state = state._replace(now=now, sight=sight, agents=agents, agreement=state.agreement.after(now))
+    if state.setup.mode != "simple":
+        policy = state.policy.after(state, now)
+        if policy is not state.policy:
+            state = state._replace(policy=policy)
+    return state if state.roles.rival is None else with_roles(state, state.roles.decided(state.setup, now), now)
+
+
+def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
+    """Decide, and have everything follow."""
+    setup, before = state.setup, state.decision
+    is_simple = setup.mode == "simple"
+    policy, decision = state.policy.decide(state, now)
+    effects: Tuple[Effect, ...] = ()
+    if not is_simple:
+        policy, effects = policy.asking_vcp(state._replace(policy=policy), decision.peer, now)
+        if policy.witness.lacks_echo(setup.answer_within, now):
+            policy = policy._replace(witness=policy.witness.reset())
+            effects += (RenewVcLink(),)
+    sight = state.sight
+    if sight.wants_proof(state.peer.last_heard, state.timing.timeout, now):
+        sight = sight._replace(proof_asked=now)
+        effects += (ProveHearing(),)
+    if decision.peer is Liveness.UP and before.peer is not Liveness.UP:
+        effects += (ReconnectNow(),)
+    state = state._replace(policy=policy, decision=decision, sight=sight)
+    is_quiet = now < setup.quiet_until
+    state, commands = _advance(state, decision, not is_simple, not is_quiet, now)
+    if not is_quiet and sight.answers(now):
+        # The heartbeat goes out first: it says that the agent may run before it can.
+        state, beats = beat(state, now)
+        effects += beats
+    state, saves = save(state, now)
+    return state, effects + commands + saves
+
+
+def _advance(state: State, decision: Decision, is_strict: bool, may_start: bool,
+             now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
+    """Have the managed agents follow, in their order."""
+    effects: Tuple[Effect, ...] = ()
+    agents, within = state.agents, state.stop_within(now)
+    for number, agent in enumerate(agents):
+        moved, more = agent.toward(decision, is_strict, may_start, within, now)
+        if moved is not agent:
+            agents = agents[:number] + (moved,) + agents[number + 1:]
+            effects += more
+    return (state if agents is state.agents else state._replace(agents=agents)), effects
+
+
+def deadline(state: State) -> Moment:
+    """Return when the passing of time alone may next change what is to be done, at the earliest after the last step."""
+    moments = state.policy.deadline(state) + (state.outbox.deadline(), state.save_from)
+    if state.orphan_since is not None:
+        moments += (state.orphan_since + state.setup.timing.timeout,)
+    for agent in state.agents:
+        moments += agent.deadline()
+    return min((moment for moment in moments if moment > state.now), default=inf)

@@ -1,0 +1,103 @@
+"""The heartbeats that this side sends: their numbers, when they are due on which path, and when which was sent."""
+
+from math import inf
+from typing import NamedTuple, Optional, Tuple
+
+from failover.decision.vocabulary import Moment, Path
+
+__all__ = ["Cadence", "Outbox"]
+
+# So many sent heartbeats are remembered in full; beyond that, of the older ones every other. See Outbox.sent_at().
+_MOST, _IN_FULL = 256, 64
+
+
+class Cadence(NamedTuple):
+    """When heartbeats are due on one path: every period, and at once when ``may_run`` has changed.
+
+    :ivar due: when the next one is.
+    :ivar said: what the last one said; None if it is not known to have gone out.
+    :ivar is_free: whether the connection can take one now.
+    """
+
+    due: Moment
+    said: Optional[bool] = None
+    is_free: bool = False
+
+    def wants(self, may_run: bool, now: Moment) -> bool:
+        """Whether a heartbeat should go out now."""
+        return self.is_free and (now >= self.due or may_run is not self.said)
+
+    def sent(self, may_run: bool, period: float, now: Moment) -> "Cadence":
+        """One goes out."""
+        due = self.due
+        if now >= due:
+            due = due + period if due + period > now else now + period
+        return Cadence(due, may_run, False)
+
+
+class Outbox(NamedTuple):
+    """What this side has sent.
+
+    :ivar sequence: the number of the last heartbeat that was made.
+    :ivar vc: None in simple failover.
+    :ivar sent: numbers, and when the heartbeats with them were made.
+    """
+
+    direct: Cadence
+    vc: Optional[Cadence]
+    sequence: int = 0
+    sent: Tuple[Tuple[int, Moment], ...] = ()
+
+    def cadence(self, path: Path) -> Optional[Cadence]:
+        """Return that of a path."""
+        return self.direct if path is Path.DIRECT else self.vc
+
+    def with_cadence(self, path: Path, cadence: Cadence) -> "Outbox":
+        """Return this with another cadence of a path."""
+        return self._replace(direct=cadence) if path is Path.DIRECT else self._replace(vc=cadence)
+
+    def free(self, path: Path, is_free: bool) -> "Outbox":
+        """The connection can take a heartbeat now, or cannot."""
+        cadence = self.cadence(path)
+        return self if cadence is None else self.with_cadence(path, cadence._replace(is_free=is_free))
+
+    def refused(self, path: Path) -> "Outbox":
+        """The last heartbeat did not go out: it stays due, and is made anew."""
+        cadence = self.cadence(path)
+        return self if cadence is None else self.with_cadence(path, cadence._replace(said=None))
+
+    def sending(self, path: Path, may_run: bool, period: float, window: float, now: Moment) -> "Outbox":
+        """The next heartbeat is made, and goes out on this path.
+
+        :param period: seconds between two.
+        :param window: seconds for which it matters when one was sent.
+        """
+        sequence = self.sequence + 1
+        first = 0
+        while first < len(self.sent) and self.sent[first][1] <= now - window:
+            first += 1
+        sent = self.sent[first:] + ((sequence, now),)
+        if len(sent) > _MOST:
+            sent = sent[:-_IN_FULL:2] + sent[-_IN_FULL:]
+        return self.with_cadence(path, self.cadence(path).sent(may_run, period, now))._replace(
+            sequence=sequence, sent=sent)
+
+    def sent_at(self, sequence: int) -> Optional[Moment]:
+        """Return when a heartbeat was sent, or an earlier one if that is not remembered; None if it is too old.
+
+        To date one too early is safe: it makes a renewal shorter, and a difference of clocks less certain.
+        """
+        if sequence > self.sequence:
+            return None
+        for number, at in reversed(self.sent):
+            if number <= sequence:
+                return at
+        return None
+
+    def forgotten(self) -> "Outbox":
+        """It is not known any more when what was sent."""
+        return self._replace(sent=())
+
+    def deadline(self) -> Moment:
+        """Return when the next heartbeat is due that can go out; infinity if none can."""
+        return min((one.due for one in (self.direct, self.vc) if one is not None and one.is_free), default=inf)

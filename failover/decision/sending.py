@@ -1,0 +1,62 @@
+"""What this side says to the peer: a heartbeat every period, and a farewell."""
+
+from typing import Optional, Tuple
+
+from failover.decision.effects import Effect, Publish, SaveRecord
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.saving import to_remember
+from failover.decision.state import State
+from failover.decision.vocabulary import AgentState, Moment, Path
+
+__all__ = ["beat", "farewell"]
+
+
+def beat(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
+    """Send the heartbeats that are due. None is sent while the local platform is dead or silent: they vouch for it."""
+    effects: Tuple[Effect, ...] = ()
+    may_run = state.may_run
+    for path in (Path.DIRECT, Path.VC):
+        cadence = state.outbox.cadence(path)
+        if cadence is None or not cadence.wants(may_run, now):
+            continue
+        outbox = state.outbox.sending(path, may_run, state.setup.beat_every, state.timing.timeout, now)
+        state = state._replace(outbox=outbox)
+        if path is Path.VC:
+            state = state._replace(policy=state.policy._replace(
+                witness=state.policy.witness.asked(outbox.sequence, now)))
+        effects += (Publish(path, _heartbeat(state, may_run, clock=now)),)
+    return state, effects
+
+
+def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leaving: bool = False,
+               agent_state: Optional[AgentState] = None) -> Heartbeat:
+    """Return the heartbeat with the number that was given out last."""
+    setup, timing, peer = state.setup, state.setup.timing, state.peer.heartbeat
+    witness = None if setup.mode == "simple" else state.policy.witness
+    acknowledges = peer is not None and (witness is None or state.agreement.believes(peer))
+    return Heartbeat(
+        setup.instance_name, setup.vip_identity, setup.agents[0], setup.role, setup.mode,
+        timing.timeout, timing.heartbeat_period, timing.stop_grace,
+        state.incarnation.boot_id, state.outbox.sequence,
+        peer.boot_id if acknowledges else None, peer.sequence if acknowledges else None, may_run,
+        leaving, (agent_state or state.agents[0].state).value, state.trouble, clock, state.roles.yields,
+        None if witness is None else witness.key, None if witness is None else witness.proven)
+
+
+def farewell(state: State, is_gone: bool) -> Tuple[State, Tuple[Effect, ...]]:
+    """Say to the peer that this failover agent, which ends in order, does so, and leave nothing that would mislead.
+
+    :param is_gone: whether the managed agents have been stopped here.
+    """
+    effects: Tuple[Effect, ...] = ()
+    if state.sight.platform_lives and state.now >= state.setup.quiet_until:
+        for path in (Path.DIRECT, Path.VC):
+            if state.outbox.cadence(path) is not None:
+                state = state._replace(outbox=state.outbox._replace(sequence=state.outbox.sequence + 1))
+                effects += (Publish(path, _heartbeat(state, not is_gone and state.may_run, leaving=True,
+                                                     agent_state=AgentState.STOPPED if is_gone else None)),)
+    if not state.is_simple:
+        record = to_remember(state)._replace(lease_until=None)
+        state = state._replace(record=record)
+        effects += (SaveRecord(record),)
+    return state, effects

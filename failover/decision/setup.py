@@ -1,0 +1,57 @@
+"""What one start of the failover agent begins with: its configuration, and what the last start left."""
+
+from typing import NamedTuple, Optional, Tuple
+
+from failover.decision.vocabulary import Moment, Timing
+
+__all__ = ["Record", "Setup"]
+
+
+class Record(NamedTuple):
+    """What outlives a start of the failover agent, on disk.
+
+    :ivar lease_until: the end of the lease, on this boot's clock; None if none was held.
+    :ivar own_terms: this side's times that the peer is known to know, by an acknowledgement.
+    :ivar peer_terms: the peer's times, as last heard.
+    :ivar peer_instance: instance name of the peer's platform, as last heard.
+    :ivar mode: the mode of that start, ``simple`` or ``standard``; None if it is not known.
+    :ivar claimed_terms: the peer's times, as one heartbeat alone has said; None if there are none.
+    :ivar vc_apart: whether the peer went by another VC.
+    """
+
+    lease_until: Optional[Moment] = None
+    own_terms: Optional[Timing] = None
+    peer_terms: Optional[Timing] = None
+    peer_instance: Optional[str] = None
+    mode: Optional[str] = None
+    claimed_terms: Optional[Timing] = None
+    vc_apart: bool = False
+
+
+class Setup(NamedTuple):
+    """What does not change from one start of the failover agent to its end.
+
+    :ivar mode: ``simple`` or ``standard``.
+    :ivar role: as it is configured, ``primary`` or ``secondary``.
+    :ivar timing: as it is configured.
+    :ivar beat_every: seconds from one heartbeat that is sent to the next.
+    :ivar instance_name: of the local platform.
+    :ivar vip_identity: of this failover agent.
+    :ivar agents: VIP identities of the managed agents.
+    :ivar boot_id: a text that no other start of a failover agent ever had.
+    :ivar answer_within: seconds after which an answer on a connection is overdue.
+    :ivar remote_instance: instance name of the peer's platform, if it is configured.
+    :ivar quiet_until: until when this platform is probably shutting down, so that nothing is started or said.
+    """
+
+    mode: str
+    role: str
+    timing: Timing
+    beat_every: float
+    instance_name: str
+    vip_identity: str
+    agents: Tuple[str, ...]
+    boot_id: str
+    answer_within: float
+    remote_instance: Optional[str] = None
+    quiet_until: Moment = 0.0

@@ -1,0 +1,64 @@
+"""The policy of simple failover: the table alone. The two may run at once while they cannot hear each other."""
+
+from typing import TYPE_CHECKING, NamedTuple, Tuple
+
+from failover.decision.decision import Decision
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.setup import Setup
+from failover.decision.table import Action, look_up
+from failover.decision.vocabulary import Command, Moment, Timing
+
+if TYPE_CHECKING:
+    from failover.decision.machine import State
+
+__all__ = ["SimplePolicy"]
+
+_WANTED = {Action.START: Command.START, Action.STOP: Command.STOP}
+
+
+class SimplePolicy(NamedTuple):
+    """A primary that finds its agent not running gives the secondary time to stop its own.
+
+    It waits for the secondary's first word up to two periods, and for the end of what runs there ``stop_grace``.
+
+    :ivar hold_until: until when a start waits.
+    :ivar is_extended: whether the secondary has said that its agent runs.
+    """
+
+    hold_until: Moment
+    is_extended: bool = False
+
+    @classmethod
+    def at_start(cls, setup: Setup, now: Moment) -> "SimplePolicy":
+        """Return that of a failover agent that starts now."""
+        return cls(now + (2 * setup.timing.heartbeat_period if setup.role == "primary" else 0.0))
+
+    def word(self, heartbeat: Heartbeat, own: Timing, now: Moment) -> "SimplePolicy":
+        """Take in whether the peer says that its agent may run."""
+        if now >= self.hold_until:
+            return self
+        if not heartbeat.may_run:
+            return self._replace(hold_until=now)
+        if self.is_extended:
+            return self
+        # One heartbeat alone may be forged, and then nothing that it says lasts for longer than a silence.
+        return SimplePolicy(now + min(own.larger(Timing.of(heartbeat)).stop_grace, sum(own)), True)
+
+    def preferred(self, own: Timing, now: Moment) -> "SimplePolicy":
+        """This side acts as the primary from now on, while the peer says that its agent may run: it is to stop first."""
+        return self._replace(hold_until=max(self.hold_until, now + min(own.stop_grace, sum(own))))
+
+    def runs(self, now: Moment) -> "SimplePolicy":
+        """The managed agent runs here: there is nothing to hold back."""
+        return self if self.hold_until <= now else self._replace(hold_until=now)
+
+    def decide(self, facts: "State", now: Moment) -> "Tuple[SimplePolicy, Decision]":
+        """Return what the table says."""
+        timeout, last = facts.setup.timing.timeout, facts.peer.last_heard
+        peer = facts.sight.liveness(last, last, timeout, now)
+        action = look_up("simple", facts.roles.acting, peer)
+        return self, Decision(action, peer, wanted=_WANTED.get(action), start_from=self.hold_until)
+
+    def deadline(self, facts: "State") -> Tuple[Moment, ...]:
+        """Return the moments at which, while nothing new is heard, the decision may change."""
+        return facts.sight.quiet_since(facts.peer.last_heard) + facts.setup.timing.timeout, self.hold_until

@@ -1,0 +1,95 @@
+"""All that one failover agent knows, as one immutable value."""
+
+from typing import NamedTuple, Optional, Tuple, Union
+
+from failover.decision.agreement import Agreement
+from failover.decision.decision import Decision
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.incarnation import Incarnation
+from failover.decision.lease import LeasePolicy
+from failover.decision.managed import Managed
+from failover.decision.outbox import Cadence, Outbox
+from failover.decision.peer import Peer
+from failover.decision.roles import Roles
+from failover.decision.setup import Record, Setup
+from failover.decision.sight import Sight
+from failover.decision.simple import SimplePolicy
+from failover.decision.table import Action
+from failover.decision.vocabulary import Liveness, Moment, Timing
+
+__all__ = ["State", "initial"]
+
+
+class State(NamedTuple):
+    """All that one failover agent knows: of one pair, and of the agents that it manages.
+
+    :ivar now: the moment of the last step.
+    :ivar trouble: what is wrong with a managed agent here, for the peer to show; None if nothing is.
+    :ivar record: what is on disk, or on its way there.
+    :ivar save_from: from when on it may be saved again; infinity while it is being saved.
+    :ivar orphan_since: since when the process of the local platform is gone.
+    :ivar is_replaced: whether another one has taken its place.
+    :ivar is_ending: whether this failover agent has been told to end.
+    """
+
+    setup: Setup
+    now: Moment
+    sight: Sight
+    peer: Peer
+    roles: Roles
+    incarnation: Incarnation
+    agreement: Agreement
+    policy: Union[SimplePolicy, LeasePolicy]
+    agents: Tuple[Managed, ...]
+    outbox: Outbox
+    decision: Decision
+    record: Record
+    save_from: Moment
+    trouble: Optional[str] = None
+    orphan_since: Optional[Moment] = None
+    is_replaced: bool = False
+    is_ending: bool = False
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether this is simple failover."""
+        return self.setup.mode == "simple"
+
+    @property
+    def timing(self) -> Timing:
+        """The times that hold on this side. Simple failover goes by its own."""
+        return self.setup.timing if self.setup.mode == "simple" else self.agreement.timing
+
+    @property
+    def may_run(self) -> bool:
+        """False only if the managed agents are known not to run here and are not about to."""
+        return (self.setup.mode != "simple" and self.policy.is_held) or any(one.may_run for one in self.agents)
+
+    def stop_within(self, now: Moment) -> float:
+        """Return the seconds in which a stop that begins now must have ended a managed agent."""
+        if self.setup.mode == "simple":
+            return self.setup.timing.stop_grace
+        return self.policy.stop_within(self.agreement.timing.stop_grace, now)
+
+    def sent_when_acknowledged_by(self, heartbeat: Heartbeat) -> Optional[Moment]:
+        """Return when the heartbeat of this start was sent that this one acknowledges; None if it acknowledges none."""
+        if heartbeat.heard_boot_id != self.incarnation.boot_id:
+            return None
+        return self.outbox.sent_at(heartbeat.heard_sequence)
+
+
+def initial(setup: Setup, record: Record, now: Moment) -> State:
+    """Return the state of a failover agent that starts now.
+
+    :param record: what the last start has left.
+    """
+    is_simple = setup.mode == "simple"
+    cadence = Cadence(now)
+    return State(
+        setup=setup, now=now, sight=Sight.at_start(setup.timing.timeout, now), peer=Peer(setup.mode),
+        roles=Roles(setup.role), incarnation=Incarnation(setup.boot_id, setup.boot_id),
+        agreement=Agreement.at_start(setup, Record() if is_simple else record, now),
+        policy=SimplePolicy.at_start(setup, now) if is_simple else LeasePolicy.at_start(record, now),
+        agents=tuple(Managed(identity, now, now) for identity in setup.agents),
+        outbox=Outbox(cadence, None if is_simple else cadence),
+        decision=Decision(Action.WAIT, Liveness.UNKNOWN), record=record, save_from=now)
