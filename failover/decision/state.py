@@ -84,12 +84,14 @@ def initial(setup: Setup, record: Record, now: Moment) -> State:
     :param record: what the last start has left.
     """
     is_simple = setup.mode == "simple"
+    policy = SimplePolicy.at_start(setup, now) if is_simple else LeasePolicy.at_start(record, now)
+    # Who held the lease when its failover agent ended ran its agents.
+    ran_last = not is_simple and policy.is_held
     cadence = Cadence(now)
     return State(
         setup=setup, now=now, sight=Sight.at_start(setup.timing.timeout, now), peer=Peer(setup.mode),
         roles=Roles(setup.role), incarnation=Incarnation(setup.boot_id, setup.boot_id),
         agreement=Agreement.at_start(setup, Record() if is_simple else record, now),
-        policy=SimplePolicy.at_start(setup, now) if is_simple else LeasePolicy.at_start(record, now),
-        agents=tuple(Managed(identity, now, now) for identity in setup.agents),
+        policy=policy, agents=tuple(Managed(identity, now, now, ran_last=ran_last) for identity in setup.agents),
         outbox=Outbox(cadence, None if is_simple else cadence),
         decision=Decision(Action.WAIT, Liveness.UNKNOWN), record=record, save_from=now)
