@@ -1,8 +1,8 @@
 """What each event says: one function for each kind. It takes the event in, and decides nothing."""
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Tuple
 
-from failover.decision.effects import Effect, Note, NoteKind, Resubscribe, StopForGood
+from failover.decision.effects import Effect, Resubscribe, StopForGood
 from failover.decision.events import (AgentObserved, CommandEnded, EndAsked, Ended, HeartbeatReceived, HearingProven,
                                       LinkChanged, LinkFree, PlatformAnswered, PlatformSeen, PublishRefused, ReadyToStart,
                                       RecordSaved, RestartForbidden, RetryAllowed, StartAnswered, StraysEnded,
