@@ -5,9 +5,9 @@ from typing import Any, Callable, Optional, Set
 import gevent
 import psutil
 
-from failover import clock, process
+from failover import process
 from failover.compat import CONTROL, RemoteError, find_agent, is_refusal
-from failover.core import AgentState
+from failover.decision.vocabulary import AgentState
 from failover.text import clean
 
 __all__ = ["ControlError", "ControlSilent", "ManagedAgent", "NotAuthorized"]
@@ -36,7 +36,6 @@ class ManagedAgent:
     :param answer_within: seconds to wait for an answer to a question.
     :ivar uuids: all under which it has been installed, as far as was seen.
     :ivar last_pid: the process id that control last named, of the agent that runs or has ended.
-    :ivar start_began_at: seconds; when control was last asked for a start.
     :ivar ended_badly: it does not run, and the platform may start it again, because its exit status was not 0.
     """
 
@@ -47,7 +46,6 @@ class ManagedAgent:
         self.last_pid: Optional[int] = None
         self.process: Optional[psutil.Process] = None
         self.ended_badly = False
-        self.start_began_at = 0.0
         self._start: Optional[gevent.Greenlet] = None
         self._call = call
         self._answer_within = answer_within
@@ -115,27 +113,28 @@ class ManagedAgent:
         pid, exit_code = self._ask("agent_status", uuid, timeout=self._answer_within)
         return pid if exit_code is None else None
 
-    def start(self, still_may: Callable[[], bool]) -> bool:
-        """Start the agent.
+    def look_up(self) -> None:
+        """Find out under which uuid it is installed now: what is left of a removed agent may still have the former one.
 
-        :param still_may: asked at the last moment; the agent is not started if it says False.
-        :return: whether control took the start, or the agent runs already.
-        :raises NotAuthorized: this agent may not start others here.
-        :raises ControlError: control did not answer, or the start failed.
+        :raises ControlError: it is not installed any more, or control did not answer, or answered with an error.
         """
-        self._note_uuid(self._ask_uuid(None))  # Not by its last uuid: what is left of a removed agent may still have that.
+        self._note_uuid(self._ask_uuid(None))
         if self.uuid is None:
             raise ControlError("{} is not installed any more".format(self.identity))
         self._look_up = False
-        if not still_may():
-            return False
-        self.start_began_at = clock.now()
-        # In a greenlet of its own, because the answer matters also to who does not wait for it any more.
+
+    def start(self, answered: Callable[[], None]) -> None:
+        """Start the agent. One that runs already counts as started.
+
+        :param answered: called when control has answered, which matters also to who does not wait for it any more.
+        :raises NotAuthorized: this agent may not start others here.
+        :raises ControlError: control did not answer, or the start failed.
+        """
         self._start = gevent.spawn(self._try_start, self.uuid)
+        self._start.rawlink(lambda _: answered())
         error = self._start.get()
         if error is not None and "already running" not in str(error):
             raise error
-        return True
 
     def _try_start(self, uuid: str) -> Optional[ControlError]:
         try:

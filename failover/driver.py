@@ -1,0 +1,91 @@
+"""Drives the decision: the one greenlet that owns the state.
+
+Everything else posts events or performs one effect. An event is stamped when it is posted, so that a late look does not
+date old news as new. An effect is performed at once and never waits; what comes of it is posted as an event.
+"""
+
+import logging
+from typing import Any, Callable, Mapping, Optional, Tuple
+
+from gevent.queue import Empty, Queue
+
+from failover import clock
+from failover.decision.effects import Effect
+from failover.decision.events import Event, Tick
+from failover.decision.machine import deadline, step
+from failover.decision.state import State
+from failover.loops import survived
+
+__all__ = ["Driver"]
+
+_log = logging.getLogger(__name__)
+
+# Seconds. A side that does not look for half of `timeout` is blind.
+_LONGEST_TICK = 1.0
+_TICKS_IN_TIMEOUT = 8
+
+
+class Driver:
+    """Steps the state from one event to the next, and has the effects performed.
+
+    :param state: to begin with.
+    :param perform: for each kind of effect, the function that performs it.
+    :param look: called before each wait; returns an event if there is one.
+    :param observe: called after each step with the state before, the state after, the event and the effects.
+    :ivar state: the present one. Whoever reads it must not keep parts of it for later.
+    """
+
+    def __init__(self, state: State, perform: Mapping[type, Callable[[Any], None]],
+                 look: Callable[[], Optional[Event]], observe: Callable[[State, State, Event, Tuple[Effect, ...]], None]):
+        self.state = state
+        self._perform = perform
+        self._look = look
+        self._observe = observe
+        self._inbox = Queue()
+        self._longest_tick = min(_LONGEST_TICK, state.setup.timing.timeout / _TICKS_IN_TIMEOUT)
+
+    def post(self, event: Event) -> None:
+        """Have an event taken in, as of now."""
+        self._inbox.put((clock.now(), event))
+
+    def run(self) -> None:
+        """Take in what is posted, for ever. At least eight times in ``timeout``, and once a second, time passes."""
+        while True:
+            seen = self._look()
+            if seen is not None:
+                self.take(seen)
+            now = clock.now()
+            try:
+                at, event = self._inbox.get(timeout=max(0.0, min(self._longest_tick, deadline(self.state) - now)))
+            except Empty:
+                at, event = clock.now(), Tick()
+            self.take(event, at)
+
+    def take(self, event: Event, at: Optional[float] = None) -> None:
+        """Step, and have the effects performed.
+
+        :param at: when the event came; now if it is not given.
+        """
+        before = self.state
+        effects = self.decide(event, at)
+        for effect in effects:
+            try:
+                self._perform[type(effect)](effect)
+            except Exception as error:
+                survived("the effect {}".format(type(effect).__name__), error)
+        try:
+            self._observe(before, self.state, event, effects)
+        except Exception as error:
+            survived("what follows a {}".format(type(event).__name__), error)
+
+    def decide(self, event: Event, at: Optional[float] = None) -> Tuple[Effect, ...]:
+        """Step, and return what is to be done.
+
+        An error in a step costs that step: the state stays as it was, and time goes on.
+        """
+        try:
+            self.state, effects = step(self.state, event, clock.now() if at is None else at)
+        except Exception as error:
+            survived("the decision on a {}".format(type(event).__name__), error)
+            return ()
+        return effects

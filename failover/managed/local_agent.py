@@ -1,0 +1,57 @@
+"""All that is done with the managed agent on the local platform, wired together."""
+
+from typing import Any, Callable, Dict, List
+
+from failover import clock, compat
+from failover.control import ManagedAgent
+from failover.decision.effects import EndStrays, ForbidRestart, Launch, PrepareStart, Stop, Want
+from failover.health import HealthCheck
+from failover.managed.authorization import Authorization
+from failover.managed.executor import Executor
+from failover.managed.observer import Observer
+from failover.managed.processes import Processes
+from failover.managed.strays import Strays
+from failover.runs import Runs
+
+__all__ = ["LocalAgent"]
+
+
+class LocalAgent:
+    """The managed agent, with those who watch and steer it.
+
+    :param agent: the failover agent.
+    :param call: calls an agent of the local platform: ``call(peer, method, *args)`` returns the result.
+    :param answer_within: seconds to wait for an answer of control.
+    :param timeout: seconds, as configured.
+    :param faults: what is the matter, a text for each kind.
+    """
+
+    def __init__(self, agent: Any, identity: str, call: Callable[..., Any], answer_within: float, timeout: float,
+                 post: Callable[[Any], None], platform_lives: Callable[[], bool], alert: Callable[[str], None],
+                 faults: Dict[str, str]):
+        self.managed = ManagedAgent(call, identity, answer_within)
+        self.runs = Runs()
+        self.processes = Processes(self.managed, platform_lives, alert)
+        self.authorization = Authorization(call, agent.core.identity, post, faults)
+        self._strays = Strays(self.managed, self.processes, self.runs, post, faults)
+        self.executor = Executor(self.managed, self.processes, self._strays, self.runs, post, platform_lives,
+                                 self.authorization.missing, faults)
+        self.observer = Observer(self.managed, self.executor, self._strays, self.runs, timeout, post, faults)
+        self.executor.look_now = self.observer.look_now.set
+        self.health = HealthCheck(identity, lambda peer, method: agent.vip.rpc.call(peer, method),
+                                  lambda: compat.peers(agent), faults)
+
+    @property
+    def tasks(self) -> List[Callable[[], None]]:
+        """What is to be done as long as the failover agent runs."""
+        return [self.observer.run, self.authorization.run, self._check_health]
+
+    @property
+    def performers(self) -> Dict[type, Callable[[Any], None]]:
+        """Who performs the effects that are about the managed agent."""
+        executor = self.executor
+        return {Want: executor.want, PrepareStart: executor.prepare_start, Launch: executor.launch, Stop: executor.stop,
+                ForbidRestart: executor.forbid_restart, EndStrays: self._strays.end}
+
+    def _check_health(self) -> None:
+        self.health.run(lambda: self.runs.ran_for(clock.now()), lambda: self.managed.uuid)

@@ -1,0 +1,161 @@
+"""VOLTTRON Central (VC), as one side of a pair reaches it: another platform's message bus, VC on it, and its VCPs.
+
+VC has no method that says whether a platform is alive, and what it keeps of a platform depends on its version. So it is a
+witness that vouches for nothing but itself: this side publishes its heartbeats on VC's bus, on a topic of the pair's own,
+listens there for those of the peer, and asks VC a question with each. What an answer means, the decision says.
+"""
+
+import hashlib
+import logging
+from typing import Any, Callable, Optional
+
+import gevent
+
+from failover import clock
+from failover.decision.effects import AskVcp, Publish
+from failover.decision.events import LinkChanged, LinkFree, PublishRefused, VcAnswered, VcKnown, VcpAnswered
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.vocabulary import Path
+from failover.discovery import DiscoveryError
+from failover.heartbeat import encode
+from failover.link import Endpoint, Link, LinkError, RemoteError, pauses
+from failover.listener import received
+from failover.loops import spawn_loop, surviving
+from failover.text import clean
+
+__all__ = ["VcClient", "pair_topic"]
+
+_log = logging.getLogger(__name__)
+
+# The VC agent of a platform (VCP) connects to VC's platform as <instance name>.platform.agent.
+_VCP_IDENTITY = "{}.platform.agent"
+
+# Seconds between two searches for VC's platform.
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
+
+
+def pair_topic(one_serverkey: str, other_serverkey: str, agent_vip_identity: str) -> str:
+    """Return the topic on VC's bus that is this pair's own, and that both sides know from the start."""
+    text = "\n".join(sorted([one_serverkey, other_serverkey]) + [agent_vip_identity])
+    return "failover/" + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class VcClient:
+    """Publishes on VC's bus, and asks VC and VCPs.
+
+    :param identity: VC's VIP identity.
+    :param topic: the pair's own.
+    :param answer_within: seconds after which the connection counts as dead.
+    :param probe_every: seconds of quiet after which the connection is tried.
+    :param post: takes what comes of it.
+    :param find: returns the endpoint if the one given is not yet that of a router, or raises DiscoveryError. It is
+        called again and again until it has returned one, which then stays.
+    :ivar last_error: why VC gave no answer; None if it did.
+    """
+
+    def __init__(self, endpoint: Endpoint, identity: str, topic: str, answer_within: float, probe_every: float,
+                 post: Callable[[Any], None], find: Optional[Callable[[], Endpoint]] = None):
+        self.identity = identity
+        self.last_error: Optional[str] = None
+        self.link = Link(endpoint, answer_within, probe_every, on_change=self._moved)
+        self.link.subscribe(topic, lambda _, sender, message: post(received(Path.VC, sender, message)))
+        self._topic = topic
+        self._answer_within = answer_within
+        self._post = post
+        self._was_up = False
+        self._find = find
+        self._search: Optional[gevent.Greenlet] = None
+
+    def start(self) -> None:
+        """Begin to connect, or to look for where to. Returns at once."""
+        if self._find is None:
+            self.link.start()
+        else:
+            self._search = spawn_loop(self._search_and_start)
+
+    def close(self) -> None:
+        """Close the connection, or give up looking for it."""
+        if self._search is not None:
+            self._search.kill()
+        self.link.close()
+
+    def _search_and_start(self) -> None:
+        delays = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+        while True:
+            try:
+                self.link.endpoint = self._find()
+                break
+            except Exception as error:  # Whatever it is, it must not end the search.
+                text = str(error) if isinstance(error, DiscoveryError) else clean(repr(error))
+                if text != self.link.last_error:
+                    _log.warning("VC is not found: %s", text)
+                self.link.last_error = text
+            gevent.sleep(next(delays))
+        _log.info("VC's platform is at %s", self.link.endpoint.address)
+        self.link.last_error = None
+        self.link.start()
+
+    def publish(self, effect: Publish) -> None:
+        """Publish a heartbeat on VC's bus, and ask VC a question with it."""
+        sequence = effect.heartbeat.sequence
+        if self.say(effect.heartbeat):
+            gevent.spawn(self._ask, sequence)
+        else:
+            self._post(PublishRefused(Path.VC, sequence))
+
+    def say(self, heartbeat: Heartbeat) -> bool:
+        """Publish a heartbeat on VC's bus, and return whether that could be done."""
+        return self.link.publish(self._topic, encode(heartbeat))
+
+    def _ask(self, sequence: int) -> None:
+        with surviving("the question to " + self.identity):
+            try:
+                # Any agent answers this, of both VOLTTRONs.
+                self.link.call(self.identity, "health.get_status", timeout=self._answer_within)
+            except (LinkError, RemoteError) as error:
+                self.last_error = "{}: {}; does it run? See `vctl status` there".format(self.identity, error)
+                return
+            self.last_error = None
+            self._post(VcAnswered(sequence))
+
+    def renew_link(self) -> None:
+        """Throw the connection away: VC's platform takes heartbeats and gives none back."""
+        self.link.renew("{} takes heartbeats but does not pass them on: see `vctl authz list` there".format(
+            clean(self.link.endpoint.address)))
+
+    def ask_vcp(self, effect: AskVcp) -> None:
+        """Ask in the background whether the managed agent runs on the platform of that name, by the word of its VCP."""
+        gevent.spawn(self._ask_vcp, effect, clock.now())
+
+    def _ask_vcp(self, effect: AskVcp, asked_at: float) -> None:
+        runs = None
+        try:
+            runs = self._vcp_answer(effect)
+        finally:
+            self._post(VcpAnswered(asked_at, runs))
+
+    def _vcp_answer(self, effect: AskVcp) -> Optional[bool]:
+        """Return VCP's answer, or None if it gives none.
+
+        It is not asked for `list_agents`, for which it in turn asks each agent for its health: one that hangs delays
+        the answer by 5 s, and VCP ends when one has started but is not connected yet.
+        """
+        try:
+            # Each agent that was started since its platform was: uuid, name, [process id, exit status], identity.
+            agents = self.link.call(_VCP_IDENTITY.format(effect.instance_name), "status_agents", timeout=effect.within)
+            return any(pid is not None and status is None
+                       for _, _, (pid, status), identity in agents if identity == effect.agent)
+        except (LinkError, RemoteError) as error:
+            _log.debug("VCP of %s: %s", clean(effect.instance_name), error)
+        except (TypeError, ValueError):
+            _log.warning("VCP of %s gave an answer that cannot be read", clean(effect.instance_name))
+        return None
+
+    def _moved(self) -> None:
+        if self.link.up is not self._was_up:
+            self._was_up = self.link.up
+            if self._was_up:
+                self._post(VcKnown(self.link.endpoint.serverkey))
+            self._post(LinkChanged(Path.VC, self._was_up))
+        elif self._was_up:
+            self._post(LinkFree(Path.VC))
