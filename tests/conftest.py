@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.central import Central
-from tests.pair import FAILOVER, MANAGED, REPOSITORY, Pair, wait
-from tests.recorder import Recorder
+from tests.testbed.central import Central
+from tests.testbed.pair import FAILOVER, MANAGED, REPOSITORY, Pair, wait
+from tests.testbed.recorder import Recorder
 
 PAIRS = pytest.StashKey()
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from failover import clock
-from tests.pair import REPOSITORY
+from tests.testbed.pair import REPOSITORY
 
 SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
 

@@ -6,7 +6,7 @@ import pytest
 import zmq
 
 from failover.config import Config, ConfigError, Known
-from tests.pair import REPOSITORY
+from tests.testbed.pair import REPOSITORY
 
 KEY = "x" * 42 + "A"
 GOOD = {

@@ -12,8 +12,8 @@ from volttron.utils import load_config
 
 from failover import config_file
 from failover.config import Config, ConfigError
-from tests.pair import REPOSITORY
 from tests.test_config import GOOD, KEY
+from tests.testbed.pair import REPOSITORY
 
 SECONDS = 3
 

@@ -9,7 +9,7 @@ import pytest
 from failover.config import Config
 from failover.core import SIMPLE, STANDARD, Action, AgentState, Core, Lease, Liveness, look_up
 from failover.heartbeat import Heartbeat
-from tests.pair import REPOSITORY
+from tests.testbed.pair import REPOSITORY
 
 PERIOD, TIMEOUT, GRACE = 1.0, 10.0, 5.0
 

@@ -17,7 +17,7 @@ from failover import discovery
 from failover.central import Central
 from failover.discovery import DiscoveryError, Found
 from failover.link import Endpoint
-from tests.pair import wait
+from tests.testbed.pair import wait
 
 VIP, KEY, OTHER_KEY = "tcp://192.0.2.3:22916", "v" * 42 + "A", "w" * 42 + "A"
 GOOD = {"vip-address": VIP, "serverkey": KEY, "instance-name": "central"}

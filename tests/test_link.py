@@ -6,9 +6,9 @@ import pytest
 
 from failover import clock
 from failover.link import Link, LinkError, RemoteError
-from tests.pair import FAILOVER, MANAGED, wait
-from tests.platforms import Platform
-from tests.relay import Relay
+from tests.testbed.pair import FAILOVER, MANAGED, wait
+from tests.testbed.platforms import Platform
+from tests.testbed.relay import Relay
 
 LIMIT = 60
 CONTROL = Platform.control_identity

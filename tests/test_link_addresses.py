@@ -11,8 +11,8 @@ import zmq.green as zmq
 
 import failover.link as link_module
 from failover.link import _wants_ipv6
-from tests.pair import REPOSITORY, wait
-from tests.router import Router, started
+from tests.testbed.pair import REPOSITORY, wait
+from tests.testbed.router import Router, started
 
 LIMIT = 15
 NAME = "node.test"
@@ -82,8 +82,8 @@ HOSTS = """127.0.0.1 localhost only4 both
 CONNECT = """
 import sys
 from failover.link import Endpoint
-from tests.pair import wait
-from tests.router import key_pair, started
+from tests.testbed.pair import wait
+from tests.testbed.router import key_pair, started
 for address in sys.argv[3:]:
     for _ in range(2):
         with started(Endpoint(address, sys.argv[1], sys.argv[2], *key_pair()), 2) as link:

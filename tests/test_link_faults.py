@@ -14,8 +14,8 @@ from failover import clock
 from failover.central import Central
 from failover.heartbeat import Heartbeat
 from failover.link import Endpoint, Link, LinkError, RemoteError, connected
-from tests.pair import wait
-from tests.router import Router, started
+from tests.testbed.pair import wait
+from tests.testbed.router import Router, started
 
 LIMIT = 15
 

@@ -4,7 +4,7 @@ import gevent
 import pytest
 
 from failover.loops import spawn_loop
-from tests.pair import wait
+from tests.testbed.pair import wait
 
 
 class Odd(BaseException):

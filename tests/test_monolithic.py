@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from tests.central import RealCentral
 from tests.conftest import is_normal
-from tests.pair import FAILOVER, MANAGED, REPOSITORY, Pair, Side, await_status, wait
-from tests.platforms import MONOLITHIC_PYTHON, MONOLITHIC_ROOT, MonolithicPlatform
+from tests.testbed.central import RealCentral
+from tests.testbed.pair import FAILOVER, MANAGED, REPOSITORY, Pair, Side, await_status, wait
+from tests.testbed.platforms import MONOLITHIC_PYTHON, MONOLITHIC_ROOT, MonolithicPlatform
 
 pytestmark = pytest.mark.skipif(not MONOLITHIC_ROOT, reason="needs VOLTTRON 9: `make test-monolithic`")
 

@@ -8,8 +8,8 @@ from email import message_from_string
 
 import pytest
 
-from tests.pair import FAILOVER, REPOSITORY
-from tests.platforms import ModularPlatform
+from tests.testbed.pair import FAILOVER, REPOSITORY
+from tests.testbed.platforms import ModularPlatform
 
 IDENTITY_FILE = "volttron-failover-default-vip-id"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from failover.link import LinkError, RemoteError
-from tests.pair import FAILOVER, LIMIT, MANAGED, await_give_back, await_takeover, wait
-from tests.platforms import MONOLITHIC_ROOT
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_give_back, await_takeover, wait
+from tests.testbed.platforms import MONOLITHIC_ROOT
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 

@@ -11,8 +11,9 @@ import pytest
 from failover import clock
 from failover.heartbeat import Heartbeat
 from failover.link import Link, RemoteError, connected
-from tests.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, await_alert, await_status, install_another, wait
-from tests.platforms import Platform
+from tests.testbed.pair import (CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, await_alert, await_status,
+                                install_another, wait)
+from tests.testbed.platforms import Platform
 
 # Generous: machines are shared. What is waited for takes a few seconds.
 LIMIT = 60

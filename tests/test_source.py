@@ -9,7 +9,7 @@ import sys
 import pytest
 from gevent import monkey
 
-from tests.pair import REPOSITORY
+from tests.testbed.pair import REPOSITORY
 
 OLDEST = (3, 8)
 SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
@@ -42,7 +42,7 @@ def test_the_oldest_python_compiles_it_and_imports_what_needs_nothing_else(tmp_p
 
 
 def test_the_demo_does_without_what_only_the_tests_need():
-    program = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1:])); import tests.demo"
+    program = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1:])); import tests.demo.__main__"
     done = subprocess.run([sys.executable, "-c", program, "pytest", "coverage", "hypothesis", "selenium", "setuptools"],
                           cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

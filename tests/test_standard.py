@@ -11,10 +11,10 @@ import time
 import gevent
 import pytest
 
-from tests.central import Vcp
-from tests.pair import (FAILOVER, LIMIT, MANAGED, STANDARD, assert_undisturbed, await_alert, await_give_back,
-                        await_status, await_takeover, install_another, wait)
-from tests.platforms import Platform, PlatformError
+from tests.testbed.central import Vcp
+from tests.testbed.pair import (FAILOVER, LIMIT, MANAGED, STANDARD, assert_undisturbed, await_alert, await_give_back,
+                                await_status, await_takeover, install_another, wait)
+from tests.testbed.platforms import Platform, PlatformError
 
 STARTING = ("GOOD", "Starting agent platform.driver")
 

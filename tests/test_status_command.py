@@ -18,8 +18,8 @@ from zmq.utils import z85
 
 from failover import __main__ as command
 from failover.__main__ import BAD, GOOD, NO_AGENT, NO_PLATFORM, USAGE, Looks, NoStatus, render, without_answer
-from tests.pair import REPOSITORY
-from tests.platforms import MONOLITHIC_ROOT, wait_for
+from tests.testbed.pair import REPOSITORY
+from tests.testbed.platforms import MONOLITHIC_ROOT, wait_for
 
 # Seconds. Generous: machines are shared.
 LIMIT = 60

@@ -10,8 +10,8 @@ import pytest
 from failover import clock
 from failover.heartbeat import Heartbeat
 from failover.link import Link
-from tests.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, await_takeover, wait
 from tests.test_simple import TAKEOVER, assert_stays, bring_back
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, await_takeover, wait
 
 
 def problems(side):
@@ -189,8 +189,8 @@ def test_a_forged_heartbeat_does_not_hide_the_genuine_sender(pair):
 # Words
 
 def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, measured):
-    from tests.pair import Pair
-    from tests.relay import Relay
+    from tests.testbed.pair import Pair
+    from tests.testbed.relay import Relay
     pair = show_logs(Pair(folder / "flap", measured))
     relay = None
     try:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair import LIMIT, REPOSITORY, Pair, await_give_back, await_status, await_takeover, wait
-from tests.platforms import MONOLITHIC_ROOT
+from tests.testbed.pair import LIMIT, REPOSITORY, Pair, await_give_back, await_status, await_takeover, wait
+from tests.testbed.platforms import MONOLITHIC_ROOT
 
 pytestmark = pytest.mark.skipif(not MONOLITHIC_ROOT, reason="needs VOLTTRON 9: `make test-monolithic`")
 

@@ -7,10 +7,10 @@ import contextlib
 
 import pytest
 
-from tests.central import Central
-from tests.pair import FAILOVER, LIMIT, Pair, await_give_back, await_status, await_takeover, wait
-from tests.platforms import MONOLITHIC_ROOT, ModularPlatform, MonolithicPlatform
-from tests.recorder import Recorder
+from tests.testbed.central import Central
+from tests.testbed.pair import FAILOVER, LIMIT, Pair, await_give_back, await_status, await_takeover, wait
+from tests.testbed.platforms import MONOLITHIC_ROOT, ModularPlatform, MonolithicPlatform
+from tests.testbed.recorder import Recorder
 
 pytestmark = [
     pytest.mark.skipif(not MONOLITHIC_ROOT, reason="needs VOLTTRON 9: `make test-monolithic`"),

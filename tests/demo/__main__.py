@@ -27,11 +27,11 @@ from gevent.util import wrap_errors
 
 from failover.lease import CLOCKS_APART
 from failover.link import LinkError, RemoteError
-from tests.central import CENTRAL, Central, Vcp
-from tests.demo_screen import FailoverView, Lines, Screen, View, fits_screen
-from tests.pair import FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, STANDARD, Pair
-from tests.platforms import PlatformError, wait_for
-from tests.recorder import Recorder
+from tests.demo.screen import FailoverView, Lines, Screen, View, fits_screen
+from tests.testbed.central import CENTRAL, Central, Vcp
+from tests.testbed.pair import FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, STANDARD, Pair
+from tests.testbed.platforms import PlatformError, wait_for
+from tests.testbed.recorder import Recorder
 
 # All times are in seconds.
 LOOK_EVERY, LOOK_CLOSELY_EVERY = 0.1, 0.02
@@ -113,7 +113,7 @@ class Demo:
             "agents, and whose key each other platform is given"), hint=(
             "What vctl and the platform say is above. `make clean demo` begins with a new environment."))
         self._screen.add("note", f"build/{REPOSITORY.name} is a copy of {REPOSITORY}, "
-                                 f"build/{MANAGED_AGENT.name} of its tests/{MANAGED_AGENT.name}")
+                                 f"build/{MANAGED_AGENT.name} of its {MANAGED_AGENT.relative_to(REPOSITORY)}")
         if self._central:
             self._screen.add("note", f"an agent that does nothing stands for VOLTTRON Central (VC), as {CENTRAL}",
                              self._central.name)

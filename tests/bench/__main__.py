@@ -1,7 +1,7 @@
 """Measures the failover agent on two real platforms on this machine: ``python -m tests.bench [--original FOLDER]``.
 
-The platforms are those of `tests.platforms.Platform`. With ``--original``, on VOLTTRON 9, the original Failover Agent
-is measured on the same platforms, and the two are compared.
+The platforms are those of `tests.testbed.platforms.Platform`. With ``--original``, on VOLTTRON 9, the original Failover
+Agent is measured on the same platforms, and the two are compared.
 
 Prints progress on standard error and, in the end, a Markdown table on standard output. It judges nothing by
 its exit status: that is 0 unless the measurement itself breaks. All times are in seconds.
@@ -48,8 +48,8 @@ import psutil
 
 from failover import clock
 from failover.heartbeat import topic
-from tests.pair import FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, Observer, Pair, wait
-from tests.platforms import MONOLITHIC_PYTHON, MONOLITHIC_ROOT, PlatformError
+from tests.testbed.pair import FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, Observer, Pair, wait
+from tests.testbed.platforms import MONOLITHIC_PYTHON, MONOLITHIC_ROOT, PlatformError
 
 ROLES = ("primary", "secondary")
 HEARTBEAT_PERIOD = 1

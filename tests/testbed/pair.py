@@ -9,10 +9,10 @@ import yaml
 
 from failover import clock
 from failover.link import Endpoint, Link, LinkError, RemoteError
-from tests.platforms import Platform, PlatformError, wait_for
-from tests.relay import Relay
+from tests.testbed.platforms import Platform, PlatformError, wait_for
+from tests.testbed.relay import Relay
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 MANAGED_AGENT = Path(__file__).resolve().parent / "managed_agent"
 MANAGED = "platform.driver"
 FAILOVER = "failover"
@@ -256,8 +256,8 @@ class Side:
 class Pair:
     """A primary and a secondary platform below one folder; `options` are further ones of Platform, `kinds` the classes.
 
-    With `central` (a `tests.central.Central`, whose maker starts and closes it) the pair is installed for standard
-    failover. Its four connections then go through relays, `side.to_other` and `side.to_central` of both sides.
+    With `central` (a `tests.testbed.central.Central`, whose maker starts and closes it) the pair is installed for
+    standard failover. Its four connections then go through relays, `side.to_other` and `side.to_central` of both sides.
     """
 
     def __init__(self, folder: Path, extra_env=None, central=None, kinds=(Platform, Platform), **options):

@@ -5,9 +5,9 @@ modular VOLTTRON they do not exist, and stand-ins take their place. What the fai
 `health.get_status`, any agent answers; so a do-nothing agent under VC's identity stands for it. VCP, an agent of each
 managed platform, connects to VC's platform as ``<instance-name>.platform.agent`` and answers `status_agents` there.
 
-Run as ``python -m tests.central NAME CONTROL ADDRESS SERVERKEY PUBLICKEY SECRETKEY CENTRAL_ADDRESS CENTRAL_SERVERKEY``,
-this file is that stand-in for VCP, of the platform whose VOLTTRON_HOME is in its environment and whose control has the
-identity CONTROL. It connects to both platforms with the keys PUBLICKEY and SECRETKEY.
+Run as ``python -m tests.testbed.central NAME CONTROL ADDRESS SERVERKEY PUBLICKEY SECRETKEY CENTRAL_ADDRESS
+CENTRAL_SERVERKEY``, this file is that stand-in for VCP, of the platform whose VOLTTRON_HOME is in its environment and
+whose control has the identity CONTROL. It connects to both platforms with the keys PUBLICKEY and SECRETKEY.
 """
 
 import base64
@@ -23,8 +23,8 @@ import gevent
 import zmq.green as zmq
 
 from failover.link import Endpoint, Link, LinkError, RemoteError
-from tests.pair import LIMIT, MANAGED_AGENT, REPOSITORY, VCP, Side, wait
-from tests.platforms import MONOLITHIC_ROOT, MonolithicPlatform
+from tests.testbed.pair import LIMIT, MANAGED_AGENT, REPOSITORY, VCP, Side, wait
+from tests.testbed.platforms import MONOLITHIC_ROOT, MonolithicPlatform
 
 CENTRAL = "volttron.central"
 
@@ -160,7 +160,7 @@ class StandInVcp(_AnyVcp):
     def _start(self):
         side, central = self._side, self._central
         publickey, secretkey = side.platform.command_keys()
-        command = [sys.executable, "-m", "tests.central", side.platform.name, side.platform.control_identity,
+        command = [sys.executable, "-m", "tests.testbed.central", side.platform.name, side.platform.control_identity,
                    side.platform.address, side.platform.serverkey, publickey, secretkey,
                    side.to_central.address, central.platform.serverkey]
         log = side.platform.root / "vcp.log"

@@ -18,7 +18,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from tests.pair import FAILOVER, MANAGED, Observer
+from tests.testbed.pair import FAILOVER, MANAGED, Observer
 
 # All times are in seconds.
 ASK_EVERY, DRAW_EVERY, WHY_EVERY = 0.2, 0.15, 1

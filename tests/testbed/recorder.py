@@ -5,8 +5,8 @@ import os
 import threading
 import time
 
-from tests.pair import MANAGED
-from tests.platforms import wait_for
+from tests.testbed.pair import MANAGED
+from tests.testbed.platforms import wait_for
 
 # A process whose age is below this may still be about to become another program (fork, then exec), and then shows
 # another environment than the one by which it is known afterwards.
