@@ -1,0 +1,197 @@
+"""What the operator sees of this failover agent: log lines, alerts, health, and the status that can be asked for."""
+
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from failover import clock, compat
+from failover.config import Config
+from failover.decision.effects import Effect, Note, NoteKind, PrepareStart, Stop
+from failover.decision.events import Event, TroubleChanged
+from failover.decision.setup import Setup
+from failover.decision.state import State
+from failover.decision.table import Action
+from failover.decision.view import View, view
+from failover.decision.vocabulary import AgentState, Command, Liveness
+from failover.managed.local_agent import LocalAgent
+from failover.peer_link import PeerLink
+from failover.reporter import Reporter
+from failover.text import Once, clean
+from failover.vc_client import VcClient
+from failover.words import problems as kinds
+from failover.words.announcer import Announcer
+from failover.words.changes import Problems
+from failover.words.lines import alert_context, alert_key, headline, other_role, since, summary
+from failover.words.status import Details, status
+from failover.words.surroundings import Surroundings
+
+__all__ = ["Console"]
+
+_log = logging.getLogger(__name__)
+
+# Seconds between two reviews while nothing changes.
+_REVIEW_EVERY = 1.0
+
+# The problems that the headline names anyway.
+_IN_HEADLINE = ("isolated", "peer")
+
+_LEVELS = {NoteKind.INFO: logging.INFO, NoteKind.WARNING: logging.WARNING}
+_COMMANDS = {PrepareStart: Command.START, Stop: Command.STOP}
+
+
+class Console:
+    """Tells the operator what changes, each thing once.
+
+    :param warnings: what was found at the start, for the status.
+    :param former_mode: the mode of the failover agent's last start.
+    :param vc: None in simple failover.
+    :param faults: what is the matter with what the shell does, a text for each kind.
+    """
+
+    def __init__(self, agent: Any, config: Config, setup: Setup, warnings: Sequence[str], former_mode: Optional[str],
+                 link: PeerLink, vc: Optional[VcClient], local: LocalAgent, faults: Dict[str, str],
+                 post: Callable[[Event], None]):
+        self._config = config
+        self._warnings = list(warnings)
+        self._link = link.link
+        self._vc = vc
+        self._local = local
+        self._faults = faults
+        self._post = post
+        self._once = Once()
+        self.reporter = Reporter(agent, alert_key(setup.mode, setup.role), lambda: self._say_once(
+            "reports are being lost: the message bus of this platform accepts none"))
+        self._problems = Problems(config.timeout)
+        self._announcer = Announcer()
+        self._health: Optional[Tuple[str, str]] = None
+        self._link_was_up = False
+        self._reviewed_at = 0.0
+        self._decided_at, self._decided_on = clock.now(), datetime.now(timezone.utc)
+        self._unheard: Tuple[Optional[float], str] = (None, since(self._decided_on, False))
+        # What ran before a start in standard failover was left running, by right, if that one was of simple failover.
+        self._copy_expected = former_mode != "standard"
+        self._copy_seen: Optional[float] = None
+
+    # What happens
+
+    def observe(self, before: State, after: State, event: Event, effects: Tuple[Effect, ...]) -> None:
+        """Look at what a step has changed."""
+        commands = [_COMMANDS[type(effect)] for effect in effects if type(effect) in _COMMANDS]
+        is_new = (after.decision[:3] != before.decision[:3] or after.decision.wanted is not before.decision.wanted
+                  or after.agents[0].state is not before.agents[0].state or after.roles != before.roles)
+        if not is_new and not commands and after.now - self._reviewed_at < _REVIEW_EVERY:
+            return
+        self._reviewed_at = after.now
+        seen = view(after, after.now)
+        self._note_decision(before, after)
+        self._announce(seen, commands)
+        self._review(seen, after)
+
+    def note(self, effect: Note) -> None:
+        """Say what the decision found worth saying."""
+        if effect.kind is NoteKind.ALERT:
+            self.warn(effect.text)
+        elif effect.kind is NoteKind.WARNING:
+            self._say_once(effect.text)
+        else:
+            _log.log(_LEVELS[effect.kind], "%s", effect.text)
+
+    def warn(self, text: str) -> None:
+        """Say something that the operator should know of at once."""
+        _log.warning("%s", text)
+        self.reporter.alert(True, text)
+
+    def _say_once(self, text: str) -> None:
+        for line in self._once.filter(text, clock.now()):
+            _log.warning("%s", line)
+
+    def _note_decision(self, before: State, after: State) -> None:
+        old, new = before.decision, after.decision
+        if new.peer is not old.peer:
+            _log.info("%s is %s (was %s)", other_role(after.setup.role), new.peer.value, old.peer.value)
+        if new.vc is not old.vc:
+            _log.info("VC is %s (was %s)", new.vc.value, old.vc.value)
+        if new.action is not old.action:
+            self._decided_at, self._decided_on = after.now, datetime.now(timezone.utc)
+            _log.info("decision: %s (was %s)", new.action.value, old.action.value)
+
+    def _announce(self, seen: View, commands: List[Command]) -> None:
+        executor, is_troubled = self._local.executor, self._local.runs.trouble(clock.now()) is not None
+        has_failed = any(executor.has_failed(command) for command in commands)
+        self._announcer, alerts = self._announcer.after(seen, commands, has_failed, is_troubled)
+        for command in alerts:
+            is_bad = command is (Command.STOP if seen.acting == "primary" else Command.START)
+            self.reporter.alert(is_bad, alert_context(seen, command))
+
+    def _review(self, seen: View, state: State) -> None:
+        """Compare what is the matter with what has been said, and say what is new."""
+        if self._link.up is not self._link_was_up:
+            self._link_was_up = self._link.up
+            _log.info("link to %s is %s", self._config.remote_vip,
+                      "up" if self._link.up else "down: {}".format(self._link.last_error or "connecting"))
+        self._note_copy(seen, state.now)
+        around = self._surroundings(state)
+        found = kinds.find(seen, around, self._problems.texts)
+        for key in ("start", "stop"):
+            if key not in found:
+                self._faults.pop(key, None)
+        for change in self._problems.update(found, lambda key: kinds.gone(key, seen, around), state.now):
+            _log.log(logging.WARNING if change.bad else logging.INFO, "%s", change.text)
+            if change.news:
+                self.reporter.alert(change.bad, change.text)
+        trouble = kinds.trouble(seen, around, self._problems.texts)
+        trouble = None if trouble is None else clean(trouble, 200)
+        if trouble != state.trouble:
+            self._post(TroubleChanged(trouble))
+        self._set_health(seen, around)
+
+    def _set_health(self, seen: View, around: Surroundings) -> None:
+        takes_over = seen.acting == "secondary" and seen.decision.action is Action.START
+        texts = self._problems.texts
+        health = (compat.STATUS_BAD if takes_over or texts else compat.STATUS_GOOD, "; ".join(
+            [headline(seen, around.unheard_since)]
+            + [summary(text) for key, text in texts.items() if key not in _IN_HEADLINE]))
+        if health != self._health:
+            self._health = health
+            self.reporter.health(health)
+
+    def _note_copy(self, seen: View, now: float) -> None:
+        """Note whether the managed agent runs without having been started by the rules."""
+        state = seen.agents[0].state
+        if seen.decision.wanted is Command.START:
+            self._copy_expected = True
+        elif state in (AgentState.STOPPED, AgentState.MISSING):
+            self._copy_expected = False
+        elif state is AgentState.RUNNING and not self._copy_expected:
+            self._copy_seen = now
+
+    # What is the case
+
+    def _surroundings(self, state: State) -> Surroundings:
+        now, link, vc, runs = clock.now(), self._link, self._vc, self._local.runs
+        return Surroundings(
+            address=self._config.remote_vip, link_up=link.up, link_error=link.last_error, link_refusal=link.refusal,
+            link_since=now - link.changed_at, vc_address=None if vc is None else vc.link.endpoint.address,
+            vc_error=None if vc is None else (
+                vc.link.refusal or (vc.link.up and vc.last_error) or vc.link.last_error),
+            faults=self._faults, loop=runs.trouble(now), has_settled=runs.has_settled(now),
+            has_unexpected_copy=self._copy_seen is not None and now - self._copy_seen < self._config.timeout,
+            unheard_since=self._unheard_since(state, now))
+
+    def _unheard_since(self, state: State, now: float) -> str:
+        """Return since when the peer has not been heard, always in the same words for the same silence."""
+        heard = state.peer.last_heard
+        if heard != self._unheard[0]:
+            self._unheard = heard, since(datetime.now(timezone.utc) - timedelta(seconds=now - heard), True)
+        return self._unheard[1]
+
+    def status(self, state: State) -> Dict[str, Any]:
+        """Return the answer of the RPC ``status``."""
+        now, local, vc = clock.now(), self._local, self._vc
+        return status(view(state, now), self._surroundings(state), Details(
+            health=self._health or ("UNKNOWN", "starting"), problems=list(self._problems.texts.values()),
+            warnings=list(self._warnings), decided_on=self._decided_on.isoformat(timespec="milliseconds"),
+            decided_for=now - self._decided_at,
+            vc_link=None if vc is None else (vc.identity, vc.link.up, now - vc.link.changed_at),
+            uuid=local.managed.uuid, pid=local.managed.pid, last_ran=local.runs.last_ran(now),
+            restarts_last_hour=local.runs.ends_within(3600.0, now), agent_health=local.health.said))

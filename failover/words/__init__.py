@@ -1,0 +1,1 @@
+"""What the operator reads: health, alerts, problems, status. Pure functions of a view of the state and its surroundings."""

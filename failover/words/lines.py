@@ -1,0 +1,138 @@
+"""The lines that the operator reads: who is active and why, and what an alert says."""
+
+from datetime import datetime
+from typing import Any, Optional
+
+from failover.decision.table import Action
+from failover.decision.view import View
+from failover.decision.vocabulary import AgentState, Command, Liveness
+
+__all__ = ["alert_context", "alert_key", "differences", "headline", "other_role", "reason", "since", "summary"]
+
+
+def summary(problem: str) -> str:
+    """Return what is the matter, without what follows the first colon: why, and what to do.
+
+    VC's page shows a health line only if it is not much longer than the page is wide.
+    """
+    return problem.split(": ", 1)[0]
+
+
+def differences(view: View, around: Any = None) -> Optional[str]:
+    """Return in what the two sides' configurations differ though they must agree, with both values, or None."""
+    own, peer = view.setup.timing, view.peer
+    pairs = [("mode", view.setup.mode, view.peer_mode)]
+    if peer is not None:
+        pairs += [("timeout", own.timeout, peer.timeout),
+                  ("heartbeat_period", own.heartbeat_period, peer.heartbeat_period)]
+        if not view.is_simple:
+            pairs.append(("stop_grace", own.stop_grace, peer.stop_grace))
+    there = peer.instance_name if peer else "the other side"
+    texts = ["{} is {} here and {} on {}".format(name, here, other, there)
+             for name, here, other in pairs if here != other]
+    return "; ".join(texts) + ": configure both sides alike" if texts else None
+
+
+def other_role(role: str) -> str:
+    """Return the role of the peer."""
+    return "secondary" if role == "primary" else "primary"
+
+
+def alert_key(mode: str, role: str) -> str:
+    """Return the key under which alert filters know this agent, e.g. ``failover simple_primary``."""
+    return "failover " + ("simple_" if mode == "simple" else "") + role
+
+
+def alert_context(view: View, command: Command) -> str:
+    """Return the context, known to alert filters, of a start or a stop of the managed agent."""
+    if view.acting == "secondary" and command is Command.START:
+        words = "Primary is inactive starting agent {}"
+    elif view.acting == "secondary" and view.decision.peer is Liveness.UP:
+        words = "Primary is active stopping agent {}"
+    else:
+        words = "Starting agent {}" if command is Command.START else "Stopping agent {}"
+    return words.format(view.agents[0].identity)
+
+
+def since(at: datetime, heard: bool) -> str:
+    """Return since when nothing was heard, as a time of day that stays true as time goes on.
+
+    :param at: when the last heartbeat came, in UTC; or when this failover agent started, if none has come.
+    """
+    return "since {:%Y-%m-%d %H:%M:%S} UTC{}".format(at, "" if heard else ", when this failover agent started")
+
+
+def headline(view: View, unheard: str) -> str:
+    """Return one line that says who is active and why.
+
+    :param unheard: since when the peer has not been heard, as :func:`since` returns it.
+    """
+    peer, other, state = view.peer, other_role(view.acting), view.agents[0].state
+    names = dict(
+        agent=view.agents[0].identity, state=state.value, here="{} {}".format(view.acting, view.setup.instance_name),
+        other="{} {}".format(other, peer.instance_name) if peer else "the " + other,
+        timeout="{:g} s".format(view.setup.timing.timeout), unheard=unheard, there=_activity(view),
+        active="is active" if state is AgentState.RUNNING else "is not active yet",
+        heard={Liveness.UP: "heard", Liveness.UNKNOWN: "not heard yet",
+               Liveness.DOWN: "not heard"}[view.decision.peer],
+        vc={Liveness.UP: "VC answers", Liveness.UNKNOWN: "VC has not answered yet",
+            Liveness.DOWN: "VC does not answer"}[view.decision.vc])
+    sentence = _sentence_of_primary if view.acting == "primary" else _sentence_of_secondary
+    return sentence(view, state).format(**names)
+
+
+def _activity(view: View) -> str:
+    """Return what the peer, which is heard, does. One of an earlier release does not say how its agent is."""
+    peer = view.peer
+    if peer is None or peer.state in (None, AgentState.RUNNING.value):
+        return "is active"
+    return "is up, but {} is {} there".format(view.agents[0].identity, peer.state)
+
+
+def _sentence_of_primary(view: View, state: AgentState) -> str:
+    if view.is_simple:
+        return "{here} {active}: the primary always runs {agent}, which is {state}; {other} {heard}"
+    if view.decision.action is Action.START:
+        return "{here} {active}: {vc}, {other} {heard}; {agent} is {state}"
+    if view.decision.action is Action.WAIT:
+        return "{here} waits until it is known that {agent} does not run on {other}: {vc}, {other} {heard}; " \
+            "{agent} is {state} here"
+    return "{here} is isolated: neither VC nor {other} answers; {agent} is {state} here"
+
+
+def _sentence_of_secondary(view: View, state: AgentState) -> str:
+    decision = view.decision
+    if decision.action is Action.START:
+        verified = "" if view.is_simple else ", which VC verified"
+        return "{here} {active}: {other} not heard {unheard}" + verified + "; {agent} is {state}"
+    if decision.peer is Liveness.UP:
+        stopping = "being stopped" if state is AgentState.RUNNING else "{state}"
+        return "{other} {there}: heard within the last {timeout}; {agent} is " + stopping + " on this {here}"
+    if decision.action is Action.VERIFY:
+        return "verifying with VC that {other} is down: not heard {unheard}; {agent} is {state} on this {here}"
+    if decision.action is Action.STOP:
+        return "{vc}, so that nobody can verify that {other} is down; {agent} is {state} on this {here}"
+    left = " ({state}) is left as it is" if view.is_simple else " is {state}"
+    return "waiting up to {timeout} to hear {other}; {agent}" + left + " on this {here}"
+
+
+def reason(view: View) -> str:
+    """Return one line with the figures of the moment: why this side runs the managed agent, or not yet, or not."""
+    lease, other, agent = view.lease, other_role(view.acting), view.agents[0].identity
+    if lease.is_held:
+        age = lease.vc_answer_age
+        return "lease held for {:.1f} s more, VC {}, {} {}".format(
+            lease.seconds_left, "never answered" if age is None else "answered {:.1f} s ago".format(age),
+            other, "up" if view.decision.peer is Liveness.UP else "not heard")
+    if lease.is_vc_apart:
+        silence = "silence of {} does not count because it goes by another VC".format(other)
+    elif lease.silent_for is None:
+        silence = "silence of {} does not count while VC does not answer".format(other)
+    else:
+        silence = "{} silent for {:.1f} s of {:.1f} s".format(other, lease.silent_for, lease.silence_needed)
+        if not lease.knows_peer_timing:
+            silence += ", because it has never been heard and its times are not known"
+    seen = {"runs": "VC sees {} running {}".format(other, agent),
+            "does not run": "VC sees {} not running {}".format(other, agent),
+            "no answer": "VC sees nothing of {}".format(other)}.get(lease.vcp_word)
+    return silence if seen is None else "{}, {}".format(silence, seen)

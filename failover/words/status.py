@@ -1,0 +1,96 @@
+"""The answer of the RPC ``status``. Its keys are for others to rely on."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from failover.decision.view import View
+from failover.words.lines import reason
+from failover.words.surroundings import Surroundings
+
+__all__ = ["Details", "status"]
+
+
+class Details(NamedTuple):
+    """What the status says beside the view and the surroundings. Times are seconds.
+
+    :ivar health: status and text, as last reported.
+    :ivar decided_on: when the decision last changed, as ISO text in UTC.
+    :ivar vc_link: of the connection to VC's platform: VC's identity, whether it is up, and for how long; None in simple
+        failover.
+    :ivar agent_health: status and text as the managed agent last gave them.
+    """
+
+    health: Tuple[str, str]
+    problems: List[str]
+    warnings: List[str]
+    decided_on: str
+    decided_for: float
+    vc_link: Optional[Tuple[str, bool, float]]
+    uuid: Optional[str]
+    pid: Optional[int]
+    last_ran: Optional[float]
+    restarts_last_hour: int
+    agent_health: Optional[Tuple[str, str]]
+
+
+def status(view: View, around: Surroundings, details: Details) -> Dict[str, Any]:
+    """Return what this failover agent knows and does, as a JSON-able dict. Durations are in seconds."""
+    setup, decision, peer, lease, managed = view.setup, view.decision, view.peer, view.lease, view.agents[0]
+    last = view.farewell or peer
+    return {
+        "agent_id": setup.role,
+        "acts_as": view.acting,
+        "mode": setup.mode,
+        "instance_name": setup.instance_name,
+        "vip_identity": setup.vip_identity,
+        "health": details.health[0],
+        "text": details.health[1],
+        "problems": details.problems,
+        "warnings": details.warnings,
+        "decision": decision.action.value,
+        "decided_on": details.decided_on,
+        "decided_for": details.decided_for,
+        "why": None if lease is None else reason(view),
+        "timeout": view.timing.timeout,
+        "heartbeat_period": view.timing.heartbeat_period,
+        "stop_grace": view.timing.stop_grace,
+        "platform_answers": view.platform_answers,
+        "other": {
+            "instance_name": peer.instance_name if peer else None,
+            "vip_identity": peer.vip_identity if peer else None,
+            "liveness": decision.peer.value,
+            "heartbeat_age": view.heard_ago,
+            "may_run": last.may_run if last else None,
+            "managed_agent": last.state if last else None,
+            "left": view.farewell is not None,
+        },
+        "link": {
+            "address": around.address,
+            "up": around.link_up,
+            "since": around.link_since,
+            "last_error": around.link_refusal or (None if around.link_up else around.link_error),
+            "refusal": around.link_refusal,
+        },
+        "vc": None if lease is None else {
+            "address": around.vc_address,
+            "identity": details.vc_link[0],
+            "up": details.vc_link[1],
+            "since": details.vc_link[2],
+            "liveness": decision.vc.value,
+            "answer_age": lease.vc_answer_age,
+            "vcp": lease.vcp_word,
+            "last_error": around.vc_error,
+        },
+        "lease": None if lease is None else {"held": lease.is_held, "seconds_left": lease.seconds_left},
+        "managed_agent": {
+            "identity": managed.identity,
+            "uuid": details.uuid,
+            "pid": details.pid,
+            "state": managed.state.value,
+        },
+        "runs": {
+            "last_ran": details.last_ran,
+            "restarts_last_hour": details.restarts_last_hour,
+            "health": details.agent_health[0] if details.agent_health else None,
+            "health_text": details.agent_health[1] if details.agent_health else None,
+        },
+    }
