@@ -15,7 +15,7 @@ try:
     import gevent
     from gevent.event import Event
 
-    from failover.link import Endpoint, Link, LinkError, RemoteError
+    from failover.vip.link import Endpoint, Link, LinkError, RemoteError
     _missing: Optional[str] = None
 except ImportError as error:  # This Python is not the platform's. --help works all the same.
     _missing = str(error)

@@ -21,7 +21,7 @@ import gevent
 from gevent.event import Event
 from gevent.queue import Full, Queue
 
-from failover import address, clock, compat, config_file, discovery, process
+from failover import clock, compat, config_file, discovery, process
 from failover.central import Central, pair_topic
 from failover.config import Config, ConfigError
 from failover.control import ControlError
@@ -30,13 +30,14 @@ from failover.ending import SHUTDOWN_WITHIN, Ending, end_at_once_when_told, igno
 from failover.health import HealthCheck
 from failover.heartbeat import TOPICS, Heartbeat, MalformedHeartbeat, subject, topic
 from failover.lease import LeaseCore, Remembered
-from failover.link import Link
 from failover.loops import spawn_loop
 from failover.memory import Memory
 from failover.report import (IN_HEADLINE, Problems, alert_context, alert_key, differences, headline, other_role, reason,
                              since, summary)
 from failover.steering import Steering
 from failover.text import Once, clean
+from failover.vip import address
+from failover.vip.link import Link
 
 __all__ = ["FailoverAgent", "main"]
 

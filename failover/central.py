@@ -9,11 +9,12 @@ from typing import Any, Callable, Dict, Optional, Set
 
 import gevent
 
+from failover.backoff import pauses
 from failover.discovery import DiscoveryError
 from failover.heartbeat import Heartbeat, MalformedHeartbeat
-from failover.link import Endpoint, Link, LinkError, RemoteError, pauses
 from failover.loops import spawn_loop, surviving
 from failover.text import clean
+from failover.vip.link import Endpoint, Link, LinkError, RemoteError
 
 __all__ = ["Central", "pair_topic"]
 

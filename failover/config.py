@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from failover import address as vip_address
 from failover.text import clean
+from failover.vip import address as vip_address
 
 __all__ = ["Config", "ConfigError", "Known", "is_serverkey"]
 

@@ -7,10 +7,10 @@ import gevent
 from gevent.event import Event
 
 from failover import clock, compat, process
+from failover.backoff import pauses
 from failover.config import Config
 from failover.control import ControlError, ControlSilent, ManagedAgent, NotAuthorized
 from failover.core import Action, AgentState, Core
-from failover.link import pauses
 from failover.loops import spawn_loop
 from failover.runs import Runs
 from failover.text import Once, clean

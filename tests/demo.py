@@ -26,7 +26,7 @@ import gevent
 from gevent.util import wrap_errors
 
 from failover.lease import CLOCKS_APART
-from failover.link import LinkError, RemoteError
+from failover.vip.link import LinkError, RemoteError
 from tests.central import CENTRAL, Central, Vcp
 from tests.demo_screen import FailoverView, Lines, Screen, View, fits_screen
 from tests.pair import FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, STANDARD, Pair

@@ -8,7 +8,7 @@ import gevent
 import yaml
 
 from failover import clock
-from failover.link import Endpoint, Link, LinkError, RemoteError
+from failover.vip.link import Endpoint, Link, LinkError, RemoteError
 from tests.platforms import Platform, PlatformError, wait_for
 from tests.relay import Relay
 

@@ -10,7 +10,7 @@ import pytest
 
 from failover import clock
 from failover.heartbeat import Heartbeat
-from failover.link import Link, RemoteError, connected
+from failover.vip.link import Link, RemoteError, connected
 from tests.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, await_alert, await_status, install_another, wait
 from tests.platforms import Platform
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import List
 
-from failover.link import Endpoint
+from failover.vip.endpoint import Endpoint
 
 if find_spec("volttron.client") is not None:
     from failover.compat.modular import *  # noqa: F401, F403

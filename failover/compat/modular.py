@@ -16,7 +16,7 @@ from volttron.utils.commands import vip_main
 from volttron.utils.jsonrpc import RemoteError
 
 from failover.config import Known
-from failover.link import Endpoint
+from failover.vip.endpoint import Endpoint
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",

@@ -21,7 +21,7 @@ from volttron.platform.vip.agent import RPC, Core
 from volttron.platform.vip.agent import Agent as _Agent
 
 from failover.config import Known
-from failover.link import Endpoint, LinkError, RemoteError as LinkRemoteError, connected
+from failover.vip.link import Endpoint, LinkError, RemoteError as LinkRemoteError, connected
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
