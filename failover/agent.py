@@ -21,9 +21,10 @@ import gevent
 from gevent.event import Event
 from gevent.queue import Full, Queue
 
-from failover import clock, compat, config_file, discovery, process
+from failover import clock, compat, discovery, process
 from failover.central import Central, pair_topic
 from failover.config import Config, ConfigError
+from failover.config import file as config_file
 from failover.control import ControlError
 from failover.core import STALE, Action, AgentState, Core, Decision, Liveness
 from failover.ending import SHUTDOWN_WITHIN, Ending, end_at_once_when_told, ignores_interrupt
