@@ -48,7 +48,7 @@ class Ending:
     goes on to shut down. What starts then must not start anything.
 
     :param folder: where to note that this process was told to end.
-    :param platform: the own platform's process.
+    :param platform: the local platform's process.
     """
 
     def __init__(self, folder: Path, platform: Optional[process.Process]):
