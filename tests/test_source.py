@@ -16,8 +16,8 @@ SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
 
 # These need neither VOLTTRON nor anything else that must be installed.
 INDEPENDENT = [
-    "backoff", "clock", "config", "core", "files", "heartbeat", "lease", "memory", "report", "runs", "text", "vip.address",
-    "vip.endpoint", "vip.errors", "vip.frames"]
+    "backoff", "clock", "command.page", "command.status", "config", "core", "files", "heartbeat", "lease", "memory",
+    "report", "runs", "text", "vip.address", "vip.endpoint", "vip.errors", "vip.frames"]
 
 
 def oldest_python():

@@ -87,7 +87,7 @@ def serverkey(agent: Agent) -> str:
 
 
 def known_platforms(with_central: bool) -> Known:
-    """Return what the local platform knows of others: the keys in its store of known hosts, and its own settings for VC.
+    """Return what the local platform knows of others: keys in its store of known hosts, and its own settings for VC.
 
     Only the router knows the settings. Without its answer they count as not made.
 

@@ -10,8 +10,8 @@ from failover.config.errors import LONGEST_SHOWN, show
 from failover.text import clean
 from failover.vip import address as vip_address
 
-__all__ = ["ADDRESSES", "BY_PERIOD", "KEYS", "LONGEST_GRACE", "NOT_NEEDED", "OF_SECONDS", "REQUIRED", "Key", "is_serverkey",
-           "is_vip_or_web", "problem", "unknown_keys"]
+__all__ = ["ADDRESSES", "BY_PERIOD", "KEYS", "LONGEST_GRACE", "NOT_NEEDED", "OF_SECONDS", "REQUIRED", "Key",
+           "is_serverkey", "is_vip_or_web", "problem", "unknown_keys"]
 
 # Seconds.
 _SHORTEST_PERIOD = 0.1

@@ -9,5 +9,5 @@ from failover.process.ending import TIME_TO_ASK, Ended, end, end_all, ignores_in
 from failover.process.finding import leftovers, members, started_agents, started_by
 from failover.process.living import find, is_older, launcher, lives
 
-__all__ = ["TIME_TO_ASK", "Ended", "Error", "Process", "end", "end_all", "find", "ignores_interrupt", "is_older", "launcher",
-           "leftovers", "lives", "may_signal", "members", "started_agents", "started_by"]
+__all__ = ["TIME_TO_ASK", "Ended", "Error", "Process", "end", "end_all", "find", "ignores_interrupt", "is_older",
+           "launcher", "leftovers", "lives", "may_signal", "members", "started_agents", "started_by"]

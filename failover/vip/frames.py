@@ -15,7 +15,8 @@ from failover.vip.errors import RemoteError, Unreadable
 
 __all__ = [
     "AGENTSTOP", "ERROR", "HELLO", "PING", "PUBSUB", "QUERY", "RPC", "Message", "Publication", "answer", "call",
-    "decode", "encode", "error_text", "is_publication", "is_welcome", "key_bytes", "new_id", "publication", "publish", "subscribe"
+    "decode", "encode", "error_text", "is_publication", "is_welcome", "key_bytes", "new_id", "publication", "publish",
+    "subscribe"
 ]
 
 # Subsystems. What the router does not deliver comes back as an error, as does what it refuses.

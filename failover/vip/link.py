@@ -2,15 +2,15 @@
 
 It proves itself by answered round trips: when they stop, the connection is thrown away, socket and all, and built anew
 after a pause. Nothing a caller does here waits for the network, except :meth:`Link.call` and :meth:`Link.query`, which
-have a time limit, and :meth:`Link.close`, which has one too. Nothing but its owner ends a link: no error, no message, and
-no callback.
+have a time limit, and :meth:`Link.close`, which has one too. Nothing but its owner ends a link: no error, no message,
+and no callback.
 
 An agent of VOLTTRON 9 ends for good when its answer finds that who asked is gone. A connection with open questions is
 therefore left open for a minute, in case it still brings the answers, also when another one has taken its place. Only
 two of one link are open at a time, and who closes the link waits for answers no longer than 2 seconds.
 
-The ZeroMQ context is the link's own. A context resolves host names in its one I/O thread, so that a name server that does
-not answer would, in a shared one, silence the agent's connection to its local platform too.
+The ZeroMQ context is the link's own. A context resolves host names in its one I/O thread, so that a name server that
+does not answer would, in a shared one, silence the agent's connection to its local platform too.
 """
 
 import contextlib

@@ -18,8 +18,8 @@ NO_ANSWER_AFTER = 60.0
 class Questions:
     """The open questions of one session.
 
-    A question whose caller waits no longer remains open: an agent of VOLTTRON 9 ends for good when its answer finds that
-    who asked is gone.
+    A question whose caller waits no longer remains open: an agent of VOLTTRON 9 ends for good when its answer finds
+    that who asked is gone.
     """
 
     def __init__(self) -> None:
