@@ -1,4 +1,4 @@
-"""A further VIP connection: to the router of another platform, beside the one every agent has to its own.
+"""A further VIP connection: to the router of another platform, beside the one every agent has to its local one.
 
 It proves itself by answered round trips: when they stop, the connection is thrown away, socket and all, and built anew
 after a pause. Nothing a caller does here waits for the network, except :meth:`Link.call` and :meth:`Link.query`, which

@@ -1,4 +1,4 @@
-"""An encrypted socket to a router, which nothing waits for but whoever reads its messages."""
+"""An encrypted socket to a router; what it receives waits in a bounded queue."""
 
 import contextlib
 from typing import Callable, List, NamedTuple, Optional
