@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import gevent
 
-from failover import address, clock, compat, discovery
+from failover import clock, compat, discovery
 from failover.config import Config
 from failover.console import Console
 from failover.control import ControlError
@@ -31,11 +31,12 @@ from failover.lease_store import LeaseStore
 from failover.listener import Listener
 from failover.loops import spawn_loop
 from failover.managed.local_agent import LocalAgent
-from failover.peer_link import PeerLink
+from failover.heartbeat_path import HeartbeatPath
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
 from failover.text import clean
 from failover.vc_client import VcClient, pair_topic
+from failover.vip.address import is_web
 
 __all__ = ["FailoverAgent", "main"]
 
@@ -74,7 +75,7 @@ class FailoverAgent(compat.Agent):
             boot_id=uuid.uuid4().hex, answer_within=within, remote_instance=config.remote_instance_name or None,
             quiet_until=self._ending.quiet_until)
         self._keeper = RecordKeeper(store, self._post, faults)
-        self._peer_link = PeerLink(compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
+        self._peer_link = HeartbeatPath(Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
                                    topic(config.agent_id, config.mode), within, 1.5 * config.heartbeat_period, self._post)
         self._vc = None if config.simple_behavior else self._connect_to_vc(within)
         self._local = LocalAgent(self, config.agent_vip_identity, self._call, within, config.timeout, self._post,
@@ -91,7 +92,7 @@ class FailoverAgent(compat.Agent):
     def _connect_to_vc(self, within: float) -> VcClient:
         config = self._config
         endpoint = compat.remote_endpoint(self, config.volttron_central_vip, config.volttron_central_serverkey)
-        find = None if not address.is_web(endpoint.address) else functools.partial(
+        find = None if not is_web(endpoint.address) else functools.partial(
             discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
         return VcClient(
             endpoint, config.volttron_central_identity,

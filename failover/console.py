@@ -12,9 +12,9 @@ from failover.decision.setup import Setup
 from failover.decision.state import State
 from failover.decision.table import Action
 from failover.decision.view import View, view
-from failover.decision.vocabulary import AgentState, Command, Liveness
+from failover.decision.vocabulary import AgentState, Command
 from failover.managed.local_agent import LocalAgent
-from failover.peer_link import PeerLink
+from failover.heartbeat_path import HeartbeatPath
 from failover.reporter import Reporter
 from failover.text import Once, clean
 from failover.vc_client import VcClient
@@ -49,7 +49,7 @@ class Console:
     """
 
     def __init__(self, agent: Any, config: Config, setup: Setup, warnings: Sequence[str], former_mode: Optional[str],
-                 link: PeerLink, vc: Optional[VcClient], local: LocalAgent, faults: Dict[str, str],
+                 link: HeartbeatPath, vc: Optional[VcClient], local: LocalAgent, faults: Dict[str, str],
                  post: Callable[[Event], None]):
         self._config = config
         self._warnings = list(warnings)

@@ -17,10 +17,10 @@ import gevent
 import gevent.socket
 import gevent.ssl
 
-from failover import address as vip_address
 from failover.config import is_serverkey
-from failover.link import Endpoint
 from failover.text import clean
+from failover.vip import address as vip_address
+from failover.vip.endpoint import Endpoint
 
 __all__ = ["DiscoveryError", "Found", "ask", "find", "read_answer", "read_response"]
 
@@ -28,7 +28,6 @@ __all__ = ["DiscoveryError", "Found", "ask", "find", "read_answer", "read_respon
 _MOST_BYTES = 65536
 _WITHIN = 10.0
 _AT_ONCE = 8192
-
 
 
 class DiscoveryError(Exception):

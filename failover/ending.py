@@ -17,7 +17,7 @@ from typing import Any, Callable, List, Optional
 import gevent
 
 from failover import clock, process
-from failover.memory import kernel_boot_id
+from failover.lease_store import kernel_boot_id
 
 __all__ = ["SHUTDOWN_WITHIN", "Ending", "end_at_once_when_told", "ignores_interrupt"]
 
@@ -48,7 +48,7 @@ class Ending:
     goes on to shut down. What starts then must not start anything.
 
     :param folder: where to note that this process was told to end.
-    :param platform: the own platform's process.
+    :param platform: the local platform's process.
     """
 
     def __init__(self, folder: Path, platform: Optional[process.Process]):

@@ -30,8 +30,8 @@ _ABSENT, _SILENT, _UNWELL = "absent", "silent", "unwell"
 class HealthCheck:
     """Asks the managed agent now and then how it is, while it runs.
 
-    :param ask: asks an agent of the own platform: ``ask(peer, method)`` returns at once what will be the answer.
-    :param peers: returns the VIP identities that are connected to the own platform.
+    :param ask: asks an agent of the local platform: ``ask(peer, method)`` returns at once what will be the answer.
+    :param peers: returns the VIP identities that are connected to the local platform.
     :param faults: what is the matter, a text for each kind; those of this class are kept up to date in it.
     :ivar said: status and context as the agent last gave them; None if it runs no more or has not answered yet.
     :ivar question: the one that has not been answered yet, if there is one. There are never two.

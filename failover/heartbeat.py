@@ -1,4 +1,4 @@
-"""What one failover agent tells the other: topics and message, as text on the wire and as a value in the core.
+"""What one failover agent tells the other, on the wire: topics, and a message as text.
 
 The message is a JSON object of this shape (version 1)::
 
@@ -14,17 +14,18 @@ The topics are those of the original agent, whose messages are empty, so that ei
 """
 
 import json
-from dataclasses import MISSING, dataclass, fields
 from typing import Any, Dict, Optional
 
+from failover.decision.heartbeat import Heartbeat
 from failover.text import clean
 
-__all__ = ["Heartbeat", "MalformedHeartbeat", "TOPICS", "VERSION", "subject", "topic"]
+__all__ = ["MalformedHeartbeat", "TOPICS", "VERSION", "decode", "encode", "subject", "topic"]
 
 VERSION = 1
 
 _ROLES = ("primary", "secondary")
 _MODES = ("simple", "standard")
+_DEFAULTS = Heartbeat._field_defaults
 # Seconds, as in a configuration.
 _LONGEST = 86400
 # What JSON readers of any kind can count to. A heartbeat a millisecond gets there in 285,000 years.
@@ -35,74 +36,36 @@ class MalformedHeartbeat(ValueError):
     """A message that says it is one of ours and is not: the text says which field is wrong."""
 
 
-@dataclass(frozen=True)
-class Heartbeat:
-    """One heartbeat of a failover agent.
+def encode(heartbeat: Heartbeat) -> str:
+    """Return the JSON text that goes on the wire."""
+    said = {name: value for name, value in heartbeat._asdict().items()
+            if name not in _DEFAULTS or value != _DEFAULTS[name]}
+    return json.dumps(dict(version=VERSION, **said))
 
-    ``timeout``, ``heartbeat_period`` and ``stop_grace`` are seconds. ``boot_id`` is new at each start of the sending
-    failover agent and ``sequence`` counts up from 1 within it. ``heard_boot_id`` and ``heard_sequence`` name the
-    heartbeat of the receiver that the sender heard last, or are None. ``may_run`` is false only while the managed agent
-    is known not to run on the sender's platform, and not to be about to.
 
-    ``leaving`` is true in the last heartbeat of a failover agent that ends in order. ``state`` says in a word how the
-    managed agent is there, and ``trouble`` what is wrong with it; both are for people, no rule goes by them.
+def decode(message: Any) -> Optional[Heartbeat]:
+    """Read what came from the bus.
 
-``clock`` is the sender's clock, in seconds since its machine booted. ``yields`` is true while the sender acts as the
-secondary because both sides are configured with the same role. ``vc`` is the public key of VOLTTRON Central's platform,
-by which the sender goes in standard failover, and ``vc_sequence`` the number of its heartbeat that VC answered last.
+    :return: None for a message that is not of this kind: an empty one, some text, a later version. Those come from the
+        original agent or from a newer release, and still are heartbeats.
+    :raises MalformedHeartbeat: it claims this version but lacks a field, or a field has a wrong type or value.
     """
-
-    instance_name: str
-    vip_identity: str
-    agent_vip_identity: str
-    agent_id: str
-    mode: str
-    timeout: float
-    heartbeat_period: float
-    stop_grace: float
-    boot_id: str
-    sequence: int
-    heard_boot_id: Optional[str]
-    heard_sequence: Optional[int]
-    may_run: bool
-    leaving: bool = False
-    state: Optional[str] = None
-    trouble: Optional[str] = None
-    clock: Optional[float] = None
-    yields: bool = False
-    vc: Optional[str] = None
-    vc_sequence: Optional[int] = None
-
-    def encode(self) -> str:
-        """Return the JSON text that goes on the wire."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)
-                if field.default is MISSING or getattr(self, field.name) != field.default}
-        return json.dumps(dict(version=VERSION, **said))
-
-    @classmethod
-    def decode(cls, message: Any) -> Optional["Heartbeat"]:
-        """Read what came from the bus.
-
-        :return: None for a message that is not of this kind: an empty one, some text, a later version. Those come
-            from the original agent or from a newer release, and still are heartbeats.
-        :raises MalformedHeartbeat: it claims this version but lacks a field, or a field has a wrong type or value.
-        """
-        message = _parse(message)
-        if message is None or message.get("version") != VERSION:
-            return None
-        values = {}
-        for field in fields(cls):
-            if field.name not in message:
-                if field.default is not MISSING:
-                    continue
-                raise MalformedHeartbeat("heartbeat lacks {}".format(field.name))
-            value = message[field.name]
-            if not _VALID[field.name](value):
-                raise MalformedHeartbeat("heartbeat has {}={}".format(field.name, clean(repr(value), 80)))
-            values[field.name] = value
-        if (values["heard_boot_id"] is None) != (values["heard_sequence"] is None):
-            raise MalformedHeartbeat("heartbeat has only one of heard_boot_id and heard_sequence")
-        return cls(**values)
+    message = _parse(message)
+    if message is None or message.get("version") != VERSION:
+        return None
+    values = {}
+    for name, is_valid in _VALID.items():
+        if name not in message:
+            if name in _DEFAULTS:
+                continue
+            raise MalformedHeartbeat("heartbeat lacks {}".format(name))
+        value = message[name]
+        if not is_valid(value):
+            raise MalformedHeartbeat("heartbeat has {}={}".format(name, clean(repr(value), 80)))
+        values[name] = value
+    if (values["heard_boot_id"] is None) != (values["heard_sequence"] is None):
+        raise MalformedHeartbeat("heartbeat has only one of heard_boot_id and heard_sequence")
+    return Heartbeat(**values)
 
 
 def subject(message: Any) -> Optional[str]:

@@ -5,8 +5,8 @@ import os
 import sys
 from typing import Callable, List, Optional
 
-from failover import compat, config_file, process
-from failover.config import Config, ConfigError
+from failover import compat, process
+from failover.config import Config, ConfigError, file
 from failover.ending import end_at_once_when_told, ignores_interrupt
 from failover.platform_guard import duplicates
 
@@ -55,7 +55,7 @@ def _end_duplicates(identity: Optional[str]) -> None:
 
 def _configuration(identity: Optional[str]) -> Config:
     try:
-        raw = config_file.read(os.environ.get("AGENT_CONFIG"))
+        raw = file.read(os.environ.get("AGENT_CONFIG"))
         return Config.load(raw, compat.known_platforms(with_central=not Config.is_simple(raw)))
     except ConfigError as error:
         _give_up(error.problems)

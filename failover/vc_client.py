@@ -13,12 +13,13 @@ import gevent
 
 from failover import clock
 from failover.decision.effects import AskVcp, Publish
-from failover.decision.events import LinkChanged, LinkFree, PublishRefused, VcAnswered, VcKnown, VcpAnswered
+from failover.decision.events import LinkChanged, VcAnswered, VcKnown, VcpAnswered
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path
+from failover.backoff import pauses
 from failover.discovery import DiscoveryError
-from failover.heartbeat import encode
-from failover.link import Endpoint, Link, LinkError, RemoteError, pauses
+from failover.heartbeat_path import HeartbeatPath
+from failover.vip.link import Endpoint, LinkError, RemoteError
 from failover.listener import received
 from failover.loops import spawn_loop, surviving
 from failover.text import clean
@@ -57,12 +58,11 @@ class VcClient:
                  post: Callable[[Any], None], find: Optional[Callable[[], Endpoint]] = None):
         self.identity = identity
         self.last_error: Optional[str] = None
-        self.link = Link(endpoint, answer_within, probe_every, on_change=self._moved)
+        self._path = HeartbeatPath(Path.VC, endpoint, topic, answer_within, probe_every, self._pass_on)
+        self.link = self._path.link
         self.link.subscribe(topic, lambda _, sender, message: post(received(Path.VC, sender, message)))
-        self._topic = topic
         self._answer_within = answer_within
         self._post = post
-        self._was_up = False
         self._find = find
         self._search: Optional[gevent.Greenlet] = None
 
@@ -97,15 +97,12 @@ class VcClient:
 
     def publish(self, effect: Publish) -> None:
         """Publish a heartbeat on VC's bus, and ask VC a question with it."""
-        sequence = effect.heartbeat.sequence
-        if self.say(effect.heartbeat):
-            gevent.spawn(self._ask, sequence)
-        else:
-            self._post(PublishRefused(Path.VC, sequence))
+        if self._path.publish(effect):
+            gevent.spawn(self._ask, effect.heartbeat.sequence)
 
     def say(self, heartbeat: Heartbeat) -> bool:
         """Publish a heartbeat on VC's bus, and return whether that could be done."""
-        return self.link.publish(self._topic, encode(heartbeat))
+        return self._path.say(heartbeat)
 
     def _ask(self, sequence: int) -> None:
         with surviving("the question to " + self.identity):
@@ -151,11 +148,7 @@ class VcClient:
             _log.warning("VCP of %s gave an answer that cannot be read", clean(effect.instance_name))
         return None
 
-    def _moved(self) -> None:
-        if self.link.up is not self._was_up:
-            self._was_up = self.link.up
-            if self._was_up:
-                self._post(VcKnown(self.link.endpoint.serverkey))
-            self._post(LinkChanged(Path.VC, self._was_up))
-        elif self._was_up:
-            self._post(LinkFree(Path.VC))
+    def _pass_on(self, event: Any) -> None:
+        if isinstance(event, LinkChanged) and event.up:
+            self._post(VcKnown(self.link.endpoint.serverkey))
+        self._post(event)

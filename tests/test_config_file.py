@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from volttron.utils import load_config
 
-from failover import config_file
 from failover.config import Config, ConfigError
+from failover.config import file as config_file
 from tests.test_config import GOOD, KEY
 from tests.testbed.pair import REPOSITORY
 

@@ -12,11 +12,11 @@ import time
 import gevent
 import pytest
 
-from failover import address as vip_address
 from failover import discovery
 from failover.central import Central
 from failover.discovery import DiscoveryError, Found
-from failover.link import Endpoint
+from failover.vip import address as vip_address
+from failover.vip.endpoint import Endpoint
 from tests.testbed.pair import wait
 
 VIP, KEY, OTHER_KEY = "tcp://192.0.2.3:22916", "v" * 42 + "A", "w" * 42 + "A"

@@ -5,7 +5,7 @@ import psutil
 import pytest
 
 from failover import clock
-from failover.link import Link, LinkError, RemoteError
+from failover.vip.link import Link, LinkError, RemoteError
 from tests.testbed.pair import FAILOVER, MANAGED, wait
 from tests.testbed.platforms import Platform
 from tests.testbed.relay import Relay

@@ -9,8 +9,8 @@ import gevent.subprocess as cooperative
 import pytest
 import zmq.green as zmq
 
-import failover.link as link_module
-from failover.link import _wants_ipv6
+from failover.vip import attempts, frames, session
+from failover.vip.attempts import wants_ipv6
 from tests.testbed.pair import REPOSITORY, wait
 from tests.testbed.router import Router, started
 
@@ -73,7 +73,7 @@ def test_an_abstract_socket(listen, folder):
     ("192.0.2.1", (False, False)), ("[2001:db8::1]", (True, True)), ("node-a.example", (True, False)),
     ("10.example", (True, False))])
 def test_a_name_is_tried_both_ways(host, wants):
-    assert tuple(_wants_ipv6("tcp://{}:22916".format(host), preferred) for preferred in (True, False)) == wants
+    assert tuple(wants_ipv6("tcp://{}:22916".format(host), preferred) for preferred in (True, False)) == wants
 
 
 HOSTS = """127.0.0.1 localhost only4 both
@@ -81,7 +81,7 @@ HOSTS = """127.0.0.1 localhost only4 both
 """
 CONNECT = """
 import sys
-from failover.link import Endpoint
+from failover.vip.link import Endpoint
 from tests.testbed.pair import wait
 from tests.testbed.router import key_pair, started
 for address in sys.argv[3:]:
@@ -163,7 +163,7 @@ def occupy(listen):
         sockets.append(sock)
         sock.identity = name.encode()
         sock.curve_serverkey, sock.curve_publickey, sock.curve_secretkey = (
-            link_module.frames.key_bytes(key) for key in (endpoint.serverkey, endpoint.publickey, endpoint.secretkey))
+            frames.key_bytes(key) for key in (endpoint.serverkey, endpoint.publickey, endpoint.secretkey))
         sock.connect(router.address)
         sock.send_multipart([b"", b"VIP1", b"", b"hello", b"hello", b"hello"])
         wait(lambda: name in router.hellos, LIMIT, "the name's occupation")
@@ -197,7 +197,7 @@ def test_who_took_the_known_names_keeps_it_out_of_nothing(listen, occupy):
 
 
 def test_each_attempt_while_the_name_may_be_held_has_a_name_of_its_own(listen, monkeypatch):
-    monkeypatch.setattr(link_module, "_LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(attempts, "_LONGEST_PAUSE", 0.1)
     router = listen()
     tried = []
 
@@ -231,7 +231,7 @@ def test_after_an_orderly_end_it_has_its_right_name_again(listen, occupy):
 
 def test_a_name_that_may_not_publish_is_given_up_for_the_right_one(listen, monkeypatch):
     """A platform may let only the known name publish."""
-    monkeypatch.setattr(link_module, "_REFUSED_FOR", 0.5)
+    monkeypatch.setattr(session, "_REFUSED_FOR", 0.5)
     router = listen()
     router.on_request = lambda sender, recipient, ident, subsystem, args: (
         [b"error", b"13", b"not you", b"", b"pubsub"] if args[:1] == [b"publish"] and sender != NAME.encode() else None)

@@ -9,11 +9,12 @@ import gevent
 import psutil
 import pytest
 
-import failover.link as link_module
 from failover import clock
 from failover.central import Central
 from failover.heartbeat import Heartbeat
-from failover.link import Endpoint, Link, LinkError, RemoteError, connected
+from failover.vip import attempts
+from failover.vip.link import Endpoint, Link, LinkError, RemoteError, connected
+from failover.vip.session import Session
 from tests.testbed.pair import wait
 from tests.testbed.router import Router, started
 
@@ -60,8 +61,8 @@ def proves_itself(link):
 
 
 def greenlet_of(link, place):
-    return {"run": link._greenlet, "monitor": link._session._greenlets[0],
-            "socket": link._session._greenlets[1]}[place]
+    return {"run": link._greenlet, "monitor": link._session._transport._greenlets[0],
+            "socket": link._session._transport._greenlets[1]}[place]
 
 
 # What is raised where the link waits
@@ -85,7 +86,7 @@ def test_a_reader_that_is_killed_does_not_leave_it_deaf(router, place):
         greenlet_of(link, place).kill(block=False)
         await_rebuilt(link, session)
         proves_itself(link)
-        assert "reads from" in session._broken_off
+        assert "reads from" in session._transport.broken_off
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -101,10 +102,10 @@ def test_raised_while_it_opens(router, error):
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_raised_while_it_pauses(router, error, monkeypatch):
-    monkeypatch.setattr(link_module, "_FIRST_PAUSE", 60)
-    monkeypatch.setattr(link_module, "_LONGEST_PAUSE", 60)
+    monkeypatch.setattr(attempts, "_FIRST_PAUSE", 60)
+    monkeypatch.setattr(attempts, "_LONGEST_PAUSE", 60)
     with started(router.endpoint(address="tcp://127.0.0.1:1")) as link:
-        wait(lambda: link.last_error and link._session._socket is None, LIMIT, "the first attempt")
+        wait(lambda: link.last_error and link._session._transport._socket is None, LIMIT, "the first attempt")
         gevent.sleep(0.1)
         link.endpoint = router.endpoint()
         link._greenlet.kill(error, block=False)
@@ -119,7 +120,7 @@ def test_raised_while_a_session_closes(router, error, monkeypatch):
 
     with started(router.endpoint()) as link:
         await_up(link)
-        first, sock, monitor = link._session, link._session._socket, link._session._monitor
+        first, sock, monitor = link._session, link._session._transport._socket, link._session._transport._monitor
         with monkeypatch.context() as patch:
             patch.setattr(gevent, "killall", fail)
             patch.setattr(gevent, "joinall", fail)
@@ -133,14 +134,14 @@ def test_raised_while_a_session_closes(router, error, monkeypatch):
 def test_raised_while_a_session_fades(router, error):
     with started(router.endpoint()) as link:
         await_up(link)
-        first, sock = link._session, link._session._socket
+        first, sock = link._session, link._session._transport._socket
         asked = gevent.spawn(pytest.raises, LinkError, link.call, "peer", "method", timeout=5)
         wait(lambda: first.unanswered, LIMIT, "the question")
         link.renew("as a test wants")
         await_rebuilt(link, first)
         asked.get(timeout=5)
         assert not sock.closed
-        first._greenlets[-1].kill(error, block=False)
+        first._transport._greenlets[-1].kill(error, block=False)
         wait(lambda: sock.closed, LIMIT, "the end of the old connection")
         proves_itself(link)
 
@@ -149,7 +150,7 @@ def test_raised_while_a_session_fades(router, error):
 @pytest.mark.parametrize("name", ["open", "serve_one", "subscribe", "_handle", "close", "fade", "give_up_calls"])
 def test_raised_by_a_step(router, name, error, monkeypatch):
     """Once, at its end. What is unforeseen is so wherever it comes from."""
-    step = getattr(link_module._Session, name)
+    step = getattr(Session, name)
     raised = []
 
     def fail_once(*args):
@@ -164,7 +165,7 @@ def test_raised_by_a_step(router, name, error, monkeypatch):
         asked = gevent.spawn(pytest.raises, LinkError, link.call, "peer", "method", timeout=5)
         wait(lambda: link._session.unanswered, LIMIT, "the question")
         session = link._session
-        monkeypatch.setattr(link_module._Session, name, fail_once)
+        monkeypatch.setattr(Session, name, fail_once)
         link.renew("as a test wants")
         await_rebuilt(link, session)
         wait(lambda: raised and link.up, LIMIT, "the error")
@@ -246,11 +247,11 @@ def test_close_raises_nothing_and_closes_all(router, error, monkeypatch):
     link = Link(router.endpoint(), 0.5, 0.2)
     link.start()
     await_up(link)
-    sock, greenlet = link._session._socket, link._greenlet
+    sock, greenlet = link._session._transport._socket, link._greenlet
     with monkeypatch.context() as patch:
         patch.setattr(gevent, "killall", fail)
         patch.setattr(gevent, "joinall", fail)
-        patch.setattr(link_module._Session, "take_leave", fail)
+        patch.setattr(Session, "take_leave", fail)
         link.close()
     assert sock.closed and greenlet.dead and not link.up
     link.close()
@@ -275,7 +276,7 @@ def test_who_is_killed_while_it_closes_leaves_nothing_open(router):
     await_up(link)
     gevent.spawn(pytest.raises, LinkError, link.call, "peer", "method", timeout=60)
     wait(lambda: link._session.unanswered, LIMIT, "the question")
-    sock = link._session._socket
+    sock = link._session._transport._socket
     closing = gevent.spawn(link.close)
     gevent.sleep(0.1)
     closing.kill()
@@ -286,7 +287,7 @@ def test_a_callback_may_close_it(router):
     link = Link(router.endpoint(), 0.5, 0.2, on_change=lambda: link.up and link.close())
     link.start()
     wait(lambda: link._greenlet is None, LIMIT, "the end of the link")
-    assert not link.up and link._session._socket is None
+    assert not link.up and link._session._transport._socket is None
 
 
 def test_a_session_that_ends_refuses_what_is_asked_of_it(router):
@@ -557,6 +558,6 @@ def test_connected_closes_whatever_happens(router):
     with pytest.raises(Unforeseen):
         with connected(router.endpoint(), 2) as link:
             assert link.up
-            sock = link._session._socket
+            sock = link._session._transport._socket
             raise Unforeseen
     assert sock.closed

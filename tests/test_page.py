@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from failover.link import LinkError, RemoteError
+from failover.vip.link import LinkError, RemoteError
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_give_back, await_takeover, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from failover import process
+from failover.process import ending
 
 READY = "import signal, sys, time\n{}\nprint(flush=True)\ntime.sleep(60)"
 
@@ -181,14 +182,14 @@ def test_nothing_is_asked_that_ignores_being_asked(start):
 
 def test_a_process_of_another_user_does_not_save_the_others(family, tmp_path, monkeypatch):
     main, (child, stubborn, daemon, bare) = family()
-    send = process._send
+    send = ending._send
 
     def refuse(one, number):
         if one.pid == child:
             raise PermissionError("process {} belongs to another user".format(child))
         send(one, number)
 
-    monkeypatch.setattr(process, "_send", refuse)
+    monkeypatch.setattr(ending, "_send", refuse)
     with pytest.raises(PermissionError, match=str(child)):
         process.end_all(lambda: process.members("an.agent", str(tmp_path), ["uuid-1"]), 3)
     assert pids(process.members("an.agent", str(tmp_path), ["uuid-1"])) == {child}

@@ -10,9 +10,8 @@ import pytest
 
 from failover import clock
 from failover.heartbeat import Heartbeat
-from failover.link import Link, RemoteError, connected
-from tests.testbed.pair import (CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, await_alert, await_status,
-                                install_another, wait)
+from failover.vip.link import Link, RemoteError, connected
+from tests.testbed.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, await_alert, await_status, install_another, wait
 from tests.testbed.platforms import Platform
 
 # Generous: machines are shared. What is waited for takes a few seconds.

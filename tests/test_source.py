@@ -15,7 +15,9 @@ OLDEST = (3, 8)
 SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
 
 # These need neither VOLTTRON nor anything else that must be installed.
-INDEPENDENT = ["address", "clock", "config", "core", "files", "heartbeat", "lease", "memory", "report", "runs", "text"]
+INDEPENDENT = [
+    "backoff", "clock", "command.page", "command.status", "config", "core", "files", "heartbeat", "lease", "memory",
+    "report", "runs", "text", "vip.address", "vip.endpoint", "vip.errors", "vip.frames"]
 
 
 def oldest_python():

@@ -1,4 +1,4 @@
-"""The command `python -m failover status`: its picture, its words and its exit statuses. A real platform is asked in
+"""The command `python -m failover status`: what it shows and when, its words and its exit statuses. A real platform is asked in
 test_simple.py; here a stand-in answers."""
 
 import base64
@@ -16,138 +16,34 @@ import pytest
 import zmq
 from zmq.utils import z85
 
-from failover import __main__ as command
-from failover.__main__ import BAD, GOOD, NO_AGENT, NO_PLATFORM, USAGE, Looks, NoStatus, render, without_answer
+from failover import command
+from failover.command import status as status_command
+from failover.command.asking import ANSWER_WITHIN, NoAnswer
+from failover.command.exit_status import BAD, GOOD, INTERRUPTED, NO_AGENT, NO_PLATFORM, USAGE
+from failover.command.output import CLEAR
+from failover.command.page import render, without_answer
+from failover.command.status import Looks
 from tests.testbed.pair import REPOSITORY
 from tests.testbed.platforms import MONOLITHIC_ROOT, wait_for
+from tests.test_status_page import STATUS, changed
 
 # Seconds. Generous: machines are shared.
 LIMIT = 60
-
-STATUS = {
-    "agent_id": "secondary", "mode": "simple", "instance_name": "node-b", "vip_identity": "failover",
-    "health": "GOOD", "text": "primary node-a is active", "problems": [],
-    "decision": "stop", "decided_on": "2026-11-23T09:04:17.170+00:00", "decided_for": 9667.2, "why": None,
-    "timeout": 10, "heartbeat_period": 1, "stop_grace": 10, "platform_answers": True,
-    "other": {"instance_name": "node-a", "vip_identity": "failover", "liveness": "up", "heartbeat_age": 0.31,
-              "may_run": True},
-    "link": {"address": "tcp://192.0.2.10:22916", "up": True, "since": 75, "last_error": None},
-    "vc": None, "lease": None,
-    "managed_agent": {"identity": "platform.driver", "uuid": "024b6b56", "pid": None, "state": "stopped"},
-}
-VC = {"address": "tcp://192.0.2.30:22916", "identity": "volttron.central", "up": True, "since": 12.7, "liveness": "up",
-      "answer_age": 0.4, "vcp": None, "last_error": None}
-
-
-def changed(**changes):
-    """The status with these keys; those of its sections are added to what is there."""
-    return dict(STATUS, **{key: dict(STATUS.get(key) or {}, **value) if isinstance(value, dict) else value
-                           for key, value in changes.items()})
-
-
-# The picture
-
-def test_the_picture():
-    assert render(STATUS).splitlines() == [
-        "this side      secondary node-b, simple failover",
-        "health         GOOD: primary node-a is active",
-        "decision       stop, for 2:41:07 h (since 2026-11-23T09:04:17.170+00:00)",
-        "managed agent  platform.driver is stopped",
-        "               uuid 024b6b56",
-        "other side     node-a, up; last heartbeat 0.3 s ago",
-        "               its managed agent runs or may run",
-        "remote link    tcp://192.0.2.10:22916 up, for 1:15 min"]
-
-
-def test_the_picture_with_vc():
-    assert render(changed(mode="standard", vc=VC, why="lease held for 9.6 s more")).splitlines()[-3:] == [
-        "VC             volttron.central up; last answer 0.4 s ago",
-        "               tcp://192.0.2.30:22916 up, for 12 s",
-        "why            lease held for 9.6 s more"]
-
-
-@pytest.mark.parametrize("changes, line", [
-    (dict(platform_answers=False), "own platform   its control does not answer"),
-    (dict(problems=["one", "two"]), "problems       one\n               two"),
-    (dict(warnings=["a VCP would be good", "b"]), "warnings       a VCP would be good\n               b"),
-    (dict(managed_agent=dict(state="running", pid=12, health="GOOD", health_text=None, restarts_last_hour=3)),
-     "platform.driver is running, pid 12; its own health GOOD; started again 3 times within the last hour\n"),
-    (dict(managed_agent=dict(state="running", pid=12, health="BAD", health_text="no device", restarts_last_hour=1)),
-     "platform.driver is running, pid 12; its own health BAD: no device; started again once within the last hour\n"),
-    (dict(managed_agent=dict(state="starting", last_ran=12.4)),
-     "platform.driver is starting, not running now, ran last 12 s ago\n"),
-    (dict(managed_agent=dict(last_ran=12, health=None, restarts_last_hour=0)),
-     "platform.driver is stopped, ran last 12 s ago\n"),
-    (dict(managed_agent=dict(last_ran=None)), "platform.driver is stopped\n"),
-    (dict(managed_agent=dict(state="running", pid=12, last_ran=0)), "platform.driver is running, pid 12\n"),
-    (dict(other=dict(left=True, managed_agent="stopped")),
-     "its failover agent has been stopped in order; its managed agent is stopped\n"),
-    (dict(other=dict(left=False, managed_agent="running")), "               its managed agent is running\n"),
-    (dict(other=dict(left=False, managed_agent=None, may_run=False)), "its managed agent does not run\n"),
-    (dict(other=dict(instance_name=None, liveness="unknown", heartbeat_age=None, may_run=None)),
-     "name not heard yet, unknown; last heartbeat never\n               its managed agent is not known\n"),
-    (dict(link=dict(up=False, last_error="nothing listens")),
-     "down, for 1:15 min\n               last error: nothing listens"),
-    (dict(link=dict(refusal="not authorized")), "               it refuses our heartbeats: not authorized"),
-    (dict(vc=dict(VC, up=False, last_error="nothing listens")), "               last error: nothing listens"),
-    (dict(vc=dict(VC, liveness="down", last_error="no such peer")), "               last error: no such peer"),
-])
-def test_what_the_picture_shows(changes, line):
-    assert line in render(changed(**changes)) + "\n"
-
-
-def test_a_link_that_is_up_has_no_last_error():
-    picture = render(changed(link=dict(last_error="old"), vc=dict(VC, last_error="old")))
-    assert "old" not in picture and "last error" not in picture
-
-
-@pytest.mark.parametrize("strange", [
-    None, True, 7, -1e400, float("nan"), 10 ** 400, "text", [], ["one", None, {}], {"up": []}])
-def test_an_answer_of_another_shape_is_shown_as_far_as_it_goes(strange):
-    assert render({}) == "this side      ? ?, ? failover\nhealth         ?: ?"
-    filled = changed(vc=VC, warnings=["one"], managed_agent=dict(health="GOOD", restarts_last_hour=2, last_ran=3))
-    for key, value in filled.items():
-        assert render({key: value})
-        assert render(dict(filled, **{key: strange}))
-        assert render({other: kept for other, kept in filled.items() if other != key})
-        for inner in value if isinstance(value, dict) else ():
-            assert render(dict(filled, **{key: dict(value, **{inner: strange})}))
-            assert render(dict(filled, **{key: {other: kept for other, kept in value.items() if other != inner}}))
-
-
-def test_foreign_text_cannot_steer_the_terminal():
-    evil = "\033[2J\r\nhealth GOOD\x9b1m\u202e"
-
-    def poisoned(value):
-        if isinstance(value, dict):
-            return {key: poisoned(inner) for key, inner in value.items()}
-        return [evil] if isinstance(value, list) else evil
-
-    filled = changed(vc=VC, warnings=[], other=dict(managed_agent=""), managed_agent=dict(health="", health_text=""),
-                     link=dict(refusal="", up=False))
-    for status in [poisoned(filled)] + [dict(filled, **{key: poisoned(value)}) for key, value in filled.items()]:
-        assert all(line.isprintable() for line in render(status).splitlines())
-        assert not any(line.startswith("health GOOD") for line in render(status).splitlines())
-
-
-def test_the_last_picture_stays_with_its_age():
-    assert without_answer("why", "picture", 12.3) == "no answer for 12 s; this is what it said then\nwhy\n\npicture"
-    assert without_answer("why", None, 12.3) == "why"
 
 
 # One look after the other
 
 def look(monkeypatch, answers, **options):
-    """Look once for each answer, a status or a NoStatus, 5 s apart."""
+    """Look once for each answer, a status or a NoAnswer, 5 s apart."""
     times = iter(range(0, 1000, 5))
     now = [0]
-    monkeypatch.setattr(command.clock, "now", lambda: now[0])
+    monkeypatch.setattr(status_command.clock, "now", lambda: now[0])
     remaining = iter(answers)
 
     def ask():
         now[0] = next(times)
         answer = next(remaining)
-        if isinstance(answer, NoStatus):
+        if isinstance(answer, NoAnswer):
             raise answer
         return answer
 
@@ -159,22 +55,22 @@ def look(monkeypatch, answers, **options):
     return statuses
 
 
-SILENT = NoStatus(NO_PLATFORM, "no platform answers: why")
+SILENT = NoAnswer(NO_PLATFORM, "no platform answers: why")
 
 
 def test_the_exit_status_is_that_of_the_last_look(monkeypatch):
-    answers = [STATUS, changed(health="BAD"), changed(health="UNKNOWN"), {}, NoStatus(NO_AGENT, "why"), SILENT, STATUS]
+    answers = [STATUS, changed(health="BAD"), changed(health="UNKNOWN"), {}, NoAnswer(NO_AGENT, "why"), SILENT, STATUS]
     assert look(monkeypatch, answers, as_json=False, on_terminal=False) == [0, 1, 1, 1, 2, 3, 0]
     assert Looks(None, "failover", False, False).exit_status == 130
 
 
-def test_a_terminal_keeps_the_last_picture(monkeypatch, capsys):
+def test_a_terminal_keeps_the_last_page(monkeypatch, capsys):
     look(monkeypatch, [SILENT, STATUS, SILENT, SILENT], as_json=False, on_terminal=True)
-    first, second, third, fourth = capsys.readouterr().out.split(command._CLEAR)[1:]
-    picture = render(STATUS)
-    assert (first, second) == ("no platform answers: why\n", picture + "\n")
+    first, second, third, fourth = capsys.readouterr().out.split(CLEAR)[1:]
+    page = render(STATUS)
+    assert (first, second) == ("no platform answers: why\n", page + "\n")
     for shown, age in ((third, "5.0 s"), (fourth, "10 s")):
-        assert shown == without_answer(str(SILENT), picture, float(age[:-2])) + "\n"
+        assert shown == without_answer(str(SILENT), page, float(age[:-2])) + "\n"
         assert shown.startswith("no answer for {}; this is what it said then\n".format(age))
 
 
@@ -218,6 +114,16 @@ def test_wrong_usage_ends_with_64(options, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("error, exit_status", [(KeyboardInterrupt, INTERRUPTED), (BrokenPipeError, GOOD)])
+def test_any_subcommand_may_be_interrupted_or_not_be_read(monkeypatch, error, exit_status):
+    def run(options):
+        raise error
+
+    monkeypatch.setattr(status_command, "run", run)
+    monkeypatch.setattr(command.output, "discard", lambda: None)
+    assert command.main(["status"]) == exit_status
+
+
 def test_wrong_usage_of_the_real_command(home):
     assert run(home, "--interval", "0").returncode == USAGE
 
@@ -226,7 +132,7 @@ def test_help_names_the_exit_statuses(home):
     shown = run(home, "--help")
     assert shown.returncode == 0
     assert [line.split()[0] for line in shown.stdout.partition("exit status")[2].splitlines()[1:]] == [
-        str(status) for status in (GOOD, BAD, NO_AGENT, NO_PLATFORM, USAGE, command.INTERRUPTED)]
+        str(status) for status in (GOOD, BAD, NO_AGENT, NO_PLATFORM, USAGE, INTERRUPTED)]
 
 
 def test_without_files_of_a_platform(home):
@@ -336,7 +242,7 @@ def test_nothing_listens(router):
     router.close()
     began = time.monotonic()
     shown = run(router.home)
-    assert shown.returncode == NO_PLATFORM and time.monotonic() - began < command._ANSWER_WITHIN
+    assert shown.returncode == NO_PLATFORM and time.monotonic() - began < ANSWER_WITHIN
     for words in ("nothing listens", router.address, str(router.home), "vctl status"):
         assert words in shown.stderr
 
@@ -378,7 +284,7 @@ def test_interrupted_before_it_had_looked(router):
             errors = process.communicate(timeout=LIMIT)[1]
         finally:
             process.kill()
-    assert (process.returncode, errors) == (command.INTERRUPTED, "")
+    assert (process.returncode, errors) == (INTERRUPTED, "")
 
 
 @needs_volttron_11
@@ -414,11 +320,11 @@ def test_watching_on_a_terminal(router):
                           stdout=terminal, stderr=terminal) as process:
         os.close(terminal)
         try:
-            wait_for(lambda: has_shown("remote link"), LIMIT, "picture")
+            wait_for(lambda: has_shown("remote link"), LIMIT, "page")
             router.close()
             wait_for(lambda: has_shown("this is what it said then"), LIMIT, "silence")
             wait_for(lambda: "remote link" in shown.decode().rpartition("what it said then")[2] or has_shown(""), LIMIT,
-                     "the last picture")
+                     "the last page")
             process.send_signal(signal.SIGINT)
             process.wait(LIMIT)
         finally:

@@ -9,7 +9,7 @@ import pytest
 
 from failover import clock
 from failover.heartbeat import Heartbeat
-from failover.link import Link
+from failover.vip.link import Link
 from tests.test_simple import TAKEOVER, assert_stays, bring_back
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, await_takeover, wait
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import List
 
-from failover.link import Endpoint
+from failover.vip.endpoint import Endpoint
 
 if find_spec("volttron.client") is not None:
     from failover.compat.modular import *  # noqa: F401, F403
@@ -18,7 +18,7 @@ else:
 
 
 def platform_pid() -> int:
-    """Return the process id of the own platform, as it wrote it down.
+    """Return the process id of the local platform, as it wrote it down.
 
     :raises OSError, ValueError: there is no such file or no number in it.
     """
@@ -42,7 +42,7 @@ def request_stop(agent: Agent) -> None:  # noqa: F405
 
 
 def is_subscribed(agent: Agent, prefix: str) -> bool:  # noqa: F405
-    """Ask the own router whether it still knows this subscription. Waits for its word, without a limit.
+    """Ask the local router whether it still knows this subscription. Waits for its word, without a limit.
 
     Anyone can make a router drop the subscriptions of another agent. It tells nobody.
     """
@@ -51,5 +51,5 @@ def is_subscribed(agent: Agent, prefix: str) -> bool:  # noqa: F405
 
 
 def peers(agent: Agent) -> List[str]:  # noqa: F405
-    """Return the VIP identities that the own router takes for connected. Waits for its word, without a limit."""
+    """Return the VIP identities that the local router takes for connected. Waits for its word, without a limit."""
     return agent.vip.peerlist().get()

@@ -16,7 +16,7 @@ from volttron.utils.commands import vip_main
 from volttron.utils.jsonrpc import RemoteError
 
 from failover.config import Known
-from failover.link import Endpoint
+from failover.vip.endpoint import Endpoint
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
@@ -38,12 +38,12 @@ def setup_logging() -> None:
 
 
 def instance_name() -> str:
-    """Return the name of the own platform."""
+    """Return the name of the local platform."""
     return ClientContext.get_instance_name()
 
 
 def volttron_home() -> str:
-    """Return the folder of the own platform."""
+    """Return the folder of the local platform."""
     return ClientContext.get_volttron_home()
 
 
@@ -53,22 +53,22 @@ def data_folder(agent: Agent) -> Path:
 
 
 def serverkey(agent: Agent) -> str:
-    """Return the public key of the own platform."""
+    """Return the public key of the local platform."""
     return agent.core.serverkey
 
 
 def known_platforms(with_central: bool) -> Known:
-    """Return what the own platform knows of others: nothing. It has no setting for VC and no store of known hosts."""
+    """Return what the local platform knows of others: nothing. It has no setting for VC and no store of known hosts."""
     return Known()
 
 
 def platform_warnings() -> List[str]:
-    """Return what is known to be wrong with the own platform's installation: nothing."""
+    """Return what is known to be wrong with the local platform's installation: nothing."""
     return []
 
 
 def local_endpoint() -> Endpoint:
-    """Return where and as whom a command connects to the own platform, from the files in VOLTTRON_HOME.
+    """Return where and as whom a command connects to the local platform, from the files in VOLTTRON_HOME.
 
     Its keys are vctl's, its identity is its own: vctl's can be used by one at a time only.
 
@@ -82,13 +82,13 @@ def local_endpoint() -> Endpoint:
 
 
 def subscribe(agent: Agent, prefix: str, callback: Callable[..., None]) -> bool:
-    """Subscribe on the own platform and wait, without a limit, for the router's word; False if it was refused."""
+    """Subscribe on the local platform and wait, without a limit, for the router's word; False if it was refused."""
     accepted = agent.vip.pubsub.subscribe("pubsub", prefix, callback).get()
     return accepted is not None and bool(accepted.get())
 
 
 def find_agent(ask: Callable[[str, str], Any], identity: str, before: Optional[str]) -> Optional[str]:
-    """Return the uuid of the agent with this identity on the own platform, or None.
+    """Return the uuid of the agent with this identity on the local platform, or None.
 
     :param ask: calls a method of control: ``ask(method, argument)``.
     :param before: its uuid when it was last looked for.
@@ -104,7 +104,7 @@ def is_refusal(error: Exception) -> bool:
 def missing_authorizations(call: Callable[..., Any], identity: str) -> List[str]:
     """Return which of the RPC capabilities it needs the agent with this identity lacks.
 
-    :param call: calls an agent of the own platform: ``call(peer, method, **arguments)``.
+    :param call: calls an agent of the local platform: ``call(peer, method, **arguments)``.
     """
     granted = (call(AUTH, "get_agent_capabilities", identity) or {}).get("rpc_capabilities", [])
     missing = [capability for capability in _CAPABILITIES if capability not in granted]

@@ -21,7 +21,7 @@ from volttron.platform.vip.agent import RPC, Core
 from volttron.platform.vip.agent import Agent as _Agent
 
 from failover.config import Known
-from failover.link import Endpoint, LinkError, RemoteError as LinkRemoteError, connected
+from failover.vip.link import Endpoint, LinkError, RemoteError as LinkRemoteError, connected
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
@@ -82,12 +82,12 @@ def data_folder(agent: Agent) -> Path:
 
 
 def serverkey(agent: Agent) -> str:
-    """Return the public key of the own platform."""
+    """Return the public key of the local platform."""
     return parse_qs(urlsplit(agent.core.address).query)["serverkey"][0]
 
 
 def known_platforms(with_central: bool) -> Known:
-    """Return what the own platform knows of others: the keys in its store of known hosts, and its own settings for VC.
+    """Return what the local platform knows of others: keys in its store of known hosts, and its own settings for VC.
 
     Only the router knows the settings. Without its answer they count as not made.
 
@@ -107,7 +107,7 @@ def known_platforms(with_central: bool) -> Known:
 
 
 def platform_warnings() -> List[str]:
-    """Return what is known to be wrong with the own platform's installation, a line for each thing.
+    """Return what is known to be wrong with the local platform's installation, a line for each thing.
 
     An agent runs in the environment of its platform.
     """
@@ -132,7 +132,7 @@ def _settings_endpoint() -> Endpoint:
 
 
 def local_endpoint() -> Endpoint:
-    """Return where and as whom a command connects to the own platform, from the files in VOLTTRON_HOME.
+    """Return where and as whom a command connects to the local platform, from the files in VOLTTRON_HOME.
 
     Its keys are vctl's, its identity is its own: vctl's can be used by one at a time only.
 
@@ -148,12 +148,12 @@ def local_endpoint() -> Endpoint:
 
 
 def subscribe(agent: Agent, prefix: str, callback: Callable[..., None]) -> bool:
-    """Subscribe on the own platform and wait, without a limit, for the router's word; False if it was refused."""
+    """Subscribe on the local platform and wait, without a limit, for the router's word; False if it was refused."""
     return bool(agent.vip.pubsub.subscribe("pubsub", prefix, callback).get().get())
 
 
 def find_agent(ask: Callable[[str, str], Any], identity: str, before: Optional[str]) -> Optional[str]:
-    """Return the uuid of the agent with this identity on the own platform, or None.
+    """Return the uuid of the agent with this identity on the local platform, or None.
 
     To look for an identity, control reads files of every installed agent, and logs a line. So it is first asked for the
     identity of the uuid that is known.

@@ -22,7 +22,7 @@ from pathlib import Path
 import gevent
 import zmq.green as zmq
 
-from failover.link import Endpoint, Link, LinkError, RemoteError
+from failover.vip.link import Endpoint, Link, LinkError, RemoteError
 from tests.testbed.pair import LIMIT, MANAGED_AGENT, REPOSITORY, VCP, Side, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT, MonolithicPlatform
 

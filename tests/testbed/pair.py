@@ -8,7 +8,7 @@ import gevent
 import yaml
 
 from failover import clock
-from failover.link import Endpoint, Link, LinkError, RemoteError
+from failover.vip.link import Endpoint, Link, LinkError, RemoteError
 from tests.testbed.platforms import Platform, PlatformError, wait_for
 from tests.testbed.relay import Relay
 

@@ -7,7 +7,7 @@ import gevent
 import zmq.green as zmq
 from zmq.utils import z85
 
-from failover.link import Endpoint, Link
+from failover.vip.link import Endpoint, Link
 
 
 def key_pair():

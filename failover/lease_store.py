@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
 from failover import clock, files
-from failover.core import Terms
-from failover.lease import Remembered
+from failover.decision.setup import Record
+from failover.decision.vocabulary import Timing
 
-__all__ = ["CHECKS", "Memory", "kernel_boot_id"]
+__all__ = ["CHECKS", "LeaseStore", "kernel_boot_id"]
 
 _KERNEL_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -26,13 +26,13 @@ _LONGEST = 86400
 _LONGEST_NAME = 255
 
 
-class Memory:
+class LeaseStore:
     """The file in this folder."""
 
     def __init__(self, folder: Path):
         self.path = folder / "lease.json"
 
-    def load(self, timeout: float = 0.0) -> Remembered:
+    def load(self, timeout: float = 0.0) -> Record:
         """Return what was saved; nothing if it cannot be read. This never raises, and waits for the disk alone.
 
         :param timeout: seconds; the own ``timeout`` as it is configured now. A lease that lasts longer from now than
@@ -41,17 +41,17 @@ class Memory:
         try:
             saved = json.loads(files.read(self.path, _LARGEST))
         except (OSError, ValueError, RecursionError):
-            return Remembered()
+            return Record()
         if not isinstance(saved, dict):
-            return Remembered()
-        found = Remembered(**{name: CHECKS[name](saved[name]) for name in Remembered._fields if name in saved})
+            return Record()
+        found = Record(**{name: CHECKS[name](saved[name]) for name in Record._fields if name in saved})
         longest = max(timeout, found.own_terms.timeout if found.own_terms is not None else 0.0)
         if found.lease_until is None or (
                 _same_boot(saved.get("kernel_boot")) and found.lease_until <= clock.now() + longest):
             return found
         return found._replace(lease_until=None)
 
-    def save(self, remembered: Remembered) -> None:
+    def save(self, record: Record) -> None:
         """Write it down, all or nothing. This may wait for the disk.
 
         :raises OSError: it could not be written.
@@ -60,7 +60,7 @@ class Memory:
         handle, new = tempfile.mkstemp(prefix="lease.", suffix=".new", dir=str(self.path.parent))  # Of mode 0600.
         try:
             with os.fdopen(handle, "w") as file:
-                json.dump(dict(remembered._asdict(), kernel_boot=kernel_boot_id()), file)
+                json.dump(dict(record._asdict(), kernel_boot=kernel_boot_id()), file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(new, str(self.path))
@@ -69,11 +69,11 @@ class Memory:
             raise
 
 
-def _terms(saved: Any) -> Optional[Terms]:
-    count = len(Terms._fields)
+def _terms(saved: Any) -> Optional[Timing]:
+    count = len(Timing._fields)
     if not isinstance(saved, list) or len(saved) < count or None in map(_seconds, saved[:count]):
         return None
-    return Terms(*map(float, saved[:count]))
+    return Timing(*map(float, saved[:count]))
 
 
 def _seconds(saved: Any) -> Optional[float]:
@@ -96,7 +96,7 @@ def _mode(saved: Any) -> Optional[str]:
     return saved if saved in ("simple", "standard") else None
 
 
-# For each field of Remembered, by its name: what is on file, or None if that cannot be.
+# For each field of Record, by its name: what is on file, or None if that cannot be.
 CHECKS: Dict[str, Callable[[Any], Any]] = {
     "lease_until": _moment,
     "own_terms": _terms,

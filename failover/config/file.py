@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 import yaml
 
 from failover import files
-from failover.config import ConfigError
+from failover.config.errors import ConfigError
 
 __all__ = ["read"]
 

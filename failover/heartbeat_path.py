@@ -1,40 +1,48 @@
-"""The connection to the peer's platform, over which heartbeats go to its bus."""
+"""A way on which heartbeats go to the peer: a connection to a platform, and a topic on its bus."""
 
 from typing import Any, Callable
+
+import gevent
 
 from failover.decision.effects import Publish
 from failover.decision.events import LinkChanged, LinkFree, PublishRefused
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path
 from failover.heartbeat import encode
-from failover.link import Endpoint, Link
+from failover.vip.link import Endpoint, Link
 
-__all__ = ["PeerLink"]
+__all__ = ["HeartbeatPath"]
+
+# Seconds until a connection that is up and took no message is tried again.
+_TRY_AGAIN_AFTER = 0.5
 
 
-class PeerLink:
-    """Publishes heartbeats on the bus of the peer's platform.
+class HeartbeatPath:
+    """Publishes heartbeats, and says when the connection can take one.
 
-    :param topic: that of this side's role and mode.
     :param answer_within: seconds after which the connection counts as dead.
     :param probe_every: seconds of quiet after which the connection is tried.
     :param post: takes what comes of it.
     """
 
-    def __init__(self, endpoint: Endpoint, topic: str, answer_within: float, probe_every: float,
+    def __init__(self, path: Path, endpoint: Endpoint, topic: str, answer_within: float, probe_every: float,
                  post: Callable[[Any], None]):
         self.link = Link(endpoint, answer_within, probe_every, on_change=self._moved)
+        self._path = path
         self._topic = topic
         self._post = post
         self._was_up = False
 
-    def publish(self, effect: Publish) -> None:
-        """Publish a heartbeat."""
-        if not self.say(effect.heartbeat):
-            self._post(PublishRefused(Path.DIRECT, effect.heartbeat.sequence))
+    def publish(self, effect: Publish) -> bool:
+        """Publish a heartbeat, and return whether that could be done."""
+        if self.say(effect.heartbeat):
+            return True
+        self._post(PublishRefused(self._path, effect.heartbeat.sequence))
+        gevent.spawn_later(_TRY_AGAIN_AFTER, self._moved)
+        return False
 
     def say(self, heartbeat: Heartbeat) -> bool:
-        """Publish a heartbeat, and return whether that could be done."""
+        """Publish a heartbeat whatever comes of it, and return whether that could be done."""
         return self.link.publish(self._topic, encode(heartbeat))
 
     def reconnect_now(self) -> None:
@@ -45,6 +53,6 @@ class PeerLink:
     def _moved(self) -> None:
         if self.link.up is not self._was_up:
             self._was_up = self.link.up
-            self._post(LinkChanged(Path.DIRECT, self._was_up))
+            self._post(LinkChanged(self._path, self._was_up))
         elif self._was_up:
-            self._post(LinkFree(Path.DIRECT))
+            self._post(LinkFree(self._path))

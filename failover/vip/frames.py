@@ -1,31 +1,47 @@
-"""What is in a VIP message, without any input or output: requests to send, and what came, made safe.
+"""VIP messages as frames and back, without a socket.
 
 A message is a list of frames: peer, protocol, user, id, subsystem, arguments. What a router or a peer sends may be
-anything. Nothing here raises for it but :class:`RemoteError`, and no text of theirs passes without
-:func:`failover.text.clean`.
+anything. Nothing here raises for it but :class:`Unreadable` and :class:`RemoteError`, and no text of theirs passes
+without :func:`failover.text.clean`.
 """
 
 import base64
 import json
 import secrets
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Sequence
 
 from failover.text import clean
+from failover.vip.errors import RemoteError, Unreadable
 
 __all__ = [
-    "HELLO", "Publication", "RemoteError", "answer", "call", "error_text", "is_welcome", "key_bytes", "message",
-    "new_id", "publication", "publish", "subscribe"
+    "AGENTSTOP", "ERROR", "HELLO", "PING", "PUBSUB", "QUERY", "RPC", "Message", "Publication", "answer", "call",
+    "decode", "encode", "error_text", "is_publication", "is_welcome", "key_bytes", "new_id", "publication", "publish",
+    "subscribe"
 ]
 
-HELLO = b"hello"
+# Subsystems. What the router does not deliver comes back as an error, as does what it refuses.
+AGENTSTOP, ERROR, HELLO, PING = b"agentstop", b"error", b"hello", b"ping"
+PUBSUB, QUERY, RPC = b"pubsub", b"query", b"RPC"
 
 _PROTO = b"VIP1"
+_PUBLISH = b"publish"
+# Frames of a message before its arguments.
+_HEAD = 5
 # Digits of a number. Some Pythons take minutes to read a number of some million digits.
 _LONGEST_NUMBER = 400
 
 
-class RemoteError(Exception):
-    """The peer answered a call with an error. The text is the peer's, cleaned."""
+class Message(NamedTuple):
+    """A message, whose parts may still be anything.
+
+    :ivar peer: the name of whom it goes to or comes from; the router is the peer without a name.
+    :ivar ident: an answer has that of its request.
+    """
+
+    peer: bytes
+    ident: bytes
+    subsystem: bytes
+    args: List[bytes]
 
 
 class Publication(NamedTuple):
@@ -36,9 +52,20 @@ class Publication(NamedTuple):
     message: Any
 
 
-def message(peer: str, subsystem: bytes, ident: bytes, *args: bytes) -> List[bytes]:
+def encode(peer: str, subsystem: bytes, ident: bytes, *args: bytes) -> List[bytes]:
     """Return the frames of a message to a peer; the router is the peer without a name."""
     return [_encode(peer), _PROTO, b"", ident, subsystem] + list(args)
+
+
+def decode(frames: Sequence[bytes]) -> Message:
+    """Return the message that these frames are.
+
+    :raises Unreadable: they are too few for one.
+    """
+    if len(frames) < _HEAD:
+        raise Unreadable("a message of {} frames".format(len(frames)))
+    peer, _, _, ident, subsystem = frames[:_HEAD]
+    return Message(peer, ident, subsystem, list(frames[_HEAD:]))
 
 
 def new_id() -> bytes:
@@ -51,7 +78,7 @@ def new_id() -> bytes:
 
 def publish(topic: str, text: str) -> List[bytes]:
     """Return the arguments that publish a text."""
-    return [b"publish", _encode(topic), json.dumps({"bus": "", "headers": {}, "message": text}).encode()]
+    return [_PUBLISH, _encode(topic), json.dumps({"bus": "", "headers": {}, "message": text}).encode()]
 
 
 def subscribe(prefix: str) -> List[bytes]:
@@ -72,32 +99,42 @@ def key_bytes(text: str) -> bytes:
     return key
 
 
-def is_welcome(frames: List[bytes]) -> bool:
+def is_welcome(message: Message) -> bool:
     """Say whether this is the router's answer to the hello."""
-    return frames[3:6] == [HELLO, HELLO, b"welcome"]
+    return message.ident == message.subsystem == HELLO and message.args[:1] == [b"welcome"]
 
 
-def publication(args: List[bytes]) -> Optional[Publication]:
-    """Return what was published, or None if that cannot be read."""
+def is_publication(message: Message) -> bool:
+    """Say whether this is what somebody published, readable or not, and not an answer."""
+    return message.subsystem == PUBSUB and message.args[:1] == [_PUBLISH]
+
+
+def publication(message: Message) -> Publication:
+    """Return what was published.
+
+    :raises Unreadable: that cannot be read.
+    """
     try:
-        topic, body = args[1].decode(), _parse(args[2])
+        topic, body = message.args[1].decode(), _parse(message.args[2])
         sender, content = body["sender"], body["message"]
     except (ValueError, LookupError, TypeError):
-        return None
-    return Publication(clean(topic), clean(sender), content) if isinstance(sender, str) else None
+        raise Unreadable("a publication that cannot be read") from None
+    if not isinstance(sender, str):
+        raise Unreadable("a publication whose sender is no text")
+    return Publication(clean(topic), clean(sender), content)
 
 
-def answer(subsystem: bytes, args: List[bytes]) -> Any:
+def answer(message: Message) -> Any:
     """Return what a call or a query is answered with. A query's answer is text, or None if there is no such setting.
 
     :raises RemoteError: the peer refused, the method raised, or the answer cannot be read.
     """
-    if subsystem == b"query":
-        return _text(args[1]) or None if len(args) > 1 else None
-    if subsystem != b"RPC" or not args:
-        raise RemoteError(error_text(args))
+    if message.subsystem == QUERY:
+        return _text(message.args[1]) or None if len(message.args) > 1 else None
+    if message.subsystem != RPC or not message.args:
+        raise RemoteError(error_text(message))
     try:
-        body = _parse(args[0])
+        body = _parse(message.args[0])
         error, result = body.get("error"), body.get("result")
     except (ValueError, AttributeError):
         raise RemoteError("the answer could not be read") from None
@@ -106,9 +143,9 @@ def answer(subsystem: bytes, args: List[bytes]) -> Any:
     return result
 
 
-def error_text(args: List[bytes]) -> str:
+def error_text(message: Message) -> str:
     """Return the text of a VIP error: number, text, peer, subsystem. Numbers come as text or as four raw bytes."""
-    return _text(args[1]) if len(args) > 1 else "no reason given"
+    return _text(message.args[1]) if len(message.args) > 1 else "no reason given"
 
 
 def _rpc_error_text(error: Any) -> str:

@@ -1,0 +1,54 @@
+"""The command line: wrong usage, and arguments that more than one subcommand may have."""
+
+import argparse
+import math
+import sys
+from typing import Any
+
+from failover.command import output
+from failover.command.exit_status import USAGE
+from failover.text import clean
+
+__all__ = ["Parser", "identity", "interval"]
+
+# Seconds.
+_SHORTEST_INTERVAL, _LONGEST_INTERVAL = 0.1, 86400.0
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that ends with 64 after wrong usage, because 2 says something else here."""
+
+    def error(self, message: str) -> None:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, "{}: error: {}\n".format(self.prog, message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        try:
+            print(message or "", end="", file=file, flush=True)
+        except BrokenPipeError:
+            output.discard()
+
+
+def interval(text: str) -> float:
+    """Return the seconds between two looks.
+
+    :raises argparse.ArgumentTypeError: the text is no number of seconds, or one out of bounds.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not _SHORTEST_INTERVAL <= seconds <= _LONGEST_INTERVAL:
+        raise argparse.ArgumentTypeError("found {}; wanted: a number of seconds from {:g} to {:g}".format(
+            clean(text), _SHORTEST_INTERVAL, _LONGEST_INTERVAL))
+    return seconds
+
+
+def identity(text: str) -> str:
+    """Return the VIP identity of an agent.
+
+    :raises argparse.ArgumentTypeError: the text cannot be one.
+    """
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError("found {!r}; wanted: the VIP identity of an agent".format(text))
+    return text

@@ -1,0 +1,102 @@
+"""A configuration that has been checked."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Tuple
+
+from failover.config.errors import ConfigError, show
+from failover.config.keys import BY_PERIOD, KEYS, LONGEST_GRACE, NOT_NEEDED, problem, unknown_keys
+from failover.config.platforms import Known, fill_in_central, key_problems, settle_addresses
+from failover.config.times import time_problems, time_warnings, usual_grace
+
+__all__ = ["Config"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """A checked configuration.
+
+    :ivar agent_id: role of this instance, ``primary`` or ``secondary``.
+    :ivar simple_behavior: True for simple failover, False for standard failover.
+    :ivar remote_vip: VIP address of the other platform, as it was given but without a query.
+    :ivar remote_serverkey: public key of the other platform.
+    :ivar agent_vip_identity: VIP identity of the managed agent, the same on both platforms.
+    :ivar heartbeat_period: seconds from one heartbeat to the next.
+    :ivar timeout: seconds without a heartbeat after which the peer counts as down.
+    :ivar stop_grace: seconds from the decision to stop the managed agent until it is gone.
+    :ivar volttron_central_vip: VIP address of the platform of VOLTTRON Central (VC), likewise, or its web address, at
+        which its VIP address is to be asked for; "" if not given.
+    :ivar volttron_central_serverkey: public key of that platform; "" if only its web address and no key is given.
+    :ivar volttron_central_identity: VIP identity of VC there.
+    :ivar remote_instance_name: instance name of the other platform; "" means as learnt from its heartbeats.
+    :ivar warnings: what works but is better set otherwise, a line for each thing.
+    """
+
+    agent_id: str
+    simple_behavior: bool
+    remote_vip: str
+    remote_serverkey: str
+    agent_vip_identity: str
+    heartbeat_period: float
+    timeout: float
+    stop_grace: float = 10
+    volttron_central_vip: str = ""
+    volttron_central_serverkey: str = ""
+    volttron_central_identity: str = "volttron.central"
+    remote_instance_name: str = ""
+    warnings: Tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def mode(self) -> str:
+        """``simple`` or ``standard``."""
+        return "simple" if self.simple_behavior else "standard"
+
+    @property
+    def beat_every(self) -> float:
+        """Seconds from one heartbeat that is sent to the next: ``heartbeat_period``, or less in standard failover.
+
+        There a primary's proof is an acknowledgement of its heartbeat, which may take until two heartbeats later. So
+        three must fit into ``timeout``.
+        """
+        return self.heartbeat_period if self.simple_behavior else min(self.heartbeat_period, self.timeout / 3)
+
+    @property
+    def stop_within(self) -> float:
+        """Seconds that stopping the managed agent may take while this agent itself is being stopped.
+
+        VOLTTRON gives an agent 60 s for its stop; this one must have ended before.
+        """
+        return min(self.stop_grace, LONGEST_GRACE)
+
+    @staticmethod
+    def is_simple(raw: Any) -> bool:
+        """Whether what was read from the configuration file asks for simple failover, be it right otherwise or not."""
+        return isinstance(raw, Mapping) and raw.get("simple_behavior") is True
+
+    @classmethod
+    def load(cls, raw: Any, known: Known = Known()) -> "Config":
+        """Check what was read from the configuration file and return it as a Config.
+
+        :param known: for the keys of platforms, and in standard failover for where VC is, if not in the file.
+        :raises ConfigError: with one line for each problem: key, value found, what is wanted.
+        """
+        if not isinstance(raw, Mapping):
+            raise ConfigError(["the configuration is {}; wanted: a JSON or YAML mapping with the keys {}".format(
+                show(raw), ", ".join(KEYS))])
+        problems = unknown_keys(raw)
+        values: Dict[str, Any] = {}
+        for key in KEYS:
+            value = raw.get(key, KEYS[key].default)
+            wrong = problem(key, value)
+            if wrong is not None:
+                problems.append(wrong)
+            elif value is not BY_PERIOD:
+                values[key] = value
+        if "stop_grace" not in raw:
+            values["stop_grace"] = usual_grace(values)
+        problems += fill_in_central(values, known, "simple_behavior" in raw)
+        problems += key_problems(values, known) + time_problems(values)
+        if problems:
+            raise ConfigError(problems)
+        settle_addresses(values, known)
+        warnings = [text for key, text in NOT_NEEDED.items() if key in raw] + time_warnings(values)
+        return cls(warnings=tuple(warnings), **values)

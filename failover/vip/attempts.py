@@ -1,0 +1,60 @@
+"""How a link tries again: what it has learnt from the attempts before."""
+
+import re
+import secrets
+
+from failover.backoff import pauses
+from failover.vip.errors import Ended
+
+__all__ = ["Attempts", "wants_ipv6"]
+
+# Seconds.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+
+
+class Attempts:
+    """By which name and which kind of address the next attempt connects, and after which pause.
+
+    :ivar prefers_ipv6: whether a name is to be resolved to an IPv6 address, if it has one.
+    """
+
+    def __init__(self) -> None:
+        self.prefers_ipv6 = True
+        self._name_held = False
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """From now on the pauses are short again. Names and addresses stay as they were learnt."""
+        self._pauses = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+
+    def name(self, identity: str) -> str:
+        """Return the name to present oneself by: the right one, or while that may be held, one that nobody knows."""
+        return "{}_{}".format(identity, secrets.token_hex(4)) if self._name_held else identity
+
+    def failed(self, error: BaseException, welcome: bool) -> None:
+        """Learn from the end of a session.
+
+        :param welcome: whether the router had welcomed it.
+        """
+        if isinstance(error, Ended):
+            self._name_held = error.name_held
+        if not welcome:
+            self.prefers_ipv6 = not self.prefers_ipv6
+
+    def pause(self, lasted: float) -> float:
+        """Return the seconds to wait before the next attempt: few after one that lasted.
+
+        :param lasted: seconds from the beginning of the last attempt to the end of its session.
+        """
+        if lasted > _LONGEST_PAUSE:
+            self.begin_anew()
+        return next(self._pauses)
+
+
+def wants_ipv6(address: str, preferred: bool) -> bool:
+    """Say whether ZeroMQ is to look for an IPv6 address.
+
+    If so, it takes a name's IPv6 address if there is one, else its IPv4 address; if not, only the latter. It never
+    tries both.
+    """
+    return "[" in address or preferred and re.match(r"tcp://[\d.]+:", address) is None

@@ -1,0 +1,231 @@
+"""One connection to a router: hello, requests, signs of life, and its end."""
+
+import contextlib
+from typing import Any, Callable, List, NamedTuple, Optional
+
+import zmq.green as zmq
+
+from failover import clock
+from failover.loops import surviving
+from failover.text import clean
+from failover.vip import errors, frames
+from failover.vip.endpoint import Endpoint
+from failover.vip.errors import Ended, LinkError, Unreadable
+from failover.vip.questions import NO_ANSWER_AFTER, Questions
+from failover.vip.transport import Transport
+
+__all__ = ["Session", "Times"]
+
+# Seconds that the router may refuse what is published under another name before the right one is tried again.
+_REFUSED_FOR = 60.0
+
+
+class Times(NamedTuple):
+    """When a connection counts as dead, in seconds.
+
+    :ivar answer_within: that a round trip may take.
+    :ivar probe_every: of quiet after which a sign of life is asked for.
+    """
+
+    answer_within: float
+    probe_every: float
+
+
+class Session:
+    """One connection to a router, from connect to close; it is used once and thrown away.
+
+    :param name: by which to present oneself.
+    :param hear: called with (topic, sender, message) of what is published there.
+    :param on_free: called when the router has answered what was asked of it, so that it can take a publish.
+    :ivar refusal: the router's words if it refused the last publish that it answered, else None.
+    :ivar welcome: whether the router has answered the hello.
+    """
+
+    def __init__(self, endpoint: Endpoint, name: str, times: Times, hear: Callable[[str, str, Any], None],
+                 on_free: Callable[[], None]):
+        self.refusal: Optional[str] = None
+        self.welcome = False
+        self._endpoint = endpoint
+        self._shown = clean(endpoint.address)
+        self._name = name
+        self._times = times
+        self._hear = hear
+        self._on_free = on_free
+        self._shaken = False
+        self._opened_at = self._last_answer = clock.now()
+        self._pending: Optional[bytes] = None
+        self._pending_since = 0.0
+        self._questions = Questions()
+        self._transport = Transport(self._shown)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether there are questions to agents whose answers may still come."""
+        return bool(self._questions)
+
+    def open(self, context: zmq.Context, prefers_ipv6: bool) -> None:
+        """Connect and exchange hellos.
+
+        :raises LinkError: that does not succeed in time.
+        """
+        self._transport.connect(context, self._endpoint, self._name, prefers_ipv6)
+        reached = False
+        deadline = clock.now() + self._times.answer_within
+        while True:
+            received = self._transport.receive(deadline)
+            if received.frames and _is_welcome(received.frames):
+                self._last_answer = clock.now()
+                self.welcome = True
+                return
+            if received.is_connected:
+                reached = True
+            elif received.is_shaken:
+                self._shaken = True
+                self._send("", frames.HELLO, frames.HELLO, frames.HELLO)
+            elif received.is_end:
+                raise errors.broken_handshake(self._shown, reached, self._shaken)
+            elif received.is_nothing:
+                raise self._silence() if reached else errors.no_connection(self._shown, self._times.answer_within)
+
+    def serve_one(self) -> None:
+        """Wait for one event and handle it.
+
+        :raises LinkError: the connection has ended or answers no more.
+        """
+        received = self._transport.receive(clock.now() + self._until_overdue())
+        if received.frames is not None:
+            self._handle(received.frames)
+        elif received.is_end:
+            self._questions.forget()
+            raise Ended("{} closed the connection".format(self._shown), name_held=False)
+        elif self._until_overdue() == 0.0:
+            if self._pending is not None or not self._ask(frames.PING, b"ping"):
+                raise self._silence()
+        if (self.refusal is not None and self._name != self._endpoint.identity
+                and clock.now() - self._opened_at > _REFUSED_FOR):
+            raise Ended("{} does not let {} publish: {}".format(self._shown, self._name, self.refusal),
+                        name_held=False)
+
+    def break_off(self, why: str) -> None:
+        """Have whoever serves this session told that it has ended. The first reason counts."""
+        self._transport.break_off(why)
+
+    def publish(self, topic: str, text: str) -> bool:
+        """Publish, or say False: it cannot be sent now, or the last publish or probe has not been answered yet."""
+        if self._pending is not None:
+            return False
+        return self._ask(frames.PUBSUB, *frames.publish(topic, text))
+
+    def subscribe(self, prefix: str) -> None:
+        """Subscribe to topics. If that cannot be sent, the session is broken off."""
+        if not self._send("", frames.PUBSUB, frames.new_id(), *frames.subscribe(prefix)):
+            self.break_off("{} takes no subscription".format(self._shown))
+
+    def call(self, peer: str, method: str, args: tuple, timeout: float) -> Any:
+        """Call a method of an agent.
+
+        :param timeout: seconds.
+        :raises LinkError: the session has ended or ends, or no answer came in time.
+        :raises RemoteError: the peer refused, or the method raised.
+        """
+        ident = frames.new_id()
+        return self._request(peer, frames.RPC, ident, frames.call(method, args, ident), method, timeout)
+
+    def query(self, name: str, timeout: float) -> Optional[str]:
+        """Ask the router for one of its platform's settings; None if it is not made.
+
+        :param timeout: seconds.
+        :raises LinkError, RemoteError: as for :meth:`call`.
+        """
+        return self._request("", frames.QUERY, frames.new_id(), name.encode(), name, timeout)
+
+    def give_up_calls(self) -> None:
+        """Have the callers told that no answer will come to them."""
+        self._questions.give_up(self._over())
+
+    def take_leave(self) -> None:
+        """Tell the router that this peer goes, as VOLTTRON's agents do: it would keep the name among its peers."""
+        self._transport.linger()
+        self._send("", frames.AGENTSTOP, frames.new_id(), self._name.encode())
+
+    def fade(self) -> None:
+        """From now on only wait for the answers to open questions, or the end of the connection, and then close."""
+        self._transport.broken_off = None  # Who broke it off wants another one, and this one still brings the answers.
+        self._transport.spawn(self._fade)
+
+    def close(self) -> None:
+        """Close the socket and whatever belongs to it."""
+        self._transport.close()
+
+    def _fade(self) -> None:
+        try:
+            with surviving("the wait for the last answers from " + self._shown), contextlib.suppress(LinkError):
+                deadline = clock.now() + NO_ANSWER_AFTER
+                while self._questions and clock.now() < deadline:
+                    received = self._transport.receive(deadline)
+                    if received.is_end:
+                        break
+                    if received.frames is not None:
+                        with contextlib.suppress(Unreadable):
+                            self._questions.close(frames.decode(received.frames).ident)
+        finally:
+            self.close()
+
+    def _request(self, peer: str, subsystem: bytes, ident: bytes, body: bytes, name: str, timeout: float) -> Any:
+        if not self._send(peer, subsystem, ident, body):
+            raise self._silence() if self._transport.is_open else LinkError(self._over())
+        return self._questions.wait(ident, timeout, "{} did not answer {} within {:g} s".format(
+            clean(peer) or self._shown, name, timeout))
+
+    def _handle(self, received: List[bytes]) -> None:
+        """Handle what came. It may be anything."""
+        try:
+            message = frames.decode(received)
+            publication = frames.publication(message) if frames.is_publication(message) else None
+        except Unreadable:
+            return
+        if publication is not None:
+            self._hear(*publication)
+            return
+        self._last_answer = clock.now()
+        if message.ident != self._pending:
+            self._questions.answered(message)
+            return
+        self._pending = None
+        if message.subsystem == frames.PUBSUB:
+            self.refusal = None
+        elif message.subsystem == frames.ERROR:
+            self.refusal = frames.error_text(message)
+        self._on_free()
+
+    def _ask(self, subsystem: bytes, *args: bytes) -> bool:
+        """Send the router a request whose answer proves the connection."""
+        ident = frames.new_id()
+        if not self._send("", subsystem, ident, *args):
+            return False
+        self._pending, self._pending_since = ident, clock.now()
+        return True
+
+    def _send(self, peer: str, subsystem: bytes, ident: bytes, *args: bytes) -> bool:
+        return self._transport.send(frames.encode(peer, subsystem, ident, *args))
+
+    def _until_overdue(self) -> float:
+        """Return the seconds until an answer is overdue, or, while none is awaited, until one should be asked for."""
+        if self._pending is None:
+            due = self._last_answer + self._times.probe_every
+        else:
+            due = self._pending_since + self._times.answer_within
+        return max(0.0, due - clock.now())
+
+    def _silence(self) -> LinkError:
+        return errors.silence(self._shown, self._times.answer_within, self._shaken)
+
+    def _over(self) -> str:
+        return "the connection to {} ended".format(self._shown)
+
+
+def _is_welcome(received: List[bytes]) -> bool:
+    try:
+        return frames.is_welcome(frames.decode(received))
+    except Unreadable:
+        return False
