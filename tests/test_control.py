@@ -7,7 +7,7 @@ import types
 import gevent
 import pytest
 
-from failover.core import AgentState
+from failover.decision.vocabulary import AgentState
 
 # Importing VOLTTRON replaces the sockets and threads of this process by gevent's, which the relays of other tests do
 # without. Of VOLTTRON, control.py needs only these names.

@@ -25,7 +25,7 @@ from pathlib import Path
 import gevent
 from gevent.util import wrap_errors
 
-from failover.lease import CLOCKS_APART
+from failover.decision.vocabulary import CLOCK_DRIFT_BOUND
 from failover.vip.link import LinkError, RemoteError
 from tests.testbed.central import CENTRAL, Central, Vcp
 from tests.demo.screen import FailoverView, Lines, Screen, View, fits_screen
@@ -287,7 +287,7 @@ class StandardDemo(Demo):
 
     HOW_MANY, STEPS = "Three", 7
     PERIOD, TIMEOUT, GRACE = 0.5, 4, STANDARD["stop_grace"]
-    SILENCE = (TIMEOUT + PERIOD + GRACE) * CLOCKS_APART
+    SILENCE = (TIMEOUT + PERIOD + GRACE) * CLOCK_DRIFT_BOUND
 
     def __init__(self, *args):
         super().__init__(*args)
