@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections import OrderedDict
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict
 
 import gevent
 from gevent.event import Event
@@ -12,12 +12,12 @@ from gevent.queue import Full, Queue
 from failover import clock, compat
 from failover.control import ControlError
 from failover.decision.effects import ProveHearing, Resubscribe
-from failover.decision.events import HearingProven, HeartbeatReceived, Subscribed
+from failover.decision.events import HearingProven, Subscribed
 from failover.decision.vocabulary import Path
-from failover.heartbeat import TOPICS, MalformedHeartbeat, decode, subject
-from failover.text import clean
+from failover.heartbeat import TOPICS
+from failover.reception import received
 
-__all__ = ["Listener", "received"]
+__all__ = ["Listener"]
 
 _log = logging.getLogger(__name__)
 
@@ -138,18 +138,3 @@ class Listener:
                 self._is_local[sender] = is_local
                 gevent.sleep(1 / _LOOKS_PER_SECOND)
             self._post(received(Path.DIRECT, sender, message, parsed, is_local))
-
-
-def received(path: Path, sender: str, message: Any, parsed: Tuple[Optional[str], Optional[str]] = (None, None),
-             is_local: bool = False) -> HeartbeatReceived:
-    """Return the event of a message, whatever it contains.
-
-    :param parsed: role and mode for which its topic stands.
-    """
-    about, fault, heartbeat = subject(message), None, None
-    try:
-        heartbeat = decode(message)
-    except MalformedHeartbeat as error:
-        fault = str(error)
-    return HeartbeatReceived(path, heartbeat, clean(sender), parsed[0], parsed[1],
-                             None if about is None else clean(about), is_local, fault)

@@ -20,8 +20,8 @@ from failover.backoff import pauses
 from failover.discovery import DiscoveryError
 from failover.heartbeat_path import HeartbeatPath
 from failover.vip.link import Endpoint, LinkError, RemoteError
-from failover.listener import received
 from failover.loops import spawn_loop, surviving
+from failover.reception import received
 from failover.text import clean
 
 __all__ = ["VcClient", "pair_topic"]
@@ -126,10 +126,9 @@ class VcClient:
 
     def _ask_vcp(self, effect: AskVcp, asked_at: float) -> None:
         runs = None
-        try:
+        with surviving("the question to the VCP of " + effect.instance_name):
             runs = self._vcp_answer(effect)
-        finally:
-            self._post(VcpAnswered(asked_at, runs))
+        self._post(VcpAnswered(asked_at, runs))
 
     def _vcp_answer(self, effect: AskVcp) -> Optional[bool]:
         """Return VCP's answer, or None if it gives none.

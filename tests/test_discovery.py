@@ -13,8 +13,8 @@ import gevent
 import pytest
 
 from failover import discovery
-from failover.central import Central
 from failover.discovery import DiscoveryError, Found
+from failover.vc_client import VcClient
 from failover.vip import address as vip_address
 from failover.vip.endpoint import Endpoint
 from tests.testbed.pair import wait
@@ -284,10 +284,9 @@ def test_a_key_that_is_known_otherwise_must_be_the_same():
 # The connection that depends on it
 
 def test_the_connection_to_vc_waits_for_its_address_and_asks_until_it_has_it(monkeypatch):
-    monkeypatch.setattr("failover.central._FIRST_PAUSE", 0.1)
+    monkeypatch.setattr("failover.vc_client._FIRST_PAUSE", 0.1)
     answers = iter([DiscoveryError("\x1b not yet"), DiscoveryError("\x1b not yet"), RuntimeError("unforeseen"),
                     OWN._replace(address="tcp://127.0.0.1:1", serverkey=KEY)])
-    changes = []
 
     def find():
         answer = next(answers)
@@ -295,11 +294,10 @@ def test_the_connection_to_vc_waits_for_its_address_and_asks_until_it_has_it(mon
             raise answer
         return answer
 
-    central = Central(OWN, "volttron.central", "failover/x", "boot", 1, 1, find)
-    central.on_change = lambda: changes.append(central.link.last_error)
+    central = VcClient(OWN, "volttron.central", "failover/x", 1, 1, lambda event: None, find)
     central.start()
     try:
-        wait(lambda: changes, 5, "the first error")
+        wait(lambda: central.link.last_error, 5, "the first error")
         assert not central.link.up and central.link.endpoint == OWN and "not yet" in central.link.last_error
         wait(lambda: central.link.endpoint.address == "tcp://127.0.0.1:1", 10, "the address")
         wait(lambda: "nothing listens at tcp://127.0.0.1:1" in (central.link.last_error or ""), 5, "an attempt")
@@ -308,7 +306,7 @@ def test_the_connection_to_vc_waits_for_its_address_and_asks_until_it_has_it(mon
 
 
 def test_the_search_ends_when_the_agent_does():
-    central = Central(OWN, "volttron.central", "failover/x", "boot", 1, 1, lambda: gevent.sleep(60))
+    central = VcClient(OWN, "volttron.central", "failover/x", 1, 1, lambda event: None, lambda: gevent.sleep(60))
     central.start()
     gevent.sleep(0.05)
     begin = time.monotonic()

@@ -10,8 +10,6 @@ import psutil
 import pytest
 
 from failover import clock
-from failover.central import Central
-from failover.heartbeat import Heartbeat
 from failover.vip import attempts
 from failover.vip.link import Endpoint, Link, LinkError, RemoteError, connected
 from failover.vip.session import Session
@@ -469,89 +467,6 @@ def test_nobody_else_can_answer_a_question(router):
         wait(lambda: len(seen) > 3, LIMIT, "some questions")
     idents = set(seen) - {b"hello"}
     assert len(idents) == len(seen) - 1 and all(len(one) >= 16 for one in idents)
-
-
-# The connection to VOLTTRON Central
-
-def heartbeat(sequence):
-    return Heartbeat("node-a", "failover", "agent", "primary", "standard", 10, 1, 1, "boot", sequence, None, None,
-                     True)
-
-
-@pytest.fixture
-def central(router):
-    central = Central(router.endpoint(), "vc", "failover/topic", "boot", 0.5, 0.2)
-    central.link.start()
-    await_up(central.link)
-    yield central
-    central.link.close()
-
-
-def echo(router, answer=b'{"result": {"status": "GOOD"}}'):
-    """Have the router pass on what is published, and answer calls."""
-    def on_request(sender, recipient, ident, subsystem, args):
-        if subsystem == b"RPC":
-            return [b"RPC", answer]
-        if args[:1] == [b"publish"]:
-            body = json.loads(args[2].decode())
-            gevent.spawn(router.publish, sender.decode(), args[1],
-                         json.dumps(dict(body, sender=sender.decode())).encode())
-        return None
-
-    router.on_request = on_request
-
-
-@pytest.mark.parametrize("error", ERRORS)
-def test_callbacks_of_central_that_raise(router, central, error):
-    calls = []
-
-    def fail(*args):
-        calls.append(args)
-        raise error
-
-    echo(router)
-    central.hear = central.answered = central.reset = central.on_change = fail
-    session = central.link._session
-    wait(lambda: central.publish_and_ask(heartbeat(1)), LIMIT, "publish")
-    wait(lambda: (1,) in calls, LIMIT, "the answer")
-    router.publish("node.test", b"failover/topic", b'{"sender": "x", "message": "of another"}')
-    wait(lambda: ("x", "of another") in calls, LIMIT, "what is heard")
-    wait(lambda: central.publish_and_ask(heartbeat(2)), LIMIT, "publish")
-    wait(lambda: (2,) in calls, LIMIT, "the answer")
-    assert central.link._session is session
-    del calls[:]
-    central.link.renew("as a test wants")
-    await_rebuilt(central.link, session)
-    assert len(calls) >= 4  # Down and up, with reset and on_change each.
-
-
-@pytest.mark.parametrize("error", ERRORS + [RemoteError])
-def test_a_question_to_vc_that_fails_is_no_answer(router, central, error, monkeypatch):
-    def fail(*args, **kwargs):
-        raise error(FORGED)
-
-    echo(router)
-    answered = []
-    central.answered = answered.append
-    with monkeypatch.context() as patch:
-        patch.setattr(central.link, "call", fail)
-        wait(lambda: central.publish_and_ask(heartbeat(1)), LIMIT, "publish")
-        gevent.sleep(0.1)
-    assert answered == []
-    wait(lambda: central.publish_and_ask(heartbeat(2)), LIMIT, "publish")
-    wait(lambda: answered == [2], LIMIT, "the answer")
-
-
-ODD_AGENTS = [b'{"result": ' + one + b"}" for one in (
-    b"5", b'"text"', b"{}", b'{"a": 1}', b"[5]", b"[[]]", b'[["u", "n", 5, "agent"]]', b'[["u", "n", [], "agent"]]',
-    b'[["u", "n", null, "agent"]]')]
-
-
-@pytest.mark.parametrize("answer", ODD + ODD_AGENTS, ids=lambda answer: answer[:40].decode(errors="replace"))
-def test_odd_answers_of_vcp_are_none(router, central, answer, caplog):
-    echo(router, answer)
-    assert not central.ask_vcp(FORGED, "agent", timeout=2)
-    assert all(record.getMessage().isprintable() and len(record.getMessage()) < 700 for record in caplog.records)
 
 
 def test_connected_closes_whatever_happens(router):

@@ -1,0 +1,160 @@
+"""What VC and VCPs say becomes events, whatever goes wrong: with a router of the test's own."""
+
+import json
+
+import gevent
+import pytest
+
+from failover.decision.effects import AskVcp, Publish
+from failover.decision.events import HeartbeatReceived, LinkChanged, LinkFree, PublishRefused, VcAnswered, VcKnown, VcpAnswered
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.vocabulary import Path
+from failover.vc_client import VcClient
+from failover.vip.link import RemoteError
+from tests.test_link_faults import ERRORS, FORGED, LIMIT, ODD, await_rebuilt, await_up, no_traceback, router  # noqa: F401
+from tests.testbed.pair import wait
+
+TOPIC = "failover/topic"
+
+
+def heartbeat(sequence):
+    return Heartbeat("node-a", "failover", "agent", "primary", "standard", 10, 1, 1, "boot", sequence, None, None, True)
+
+
+class Client(VcClient):
+    """One that keeps what it posts.
+
+    :ivar error: raised by whoever takes an event.
+    """
+
+    def __init__(self, endpoint):
+        self.events, self.error = [], None
+        super().__init__(endpoint, "vc", TOPIC, 0.5, 0.2, self.take)
+
+    def take(self, event):
+        self.events.append(event)
+        if self.error is not None:
+            raise self.error
+
+    def await_event(self, kind, **fields):
+        def found():
+            return next((event for event in self.events if isinstance(event, kind) and all(
+                getattr(event, name) == value for name, value in fields.items())), None)
+
+        return wait(found, LIMIT, "{} {}".format(kind.__name__, fields))
+
+    def send(self, sequence):
+        """Publish until that can be done."""
+        def done():
+            before = len(self.events)
+            self.publish(Publish(Path.VC, heartbeat(sequence)))
+            return not any(isinstance(event, PublishRefused) for event in self.events[before:])
+
+        wait(done, LIMIT, "publish")
+
+
+@pytest.fixture
+def client(router):  # noqa: F811
+    client = Client(router.endpoint())
+    client.link.start()
+    await_up(client.link)
+    yield client
+    client.link.close()
+
+
+def echo(router, answer=b'{"result": {"status": "GOOD"}}'):  # noqa: F811
+    """Have the router pass on what is published, and answer calls."""
+    def on_request(sender, recipient, ident, subsystem, args):
+        if subsystem == b"RPC":
+            return [b"RPC", answer]
+        if args[:1] == [b"publish"]:
+            body = json.loads(args[2].decode())
+            gevent.spawn(router.publish, sender.decode(), args[1],
+                         json.dumps(dict(body, sender=sender.decode())).encode())
+        return None
+
+    router.on_request = on_request
+
+
+def test_it_says_by_which_vc_it_goes_before_it_is_used(router, client):  # noqa: F811
+    assert client.events[:2] == [VcKnown(router.endpoint().serverkey), LinkChanged(Path.VC, True)]
+
+
+def test_an_answered_question_and_what_comes_back_are_events(router, client):  # noqa: F811
+    echo(router)
+    client.send(7)
+    client.await_event(VcAnswered, sequence=7)
+    assert client.await_event(HeartbeatReceived, path=Path.VC).heartbeat == heartbeat(7)
+    client.await_event(LinkFree, path=Path.VC)
+
+
+def test_a_heartbeat_that_cannot_go_out_is_refused(router, client):  # noqa: F811
+    client.link.close()
+    client.publish(Publish(Path.VC, heartbeat(3)))
+    assert client.events[-1] == PublishRefused(Path.VC, 3)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_listener_that_raises(router, client, error):  # noqa: F811
+    echo(router)
+    client.error = error
+    session = client.link._session
+    client.send(1)
+    client.await_event(VcAnswered, sequence=1)
+    router.publish("node.test", TOPIC.encode(), b'{"sender": "x", "message": "of another"}')
+    client.await_event(HeartbeatReceived, sender="x", heartbeat=None)
+    client.send(2)
+    client.await_event(VcAnswered, sequence=2)
+    assert client.link._session is session
+    del client.events[:]
+    client.link.renew("as a test wants")
+    await_rebuilt(client.link, session)
+    client.await_event(LinkChanged, up=False)
+    client.await_event(VcKnown)
+
+
+@pytest.mark.parametrize("error", ERRORS + [RemoteError])
+def test_a_question_to_vc_that_fails_is_no_answer(router, client, error, monkeypatch):  # noqa: F811
+    def fail(*args, **kwargs):
+        raise error(FORGED)
+
+    echo(router)
+    with monkeypatch.context() as patch:
+        patch.setattr(client.link, "call", fail)
+        client.send(1)
+        gevent.sleep(0.1)
+    client.send(2)
+    client.await_event(VcAnswered, sequence=2)
+    assert not any(event == VcAnswered(1) for event in client.events)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_question_to_vcp_that_fails_is_no_answer(router, client, error, monkeypatch):  # noqa: F811
+    def fail(*args, **kwargs):
+        raise error(FORGED)
+
+    monkeypatch.setattr(client.link, "call", fail)
+    monkeypatch.setattr(gevent.get_hub(), "print_exception", lambda *args: None)
+    client.ask_vcp(AskVcp("node-b", "agent", 2.0))
+    assert client.await_event(VcpAnswered).runs is None
+
+
+ODD_AGENTS = [b'{"result": ' + one + b"}" for one in (
+    b"5", b'"text"', b"{}", b'{"a": 1}', b"[5]", b"[[]]", b'[["u", "n", 5, "agent"]]', b'[["u", "n", [], "agent"]]',
+    b'[["u", "n", null, "agent"]]')]
+
+
+@pytest.mark.parametrize("answer", ODD + ODD_AGENTS, ids=lambda answer: answer[:40].decode(errors="replace"))
+def test_odd_answers_of_vcp_are_none(router, client, answer, caplog):  # noqa: F811
+    echo(router, answer)
+    client.ask_vcp(AskVcp(FORGED, "agent", 2.0))
+    assert not client.await_event(VcpAnswered).runs
+    assert all(record.getMessage().isprintable() and len(record.getMessage()) < 700 for record in caplog.records)
+
+
+def test_an_agent_runs_that_has_a_process_and_no_exit_status(router, client):  # noqa: F811
+    for status, runs in (("[7, null]", True), ("[7, 0]", False), ("[null, null]", False)):
+        echo(router, '{{"result": [["u", "n", {}, "agent"]]}}'.format(status).encode())
+        del client.events[:]
+        client.ask_vcp(AskVcp("node-b", "agent", 2.0))
+        assert client.await_event(VcpAnswered).runs is runs
