@@ -1,0 +1,235 @@
+"""The operator's words."""
+
+from datetime import datetime, timezone
+
+import pytest
+
+from failover.decision.decision import Decision
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.machine import initial
+from failover.decision.setup import Record, Setup
+from failover.decision.table import Action
+from failover.decision.view import LeaseView, view
+from failover.decision.vocabulary import AgentState, Command, Lease, Liveness, Timing
+from failover.words.announcer import Announcer
+from failover.words.changes import Change, Problems
+from failover.words.lines import alert_context, alert_key, headline, reason, since, summary
+from failover.words.status import Details, status
+from failover.words.surroundings import Surroundings
+
+UP, UNKNOWN, DOWN = Liveness.UP, Liveness.UNKNOWN, Liveness.DOWN
+STANDBY = Decision(Action.STOP, UP, wanted=Command.STOP)
+TAKEOVER = Decision(Action.START, DOWN, wanted=Command.START)
+PEER = Heartbeat("node-a", "failover", "platform.driver", "primary", "simple", 10.0, 1.0, 5.0, "boot", 1, None, None, True)
+AROUND = Surroundings("tcp://192.0.2.10:1", True, None, None, 100.0, None, None, {}, None, True, False, "since noon")
+NO_LEASE = LeaseView(False, None, 0.5, 7.3, 22.2, True, None, False)
+
+
+def make_view(role="secondary", mode="simple", state=AgentState.STOPPED, lease=None, **fields):
+    """Return a view of a side, its peer heard."""
+    setup = Setup(mode, role, Timing(10.0, 1.0, 5.0), 1.0, "node-b" if role == "secondary" else "node-a", "failover",
+                  ("platform.driver",), "boot", 5.0)
+    seen = view(initial(setup, Record(), 0.0), 0.0)
+    given = dict(decision=STANDBY, peer=PEER, heard_ago=0.5, agents=(seen.agents[0]._replace(state=state),),
+                 lease=lease if mode == "simple" else lease or NO_LEASE)
+    return seen._replace(**dict(given, **fields))
+
+
+def test_a_summary_is_what_is_the_matter():
+    assert summary("remote link lost: nothing listens at tcp://192.0.2.10:22916: does it run?") == "remote link lost"
+    assert summary("VC at tcp://192.0.2.30:22916 does not answer: volttron.central: No route to host") == (
+        "VC at tcp://192.0.2.30:22916 does not answer")
+    assert summary("without a remedy") == "without a remedy"
+
+
+# The headline
+
+@pytest.mark.parametrize("state, words", [
+    ("running", "primary node-a is active: heard within the last 10 s"),
+    (None, "primary node-a is active: heard within the last 10 s"),
+    ("stopped", "primary node-a is up, but platform.driver is stopped there: heard within the last 10 s"),
+])
+def test_the_peer_is_called_active_only_if_its_agent_runs(state, words):
+    line = headline(make_view(peer=PEER._replace(state=state)), "")
+    assert line == words + "; platform.driver is stopped on this secondary node-b"
+
+
+@pytest.mark.parametrize("state, active", [(AgentState.RUNNING, "is active"), (AgentState.STOPPED, "is not active yet")])
+def test_a_takeover_says_since_when_the_primary_is_silent(state, active):
+    line = headline(make_view(state=state, decision=TAKEOVER), "since 2026-11-23 11:45:24 UTC")
+    assert line == "secondary node-b {}: primary node-a not heard since 2026-11-23 11:45:24 UTC; platform.driver is {}".format(
+        active, state.value)
+
+
+@pytest.mark.parametrize("role, decision, words", [
+    ("primary", Decision(Action.START, UP, UP), "primary node-a is not active yet: VC answers, secondary node-a heard; "),
+    ("primary", Decision(Action.WAIT, UNKNOWN), "primary node-a waits until it is known that platform.driver does not run"),
+    ("primary", Decision(Action.STOP, DOWN, DOWN), "primary node-a is isolated: neither VC nor secondary node-a answers"),
+    ("secondary", Decision(Action.START, DOWN, UP), "primary node-a not heard since noon, which VC verified"),
+    ("secondary", Decision(Action.VERIFY, DOWN, UP), "verifying with VC that primary node-a is down: not heard since noon"),
+    ("secondary", Decision(Action.STOP, DOWN, DOWN), "VC does not answer, so that nobody can verify that primary node-a"),
+    ("secondary", Decision(Action.WAIT, UNKNOWN), "waiting up to 10 s to hear primary node-a"),
+])
+def test_each_decision_of_standard_failover_has_a_headline(role, decision, words):
+    assert words in headline(make_view(role, "standard", decision=decision), "since noon")
+
+
+def test_the_headline_goes_by_the_role_in_which_a_side_acts():
+    assert headline(make_view("primary", acting="secondary"), "").endswith("on this secondary node-a")
+
+
+def test_since_is_a_time_of_day():
+    at = datetime(2026, 11, 23, 11, 45, 24, tzinfo=timezone.utc)
+    assert since(at, True) == "since 2026-11-23 11:45:24 UTC"
+    assert since(at, False) == "since 2026-11-23 11:45:24 UTC, when this failover agent started"
+
+
+# The reason
+
+@pytest.mark.parametrize("lease, words", [
+    (LeaseView(True, 8.5, 1.5, None, 22.2, True, None, False), "lease held for 8.5 s more, VC answered 1.5 s ago, primary up"),
+    (LeaseView(True, 8.5, None, None, 22.2, True, None, False), "lease held for 8.5 s more, VC never answered, primary up"),
+    (NO_LEASE, "primary silent for 7.3 s of 22.2 s"),
+    (NO_LEASE._replace(vcp_word="no answer"), "primary silent for 7.3 s of 22.2 s, VC sees nothing of primary"),
+    (NO_LEASE._replace(vcp_word="runs"), "VC sees primary running platform.driver"),
+    (NO_LEASE._replace(silent_for=None), "silence of primary does not count while VC does not answer"),
+    (NO_LEASE._replace(is_vc_apart=True), "silence of primary does not count because it goes by another VC"),
+    (NO_LEASE._replace(knows_peer_timing=False), "because it has never been heard and its times are not known"),
+])
+def test_the_reason_gives_figures(lease, words):
+    assert words in reason(make_view("secondary", "standard", lease=lease))
+
+
+# Alerts
+
+@pytest.mark.parametrize("role, command, peer, words", [
+    ("secondary", Command.START, DOWN, "Primary is inactive starting agent platform.driver"),
+    ("secondary", Command.STOP, UP, "Primary is active stopping agent platform.driver"),
+    ("secondary", Command.STOP, DOWN, "Stopping agent platform.driver"),
+    ("primary", Command.START, UP, "Starting agent platform.driver"),
+    ("primary", Command.STOP, DOWN, "Stopping agent platform.driver"),
+])
+def test_alerts_are_those_that_filters_know(role, command, peer, words):
+    assert alert_context(make_view(role, decision=STANDBY._replace(peer=peer)), command) == words
+    assert alert_key("simple", role) == "failover simple_" + role and alert_key("standard", role) == "failover " + role
+
+
+def test_a_change_of_what_is_wanted_is_announced_once():
+    said, alerts = Announcer().after(make_view(decision=TAKEOVER), [], False, False)
+    assert alerts == [Command.START]
+    said, alerts = said.after(make_view(decision=TAKEOVER), [Command.START], False, False)
+    assert alerts == []
+    said, alerts = said.after(make_view(decision=TAKEOVER), [Command.START], False, False)
+    assert alerts == [Command.START], "a command that follows anew is news"
+    for has_failed, is_troubled in ((True, False), (False, True)):
+        assert said.after(make_view(decision=TAKEOVER), [Command.START], has_failed, is_troubled)[1] == []
+    assert said.after(make_view(), [], False, False)[1] == [Command.STOP]
+
+
+@pytest.mark.parametrize("seen, commands, alerts", [
+    (make_view(decision=Decision(Action.WAIT, UNKNOWN, wanted=Command.STOP), mode="standard"), [], []),
+    (make_view(state=AgentState.UNKNOWN), [], []),
+    (make_view(state=AgentState.UNKNOWN), [Command.STOP], [Command.STOP]),
+    (make_view(decision=Decision(Action.WAIT, UNKNOWN)), [], []),
+    (make_view(decision=TAKEOVER, is_quiet=True), [], []),
+])
+def test_what_is_not_decided_for_good_is_not_announced(seen, commands, alerts):
+    assert Announcer().after(seen, commands, False, False)[1] == alerts
+
+
+# The status
+
+DETAILS = Details(("GOOD", "fine"), [], [], "2026-11-23T11:45:24.000+00:00", 3.0, None, "uuid", 7, 0.1, 0, ("GOOD", ""))
+KEYS = {
+    "agent_id": None, "acts_as": None, "mode": None, "instance_name": None, "vip_identity": None, "health": None,
+    "text": None, "problems": None, "warnings": None, "decision": None, "decided_on": None, "decided_for": None,
+    "why": None, "timeout": None, "heartbeat_period": None, "stop_grace": None, "platform_answers": None,
+    "other": {"instance_name", "vip_identity", "liveness", "heartbeat_age", "may_run", "managed_agent", "left"},
+    "link": {"address", "up", "since", "last_error", "refusal"},
+    "vc": {"address", "identity", "up", "since", "liveness", "answer_age", "vcp", "last_error"},
+    "lease": {"held", "seconds_left"}, "managed_agent": {"identity", "uuid", "pid", "state"},
+    "runs": {"last_ran", "restarts_last_hour", "health", "health_text"},
+}
+
+
+def test_the_status_has_the_keys_that_others_rely_on():
+    said = status(make_view(mode="standard"), AROUND, DETAILS._replace(vc_link=("volttron.central", True, 5.0)))
+    assert {key: set(value) if isinstance(value, dict) else None for key, value in said.items()} == KEYS
+    said = status(make_view(), AROUND, DETAILS)
+    assert said.keys() == KEYS.keys() and said["vc"] is said["lease"] is said["why"] is None
+
+
+def test_the_status_of_a_peer_that_left_is_its_last_word():
+    left = PEER._replace(leaving=True, may_run=False, state="stopped")
+    said = status(make_view(farewell=left), AROUND, DETAILS)["other"]
+    assert said["left"] and said["may_run"] is False and said["managed_agent"] == "stopped"
+    said = status(make_view(peer=None, heard_ago=None), AROUND, DETAILS)["other"]
+    assert said["may_run"] is said["managed_agent"] is said["heartbeat_age"] is None and not said["left"]
+
+
+def test_the_status_names_the_lease():
+    held = LeaseView(True, 8.5, 1.5, None, 22.2, True, None, False)
+    decision = Decision(Action.START, UP, UP, Lease.HELD, Command.START)
+    said = status(make_view("primary", "standard", lease=held, decision=decision), AROUND,
+                  DETAILS._replace(vc_link=("volttron.central", True, 5.0)))
+    assert said["lease"] == {"held": True, "seconds_left": 8.5} and said["vc"]["answer_age"] == 1.5
+    assert said["decision"] == "start" and said["why"].startswith("lease held for 8.5 s more")
+
+
+# Problems come and go
+
+def gone(key):
+    return key + " is over"
+
+
+def texts(changes):
+    return [(change.bad, change.news) for change in changes]
+
+
+def test_a_problem_is_said_when_it_comes_and_when_it_goes():
+    problems = Problems(10.0)
+    assert problems.update({"link": "remote link lost: no"}, gone, 0.0) == [Change(True, "remote link lost: no")]
+    assert problems.update({"link": "remote link lost: still no"}, gone, 1.0) == []
+    assert problems.texts == {"link": "remote link lost: still no"}
+    assert problems.update({}, gone, 2.0) == [Change(False, "link is over")]
+
+
+def test_a_problem_that_flaps_is_said_to_once_and_once_when_that_is_over():
+    problems, said, now = Problems(10.0), [], 0.0
+    for _ in range(20):
+        for found in ({"link": "lost"}, {}):
+            said += problems.update(found, gone, now)
+            now += 3.0
+    news = [change for change in said if change.news]
+    assert len(said) == 41, "each time is in the log"
+    assert [change.bad for change in news] == [True, False, True, False, True]
+    assert news[-1].text.startswith("flapping: the remote link came and went 3 times within 60 s")
+    assert "flapping" in problems.texts
+    assert problems.update({}, gone, now + 50.0) == [] and "flapping" in problems.texts
+    [over] = problems.update({}, gone, now + 60.0)
+    assert over == Change(False, "no problem is flapping any more") and problems.texts == {}
+    assert texts(problems.update({"link": "lost"}, gone, now + 61.0)) == [(True, True)]
+
+
+def test_a_problem_that_flapped_and_stayed_is_said_again():
+    problems = Problems(10.0)
+    for second in range(6):
+        problems.update({"link": "lost"} if second % 2 else {}, gone, float(second))
+    assert problems.update({"link": "lost"}, gone, 64.0) == []
+    assert problems.update({"link": "still lost"}, gone, 65.0) == [
+        Change(False, "no problem is flapping any more"), Change(True, "still lost")]
+
+
+def test_what_does_not_flap_is_said_meanwhile():
+    problems = Problems(10.0)
+    for second in range(10):
+        problems.update({"link": "lost"} if second % 2 else {}, gone, float(second))
+    assert texts(problems.update({"link": "lost", "control": "silent"}, gone, 10.0)) == [(True, True)]
+
+
+def test_rare_outages_do_not_flap():
+    problems, now = Problems(10.0), 0.0
+    for _ in range(10):
+        for found in ({"link": "lost"}, {}):
+            assert all(change.news for change in problems.update(found, gone, now))
+            now += 25.0
