@@ -55,23 +55,32 @@ def managed(control):
     return ManagedAgent(control, "platform.driver", answer_within=0.1)
 
 
+def start(managed):
+    """Start the agent as is done on platforms; return what control has answered by then."""
+    answers = []
+    managed.look_up()
+    managed.start(lambda: answers.append(managed.start_is_open))
+    return answers
+
+
 @pytest.mark.parametrize("looks", [1, 2, 3, 4])
 def test_a_start_that_control_does_not_answer_leaves_the_agent_known(managed, control, looks):
     for _ in range(looks):
         managed.observe()
     control.hangs = True
     with pytest.raises(ControlSilent):
-        managed.start(lambda: True)
+        start(managed)
     control.hangs = False
     assert [managed.observe() for _ in range(3)].count(AgentState.STOPPED) >= 1
-    assert managed.start(lambda: True) and AgentState.RUNNING in [managed.observe(), managed.observe()]
+    assert start(managed) == [False] and AgentState.RUNNING in [managed.observe(), managed.observe()]
     assert ("agent_status", None) not in control.asked
 
 
-def test_an_agent_is_not_started_when_it_may_not_run_any_more(managed, control):
+def test_what_is_not_installed_any_more_is_not_started(managed, control):
     managed.observe()
-    assert managed.start(lambda: False) is False
-    assert "start_agent" not in [method for method, *_ in control.asked]
+    managed._call = lambda peer, method, *args: None
+    with pytest.raises(ControlError, match="platform.driver is not installed any more"):
+        start(managed)
 
 
 def test_what_control_says_is_one_bounded_line(control):
@@ -92,7 +101,7 @@ def test_a_start_is_open_until_control_has_answered_it_whoever_waits(managed, co
         return control(peer, method, *args)
 
     managed._call = hang
-    starting = gevent.spawn(managed.start, lambda: True)
+    starting = gevent.spawn(start, managed)
     gevent.sleep(0.1)
     assert managed.start_is_open and managed.observe() in (AgentState.STOPPED, None)
     starting.kill()
@@ -111,5 +120,5 @@ def test_a_start_that_is_refused_says_so(managed, control):
 
     managed._call = refuse
     with pytest.raises(ControlError, match="no entry point"):
-        managed.start(lambda: True)
+        start(managed)
     assert not managed.start_is_open

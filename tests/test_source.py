@@ -16,8 +16,9 @@ SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
 
 # These need neither VOLTTRON nor anything else that must be installed.
 INDEPENDENT = [
-    "backoff", "clock", "command.page", "command.status", "config", "core", "files", "heartbeat", "lease", "memory",
-    "report", "runs", "text", "vip.address", "vip.endpoint", "vip.errors", "vip.frames"]
+    "backoff", "clock", "command.page", "command.status", "config", "decision.machine", "decision.view", "files",
+    "heartbeat", "lease_store", "reception", "runs", "text", "vip.address", "vip.endpoint", "vip.errors", "vip.frames",
+    "words.announcer", "words.changes", "words.status"]
 
 
 def oldest_python():
@@ -41,6 +42,23 @@ def test_the_oldest_python_compiles_it_and_imports_what_needs_nothing_else(tmp_p
 
     run("-m", "compileall", "-q", "failover")
     run("-W", "error", "-c", "import " + ", ".join("failover." + module for module in INDEPENDENT))
+
+
+@pytest.mark.parametrize("source", sorted((REPOSITORY / "failover" / "decision").glob("*.py")), ids=lambda path: path.stem)
+def test_the_decision_imports_nothing_that_could_do_or_wait_for_anything(source):
+    imported = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            imported.update(one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module if node.level == 0 else "." * node.level)
+    assert all(name in ("dataclasses", "enum", "math", "typing") or (name + ".").startswith("failover.decision.")
+               for name in imported), imported
+
+
+def test_no_file_is_longer_than_can_be_read_in_one_go():
+    long = {str(path.relative_to(REPOSITORY)): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {name: lines for name, lines in long.items() if lines > 250} == {}
 
 
 def test_the_demo_does_without_what_only_the_tests_need():

@@ -20,11 +20,9 @@ Why the two never run at once. The primary runs only within ``timeout`` of a mom
 reached either VC or the secondary. In both cases the secondary hears it, or its own connection to VC has lapsed. So when
 the secondary's silence is over, the primary's last renewal is older than that silence, and the primary has stopped. The
 other way round the same holds, and the primary's heartbeats keep the secondary from starting. Clocks may differ in rate
-by 1 % each. That ``stop_grace`` is not shorter than a heartbeat period, which this needs, the configuration sees to.
+by 1 % each. This needs a ``stop_grace`` that is not shorter than a heartbeat period; the configuration sees to that.
 
-Who gives the lease up has ``stop_grace`` from then on to stop its agent. A copy that appears later, started by hand or by
-the platform, gets no time of its own: it is killed at once.
-
+Who gives the lease up has ``stop_grace`` from then on to stop its agent; a copy that appears later gets no time of its own.
 A lease that was held when the failover agent ended may be taken up by its next start, if the managed agent still runs and
 the lease has not ended meanwhile; its end is on file (:class:`failover.decision.setup.Record`).
 """
@@ -188,8 +186,7 @@ class LeasePolicy(NamedTuple):
                 policy = policy._replace(given_up_at=None)
             return policy, Decision(action, peer, vc, lease, Command.START, start_before=until)
         if lease is Lease.HELD:
-            policy = policy._given_up(now)
-            lease = Lease.NONE
+            policy, lease = policy._given_up(now), Lease.NONE
             action = look_up("standard", role, peer, vc, lease)
         return policy, Decision(action, peer, vc, lease, Command.STOP)
 
@@ -209,9 +206,8 @@ class LeasePolicy(NamedTuple):
             return Lease.NONE
         if self.given_up_at is None:
             return Lease.HELD
-        if self._is_released(facts, now) or self._is_silence_complete(facts, peer, now):
-            return Lease.VERIFIED
-        return Lease.NONE
+        is_verified = self._is_released(facts, now) or self._is_silence_complete(facts, peer, now)
+        return Lease.VERIFIED if is_verified else Lease.NONE
 
     def _is_released(self, facts: "State", now: Moment) -> bool:
         """Whether the secondary has said to this start of the primary that its managed agent does not run."""
