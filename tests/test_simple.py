@@ -9,7 +9,8 @@ import gevent
 import pytest
 
 from failover import clock
-from failover.heartbeat import Heartbeat
+from failover.decision.heartbeat import Heartbeat
+from failover.heartbeat import decode, encode
 from failover.vip.link import Link, RemoteError, connected
 from tests.testbed.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, await_alert, await_status, install_another, wait
 from tests.testbed.platforms import Platform
@@ -94,7 +95,7 @@ def test_heartbeats_on_the_bus(pair):
 
     def on_heartbeat(topic, sender, message):
         if topic == "heartbeat/simple_primary":
-            heard.append((sender, Heartbeat.decode(message)))
+            heard.append((sender, decode(message)))
 
     link = Link(pair.secondary.observer.link.endpoint._replace(identity="test.listener"), 5, 1)
     link.subscribe("heartbeat/", on_heartbeat)
@@ -537,7 +538,7 @@ def test_what_is_no_heartbeat_of_the_primary_does_not_count(pair, stranger):
         local.publish("heartbeat/simple_primary", "")
         link.publish("heartbeat/simple_primary.more", "")
         gevent.sleep(0.1)
-        link.publish("heartbeat/simple_primary", other.__class__(**dict(other.__dict__, sequence=sequence)).encode())
+        link.publish("heartbeat/simple_primary", encode(other._replace(sequence=sequence)))
         gevent.sleep(0.1)
     await_takeover(pair)
 

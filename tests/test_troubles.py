@@ -2,13 +2,13 @@
 
 import json
 import signal
-from dataclasses import replace
 
 import gevent
 import pytest
 
 from failover import clock
-from failover.heartbeat import Heartbeat
+from failover.decision.heartbeat import Heartbeat
+from failover.heartbeat import decode, encode
 from failover.vip.link import Link
 from tests.test_simple import TAKEOVER, assert_stays, bring_back
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, await_takeover, wait
@@ -164,7 +164,7 @@ def test_a_failover_agent_whose_subscriptions_were_dropped_renews_them_and_belie
 
 def publish(side, heartbeat):
     link = side.observer.link
-    wait(lambda: link.publish("heartbeat/simple_primary", heartbeat.encode()), LIMIT, "the forged heartbeat")
+    wait(lambda: link.publish("heartbeat/simple_primary", encode(heartbeat)), LIMIT, "the forged heartbeat")
 
 
 def test_a_forged_heartbeat_does_not_hide_the_genuine_sender(pair):
@@ -173,12 +173,12 @@ def test_a_forged_heartbeat_does_not_hide_the_genuine_sender(pair):
 
     def listen(topic, sender, message):
         if topic == "heartbeat/simple_primary" and sender == "node-primary.failover":
-            heard.append(Heartbeat.decode(message))
+            heard.append(decode(message))
 
     secondary.observer.link.subscribe("heartbeat/", listen)
     genuine = wait(lambda: heard and heard[-1], LIMIT, "a genuine heartbeat")
     for sequence in (2 ** 53, genuine.sequence + 900):
-        publish(secondary, replace(genuine, sequence=sequence, timeout=86400.0))
+        publish(secondary, genuine._replace(sequence=sequence, timeout=86400.0))
         began = clock.now()
         while clock.now() < began + 6:
             assert not secondary.runs() and secondary.status()["other"]["liveness"] == "up"
@@ -234,13 +234,13 @@ def test_a_flood_of_strangers_with_odd_names_fills_no_log_and_stops_nothing(pair
         wait(lambda: all(stranger.up for stranger in strangers), LIMIT, "the strangers' links")
         for number in range(5):
             for stranger in strangers:
-                wait(lambda: stranger.publish("heartbeat/simple_primary", replace(
-                    beat, sequence=number + 1).encode()), LIMIT, "a strange heartbeat")
+                wait(lambda: stranger.publish("heartbeat/simple_primary", encode(
+                    beat._replace(sequence=number + 1))), LIMIT, "a strange heartbeat")
         wait(lambda: "too many messages" in secondary.platform.log.read_text()[begin:], LIMIT, "the end of the flood")
     finally:
         for stranger in strangers:
             stranger.close()
-    ours = [line for line in secondary.platform.log.read_text()[begin:].splitlines() if "failover.agent" in line]
+    ours = [line for line in secondary.platform.log.read_text()[begin:].splitlines() if "failover." in line]
     assert not [line for line in ours if line.startswith(forged)]
     assert len([line for line in ours if "stranger" in line]) <= 20
     assert secondary.status()["other"]["liveness"] == "up" and not secondary.runs()

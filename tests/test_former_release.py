@@ -1,0 +1,54 @@
+"""A rolling upgrade: the former release on one side, the present code on the other, in standard failover."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from tests.testbed.central import Central
+from tests.testbed.pair import (FAILOVER, LIMIT, REPOSITORY, Pair, await_give_back, await_status, await_takeover, wait)
+from tests.testbed.platforms import MONOLITHIC_ROOT
+from tests.testbed.recorder import Recorder
+
+[FORMER] = Path(__file__).parent.joinpath("testbed", "former").glob("*.whl")
+
+pytestmark = pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="the former release is at hand for VOLTTRON 11")
+
+
+def replace(side, other, central, source):
+    """Put another release in the place of the one that is installed. VOLTTRON 11 deletes its data with it."""
+    side.platform.vctl("remove", side.platform.uuid(FAILOVER))
+    side.failover_source = source
+    side.install_failover(other, central)
+    side.start_agent(FAILOVER)
+
+
+def await_normal(pair):
+    for side in pair.sides:
+        await_status(side, lambda status: status["other"]["liveness"] == "up" and status["vc"]["liveness"] == "up"
+                     and status["health"] == "GOOD", "each side hears the other one and VC")
+    wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "the primary runs, the secondary not")
+    pair.settle()
+
+
+@pytest.mark.parametrize("first", ["primary", "secondary"])
+def test_either_side_can_be_upgraded_first(show_logs, folder, first):
+    """Takeover and give-back work with the two releases side by side, and never do both run."""
+    with contextlib.closing(Central(folder / ("former-central-" + first))) as central, contextlib.closing(show_logs(
+            Pair(folder / ("former-" + first), None, central))) as pair:
+        upgraded, other = pair.sides if first == "primary" else pair.sides[::-1]
+        for side in pair.sides:
+            side.failover_source = FORMER
+        central.install()
+        pair.install()
+        await_normal(pair)
+        with contextlib.closing(Recorder([side.platform for side in pair.sides])) as recorder:
+            recorder.start()
+            replace(upgraded, other, central, REPOSITORY)
+            await_normal(pair)
+            pair.secondary.observer.alerts.clear()
+            pair.primary.platform.power_off()
+            await_takeover(pair)
+            pair.primary.bring_back()
+            await_give_back(pair)
+            assert recorder.overlap() == 0, recorder.story()
