@@ -82,6 +82,8 @@ class Side:
                       "{}{:031d}".format(self.role[0], self.starts), 5.0)
         self.state = initial(setup, self.record, self.now)
         self.recorder = Recorder("1.0.0", self.state)
+        if self.other.lives:
+            self.other.post(LinkChanged(Path.DIRECT, True))
         for event in (Subscribed(), VcKnown("vc-key"), LinkChanged(Path.DIRECT, True), LinkChanged(Path.VC, True)):
             if self.mode == "standard" or not (isinstance(event, VcKnown) or getattr(event, "path", None) is Path.VC):
                 self.post(event)
@@ -90,6 +92,11 @@ class Side:
     def end(self):
         """Power off: nothing is said any more, and the managed agent is gone."""
         self.lives, self.agent = False, AgentState.STOPPED
+        self.script.later(2.0, self._lost, self.starts)
+
+    def _lost(self, start):
+        if not self.lives and self.starts == start:
+            self.other.post(LinkChanged(Path.DIRECT, False))
 
     @property
     def now(self):

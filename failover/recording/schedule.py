@@ -10,9 +10,10 @@ __all__ = ["Schedule"]
 
 # Seconds from what is worth a recording until it is written, so that what came of it is in there too.
 _LINGER = 3.0
-# Seconds between two writings: at least at first, and at most while what causes them goes on without end. Each doubles
-# the pause, and a calm as long as the longest pause ends this.
-_SHORTEST, _LONGEST = 10.0, 600.0
+# Seconds between two writings: at least at first, and at most while what causes them goes on without end. Each writing
+# doubles them, and a calm ends this that is several times as long, and not shorter than the last value.
+_SHORTEST, _LONGEST, _CALM = 10.0, 1500.0, 300.0
+_CALM_TIMES = 4
 
 _WORTH = {Want: "what is wanted changed", Launch: "start", Stop: "stop", StopForGood: "stop for good",
           EndAsOrphan: "the platform is gone"}
@@ -47,7 +48,8 @@ class Schedule(NamedTuple):
         """There is a reason to write it. What comes soon after shares the writing."""
         if why in self.whys:
             return self
-        pause = _SHORTEST if now - self.written >= _LONGEST else self.pause
+        is_calm = now - self.written >= max(_CALM, _CALM_TIMES * self.pause)
+        pause = _SHORTEST if is_calm else self.pause
         return self._replace(due=min(self.due, max(now + _LINGER, self.written + pause)), whys=self.whys + (why,),
                              pause=pause)
 
