@@ -1,4 +1,4 @@
-"""Two failover agents and VOLTTRON Central (VC) in a script: who can reach whom is set by hand, and nothing is left to chance.
+"""Two failover agents and VOLTTRON Central (VC) in a script: who reaches whom is set by hand, and chance has no part in it.
 
 Each side is the decision itself; what its shell would do is done here in the simplest way. All that goes into a side is
 recorded. ``python -m tests.scripted`` makes the recordings in ``tests/traces`` anew.

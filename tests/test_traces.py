@@ -5,10 +5,13 @@ case in the field can be put there as it is.
 """
 
 import gzip
+import random
 
 import pytest
 
 from failover.decision.effects import SaveRecord
+from failover.decision.events import EndAsked, HearingProven, HeartbeatReceived, PlatformSeen
+from failover.decision.vocabulary import Path
 from failover.recording.commands import replay_main, trace_main
 from failover.recording.folder import write
 from failover.recording.recording import parse, read
@@ -81,11 +84,13 @@ def test_vcp_says_that_it_runs_there():
     script.primary.post = lambda event: None  # Its failover agent hangs; the managed agent goes on.
     script.run(60.0)
     assert "VCP of node-a says that controller runs there" in "\n".join(trace(script.secondary.recording()))
-    assert ending(script.secondary)[0] == "controller is stopped, and is not to run here"
+    first, second = ending(script.secondary)
+    assert first == "controller is stopped, and is not to run here"
+    assert "said by its VCP to run controller 0.9 s ago; last heartbeat 60.0 s ago" in second
 
 
 def test_the_peer_is_up():
-    assert ending(scripted.both().secondary)[1].startswith("missing: the primary was heard ")
+    assert ending(scripted.both().secondary)[1].startswith("missing: the primary is up, so the secondary does not run: heard ")
 
 
 def test_a_primary_waits_for_the_secondary_to_stop():
@@ -119,6 +124,27 @@ def test_nothing_is_known_of_it():
     text = "\n".join(trace(script.primary.recording()))
     assert "sight lost: control of the local platform has not answered" in text
     assert "whether controller runs is not known any more" in text
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("mode", ["simple", "standard"])
+def test_whatever_happens_can_be_told_and_replayed(mode, seed):
+    chance = random.Random(seed)
+    script = scripted.both(mode=mode)
+    for _ in range(12):
+        side = chance.choice([script.primary, script.secondary])
+        chance.choice([
+            lambda: script.cut(direct=chance.random() < 0.5), lambda: script.cut(primary=chance.random() < 0.5),
+            lambda: script.cut(secondary=chance.random() < 0.5), side.end, lambda: side.lives or side.start(),
+            lambda: side.post(HearingProven(side.now, False)), lambda: side.post(PlatformSeen(False)),
+            lambda: side.post(EndAsked()), lambda: side.post(HeartbeatReceived(Path.DIRECT, None, "old", side.other.role,
+                                                                               mode))])()
+        script.run(chance.choice([0.05, 3.0, 30.0]))
+    for side in (script.primary, script.secondary):
+        recording = parse("\n".join(side.recording().lines()))
+        assert replay(recording) == []
+        lines = trace(recording)
+        assert not any("the present code" in line for line in lines) and ending(side)
 
 
 # The commands

@@ -31,6 +31,9 @@ class AgentStory:
                 yield from self._seen(step, after)
         for effect in step.effects:
             yield from self._commands(step, effect)
+        hold = step.after.decision.start_from
+        if step.now < hold != step.before.decision.start_from and step.after.decision.wanted is Command.START:
+            yield "a start waits until {}, so that the secondary can stop it first".format(step.times.at(hold))
         if step.before.now < step.before.setup.quiet_until <= step.now:
             yield "this platform has not shut down: from now on agents are started"
 

@@ -9,7 +9,7 @@ import errno
 import gzip
 import os
 import re
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import List, NamedTuple, Optional
 
@@ -58,6 +58,8 @@ def stored(folder: Path) -> List[Stored]:
 def write(recording: Recording, folder: Path, most_files: int = MOST_FILES, most_bytes: int = MOST_BYTES) -> Path:
     """Write a recording, all or nothing, and remove what is too much then. This may take a second and wait for the disk.
 
+    One call at a time. It takes no locks, so that it can be called from any thread.
+
     :param most_bytes: of all recordings together. One may take up half of it, and loses its beginning if it is larger.
     :return: its path.
     :raises OSError: it could not be written.
@@ -66,7 +68,8 @@ def write(recording: Recording, folder: Path, most_files: int = MOST_FILES, most
     for name in os.listdir(folder):  # Left by a process that was killed.
         if name.startswith(_BEGUN[0]) and name.endswith(_BEGUN[1]):
             (folder / name).unlink()
-    handle, new = tempfile.mkstemp(prefix=_BEGUN[0], suffix=_BEGUN[1], dir=str(folder))  # Of mode 0600.
+    new = str(folder / "{}{}{}".format(_BEGUN[0], os.getpid(), _BEGUN[1]))
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             recording = _fill(file, recording, most_bytes // 2)
@@ -79,7 +82,8 @@ def write(recording: Recording, folder: Path, most_files: int = MOST_FILES, most
         path = folder / "recording-{:05d}-{}-{}-{}.jsonl.gz".format(*mine[:4])
         os.replace(new, str(path))
     except BaseException:
-        os.unlink(new)
+        with suppress(FileNotFoundError):
+            os.unlink(new)
         raise
     _prune(before + [mine._replace(path=path)], most_files, most_bytes)
     return path

@@ -75,8 +75,8 @@ def _vcp(step: Step) -> Iterator[str]:
 
 def _silence(step: Step) -> Iterator[str]:
     before, after, now = step.before, step.after, step.now
-    if before.policy.is_held:
-        return
+    if before.policy.is_held or before.policy.witness.vcp_word == after.policy.witness.vcp_word == "runs":
+        return  # Nothing is started by it, or it has been said before.
     was, since = before.policy.silent_since(before), after.policy.silent_since(after)
     period, needed = after.timing.heartbeat_period, after.agreement.silence_needed
     if was is not None and now - was >= 2 * period and (since is None or since > was):

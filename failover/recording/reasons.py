@@ -7,7 +7,7 @@ from failover.decision.lease import may_run
 from failover.decision.managed import Managed
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Lease, Liveness, Moment
-from failover.recording.words import Times, agent_there, ago, is_released, last_sign, other, renewals, seconds
+from failover.recording.words import Times, agent_there, ago, is_released, last_sign, other, renewals, seconds, sighting
 
 __all__ = ["blindness", "liveness", "missing", "verification", "verdict", "why"]
 
@@ -32,7 +32,7 @@ def liveness(state: State, now: Moment) -> str:
     peer, sign, who = state.decision.peer, last_sign(state), other(state)
     needs_contact = not state.is_simple and state.roles.acting == "primary"
     if peer is Liveness.UP:
-        return ("{} acknowledges this side's heartbeats: up" if needs_contact else "{} heard: up").format(who)
+        return "{} {}: up".format(who, "acknowledges this side's heartbeats" if needs_contact else sighting(state, now))
     since = state.sight.quiet_since(sign)
     silence = "{} {} for {}".format(who, "has acknowledged nothing" if needs_contact else "not heard", seconds(now - since))
     if sign is None or sign < since:
@@ -87,9 +87,8 @@ def missing(state: State, now: Moment, times: Times, lapsed: Optional[Moment] = 
     if state.decision.wanted is Command.START:
         return []
     if state.is_simple or state.roles.acting == "secondary" and state.decision.peer is Liveness.UP:
-        sign = last_sign(state)
-        if state.decision.peer is Liveness.UP and sign is not None:
-            return ["the primary was heard {}, so it is up, and the secondary does not run".format(ago(sign, now))]
+        if state.decision.peer is Liveness.UP:
+            return ["the primary is up, so the secondary does not run: {}".format(sighting(state, now))]
         return [liveness(state, now)]
     return _without_lease(state, now, times, lapsed)
 

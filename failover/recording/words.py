@@ -10,7 +10,8 @@ from failover.decision.lease import may_run
 from failover.decision.state import State
 from failover.decision.vocabulary import Moment
 
-__all__ = ["Step", "Times", "agent_there", "ago", "is_released", "last_sign", "other", "renewals", "seconds"]
+__all__ = ["Step", "Times", "agent_there", "ago", "is_released", "last_sign", "other", "renewals", "seconds",
+           "sighting"]
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -86,6 +87,14 @@ def last_sign(state: State) -> Optional[Moment]:
     if state.is_simple:
         return state.peer.last_heard
     return state.policy.contact if state.roles.acting == "primary" else state.policy.sighted
+
+
+def sighting(state: State, now: Moment) -> str:
+    """Return how the peer was sighted last: by a heartbeat, or by the word of its platform's VC agent (VCP)."""
+    if not state.is_simple and state.roles.acting == "secondary" and state.policy.witness.vcp_word == "runs":
+        return "said by its VCP to run {} {}; last heartbeat {}".format(
+            agent_there(state), ago(state.policy.sighted, now), ago(state.peer.last_heard, now))
+    return "heard {}".format(ago(last_sign(state), now))
 
 
 def renewals(state: State, now: Moment) -> str:
