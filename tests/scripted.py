@@ -197,32 +197,20 @@ def isolation():
     return script.primary.recording()
 
 
-def failback():
+def failback(of="secondary"):
     """The primary comes back; the secondary hands the agent over."""
     script = both()
     script.primary.end()
     script.run(30.0)
     script.primary.start()
     script.run(15.0)
-    return script.secondary.recording()
-
-
-def failback_primary():
-    """The same, as the primary sees it."""
-    script = both()
-    script.primary.end()
-    script.run(30.0)
-    script.primary.start()
-    script.run(15.0)
-    return script.primary.recording()
+    return getattr(script, of).recording()
 
 
 def forgery():
     """Somebody forges heartbeats of the primary; the last ones are from this platform, or about another agent."""
     script = both()
-    genuine = script.primary.state.peer
     beat = script.secondary.state.peer.heartbeat
-    assert genuine is not None and beat is not None
     for seconds, forged in enumerate([
             HeartbeatReceived(Path.DIRECT, beat._replace(sequence=beat.sequence + 10 ** 6), "intruder", "primary",
                               "standard", "controller"),
@@ -244,7 +232,7 @@ def simple_takeover():
     return script.secondary.recording()
 
 
-STORIES = {"takeover": takeover, "isolation": isolation, "failback": failback, "failback-primary": failback_primary,
+STORIES = {"takeover": takeover, "isolation": isolation, "failback": failback, "failback-primary": lambda: failback("primary"),
            "forgery": forgery, "simple-takeover": simple_takeover}
 
 

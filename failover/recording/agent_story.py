@@ -3,13 +3,12 @@
 from typing import Dict, Iterator, Optional, Tuple
 
 from failover.decision.effects import EndStrays, ForbidRestart, Launch, PrepareStart, Stop, Want
-from failover.decision.events import (AgentObserved, CommandEnded, RestartForbidden, RetryAllowed, StraysEnded,
-                                      TroubleChanged)
+from failover.decision.events import CommandEnded, RestartForbidden, RetryAllowed, StraysEnded, TroubleChanged
 from failover.decision.managed import Managed
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Moment
 from failover.recording.reasons import why
-from failover.recording.words import Step, ago, seconds
+from failover.recording.words import Step, seconds
 
 __all__ = ["AgentStory"]
 
