@@ -1,0 +1,200 @@
+"""Recordings as tests: the present code does what it did, and tells what happened.
+
+Beside each recording in ``tests/traces``, a text has lines that its story must contain, in this order. A recording of a
+case in the field can be put there as it is.
+"""
+
+import gzip
+import random
+
+import pytest
+
+from failover.decision.effects import SaveRecord
+from failover.decision.events import EndAsked, HearingProven, HeartbeatReceived, PlatformSeen
+from failover.decision.vocabulary import Path
+from failover.recording.commands import replay_main, trace_main
+from failover.recording.folder import write
+from failover.recording.recording import parse, read
+from failover.recording.replay import replay
+from failover.recording.trace import trace
+from tests import scripted
+from tests.scripted import TRACES, Script
+
+FILES = sorted(path for path in TRACES.iterdir() if path.suffix != ".txt")
+
+
+def story_of(path):
+    return path.with_name(path.name.split(".")[0] + ".txt")
+
+
+def test_there_are_recordings():
+    assert FILES and {story_of(path) for path in FILES} == set(TRACES.glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_present_code_does_the_same(path):
+    assert [str(one) for one in replay(read(path))] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_its_story_is_told(path):
+    lines = iter(trace(read(path)))
+    for wanted in story_of(path).read_text().splitlines():
+        assert any(wanted in line for line in lines), "not told, or not in this order: " + wanted
+
+
+def test_a_difference_is_found():
+    story = scripted.takeover()
+    at, event, effects = story.entries[100]
+    changed = effects + (SaveRecord(story.head.record),)
+    [found] = replay(story._replace(entries=story.entries[:100] + ((at, event, changed),) + story.entries[101:]))
+    assert (found.index, found.at, found.event, found.expected, found.found) == (100, at, event, changed, effects)
+    assert "missing: SaveRecord" in str(found)
+
+
+# Why it does not start
+
+def ending(side):
+    """Return what the last lines say."""
+    lines = trace(parse("\n".join(side.recording().lines())))
+    return [line.partition(" ")[2] for line in lines[lines.index("at the end of the recording:") + 1:]]
+
+
+def test_the_silence_is_not_complete():
+    script = scripted.both()
+    script.primary.end()
+    script.run(14.5)
+    lines = ending(script.secondary)
+    assert lines[0] == "controller is stopped, and is not to run here"
+    assert lines[1] == "missing: silence 14.0 of 21.4 s, counted from 03:10:30.01; complete at 03:10:51.43"
+
+
+def test_vc_has_lapsed():
+    script = scripted.both()
+    script.primary.end()
+    script.run(5.0)
+    script.cut(secondary=False)
+    script.run(20.0)
+    assert any(line.startswith("missing: silence of the primary does not count: VC's answers lapsed at 03:10:3")
+               for line in ending(script.secondary))
+
+
+def test_vcp_says_that_it_runs_there():
+    script = scripted.both()
+    script.primary.post = lambda event: None  # Its failover agent hangs; the managed agent goes on.
+    script.run(60.0)
+    assert "VCP of node-a says that controller runs there" in "\n".join(trace(script.secondary.recording()))
+    first, second = ending(script.secondary)
+    assert first == "controller is stopped, and is not to run here"
+    assert "said by its VCP to run controller 0.9 s ago; last heartbeat 60.0 s ago" in second
+
+
+def test_the_peer_is_up():
+    assert ending(scripted.both().secondary)[1].startswith("missing: the primary is up, so the secondary does not run: heard ")
+
+
+def test_a_primary_waits_for_the_secondary_to_stop():
+    script = Script()
+    script.secondary.start()
+    script.run(230.0)  # It takes as long where the peer's times are not known.
+    script.primary.start()
+    script.run(0.05)
+    assert any("no release notice: the secondary, heard 0.0 s ago, says that controller may run there" in line
+               for line in ending(script.primary))
+
+
+def test_a_simple_primary_waits_for_the_secondary_to_stop():
+    script = Script(mode="simple")
+    script.secondary.start()
+    script.run(20.0)
+    script.primary.start()
+    script.run(0.05)
+    assert any(line.startswith("missing: start waits until 03:10:3") for line in ending(script.primary))
+
+
+def test_backoff():
+    lines = trace(scripted.simple_takeover())
+    assert "missing: backoff after the last attempt until 03:10:57.00, 7.0 s more" in lines[-1]
+
+
+def test_nothing_is_known_of_it():
+    script = scripted.both()
+    script.primary._look = lambda start: None
+    script.run(20.0)
+    text = "\n".join(trace(script.primary.recording()))
+    assert "sight lost: control of the local platform has not answered" in text
+    assert "whether controller runs is not known any more" in text
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("mode", ["simple", "standard"])
+def test_whatever_happens_can_be_told_and_replayed(mode, seed):
+    chance = random.Random(seed)
+    script = scripted.both(mode=mode)
+    for _ in range(12):
+        side = chance.choice([script.primary, script.secondary])
+        chance.choice([
+            lambda: script.cut(direct=chance.random() < 0.5), lambda: script.cut(primary=chance.random() < 0.5),
+            lambda: script.cut(secondary=chance.random() < 0.5), side.end, lambda: side.lives or side.start(),
+            lambda: side.post(HearingProven(side.now, False)), lambda: side.post(PlatformSeen(False)),
+            lambda: side.post(EndAsked()), lambda: side.post(HeartbeatReceived(Path.DIRECT, None, "old", side.other.role,
+                                                                               mode))])()
+        script.run(chance.choice([0.05, 3.0, 30.0]))
+    for side in (script.primary, script.secondary):
+        recording = parse("\n".join(side.recording().lines()))
+        assert replay(recording) == []
+        lines = trace(recording)
+        assert not any("the present code" in line for line in lines) and ending(side)
+
+
+# The commands
+
+@pytest.fixture
+def path(tmp_path):
+    return write(scripted.takeover(), tmp_path / "recordings")
+
+
+def test_trace_takes_a_file_a_folder_or_the_default(path, capsys):
+    outputs = []
+    for arguments in ([str(path)], [str(path.parent)], []):
+        assert trace_main(arguments, lambda: path.parent) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1] == outputs[2] and "lease verified: primary silent" in outputs[0]
+
+
+def test_trace_can_be_limited_to_the_end(path, capsys):
+    assert trace_main(["--last", "0.2m", str(path)], None) == 0
+    output = capsys.readouterr().out
+    assert "lease verified" in output and "primary node-a heard" not in output and "03:11:00.00 controller runs" in output
+
+
+def test_replay_of_what_is_the_same_and_of_what_differs(path, capsys):
+    assert replay_main([str(path), str(path)]) == 0
+    text = gzip.decompress(path.read_bytes()).decode()
+    path.write_text(text.replace('"Launch",{"agent":"controller"', '"Launch",{"agent":"another"'))
+    assert replay_main([str(path)]) == 1
+    assert "missing: Launch(agent='another'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content, wrong", [(b"", "it is empty"), (b"\x1f\x8b", "damaged"), (b"{}", "no recording"),
+                                            (b"\xff\xfe", "it is not text")])
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path, capsys, content, wrong):
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    assert trace_main([str(path)], None) == 2 and replay_main([str(path)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == second and first.startswith(str(path)) and wrong in first
+
+
+def test_no_recording_and_no_folder(tmp_path, capsys):
+    assert trace_main([], lambda: tmp_path) == 2
+    assert "there is no recording in this folder" in capsys.readouterr().err
+    assert trace_main([], lambda: tmp_path / "none") == 2
+    assert replay_main([str(tmp_path / "none")]) == 2
+
+
+@pytest.mark.parametrize("arguments", [["--last", "soon"], ["--what"], ["a", "b"]])
+def test_wrong_usage(arguments):
+    with pytest.raises(SystemExit) as ending:
+        trace_main(arguments, None)
+    assert ending.value.code == 64
