@@ -34,6 +34,7 @@ from failover.managed.local_agent import LocalAgent
 from failover.heartbeat_path import HeartbeatPath
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
+from failover.recordist import Recordist
 from failover.text import clean
 from failover.vc_client import VcClient, pair_topic
 from failover.vip.address import is_web
@@ -85,8 +86,9 @@ class FailoverAgent(compat.Agent):
                                   self._local.managed.is_installed, self._warn, faults)
         self._console = Console(self, config, setup, warnings, record.mode, self._peer_link, self._vc, self._local,
                                 faults, self._post)
-        self._driver = Driver(initial(setup, record, clock.now()), self._performers(), self._guard.look,
-                              self._console.observe)
+        state = initial(setup, record, clock.now())
+        self._recordist = Recordist(state, folder / "recordings")
+        self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist)
         self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)
 
     def _connect_to_vc(self, within: float) -> VcClient:
@@ -206,6 +208,11 @@ class FailoverAgent(compat.Agent):
     def status(self) -> Dict[str, Any]:
         """Return what this failover agent knows and does, as a JSON-able dict. Durations are in seconds."""
         return self._console.status(self._driver.state)
+
+    @compat.RPC.export
+    def record(self) -> Optional[str]:
+        """Write down what happened lately, and return where; None if the disk does not take it."""
+        return self._recordist.write_now()
 
 
 def main() -> None:

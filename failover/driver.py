@@ -4,7 +4,6 @@ Everything else posts events or performs one effect. An event is stamped when it
 date old news as new. An effect is performed at once and never waits; what comes of it is posted as an event.
 """
 
-import logging
 from typing import Any, Callable, Mapping, Optional, Tuple
 
 from gevent.queue import Empty, Queue
@@ -15,10 +14,9 @@ from failover.decision.events import Event, Tick
 from failover.decision.machine import deadline, step
 from failover.decision.state import State
 from failover.loops import survived
+from failover.recordist import Recordist
 
 __all__ = ["Driver"]
-
-_log = logging.getLogger(__name__)
 
 # Seconds. A side that does not look for half of `timeout` is blind.
 _LONGEST_TICK = 1.0
@@ -32,15 +30,18 @@ class Driver:
     :param perform: for each kind of effect, the function that performs it.
     :param look: called before each wait; returns an event if there is one.
     :param observe: called after each step with the state before, the state after, the event and the effects.
+    :param recordist: keeps what happened.
     :ivar state: the present one. Whoever reads it must not keep parts of it for later.
     """
 
     def __init__(self, state: State, perform: Mapping[type, Callable[[Any], None]],
-                 look: Callable[[], Optional[Event]], observe: Callable[[State, State, Event, Tuple[Effect, ...]], None]):
+                 look: Callable[[], Optional[Event]], observe: Callable[[State, State, Event, Tuple[Effect, ...]], None],
+                 recordist: Recordist):
         self.state = state
         self._perform = perform
         self._look = look
         self._observe = observe
+        self._recordist = recordist
         self._inbox = Queue()
         self._longest_tick = min(_LONGEST_TICK, state.setup.timing.timeout / _TICKS_IN_TIMEOUT)
 
@@ -69,23 +70,27 @@ class Driver:
         before = self.state
         effects = self.decide(event, at)
         for effect in effects:
-            try:
-                self._perform[type(effect)](effect)
-            except Exception as error:
-                survived("the effect {}".format(type(effect).__name__), error)
-        try:
-            self._observe(before, self.state, event, effects)
-        except Exception as error:
-            survived("what follows a {}".format(type(event).__name__), error)
+            self._safely("the effect {}".format(type(effect).__name__), self._perform[type(effect)], effect)
+        self._safely("what follows a {}".format(type(event).__name__), self._observe, before, self.state, event, effects)
 
     def decide(self, event: Event, at: Optional[float] = None) -> Tuple[Effect, ...]:
         """Step, and return what is to be done.
 
         An error in a step costs that step: the state stays as it was, and time goes on.
         """
-        try:
-            self.state, effects = step(self.state, event, clock.now() if at is None else at)
-        except Exception as error:
-            survived("the decision on a {}".format(type(event).__name__), error)
+        at = clock.now() if at is None else at
+        stepped = self._safely("the decision on a {}".format(type(event).__name__), step, self.state, event, at)
+        if stepped is None:
             return ()
+        self.state, effects = stepped
+        self._recordist.add(at, event, effects, self.state)
         return effects
+
+    def _safely(self, what: str, act: Callable[..., Any], *args: Any) -> Any:
+        """Return what an action returns; None if it raises, which is logged and worth a recording."""
+        try:
+            return act(*args)
+        except Exception as error:
+            survived(what, error)
+            self._recordist.failed(what)
+            return None

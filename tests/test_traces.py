@@ -5,20 +5,24 @@ case in the field can be put there as it is.
 """
 
 import gzip
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 
+from failover.command import main
 from failover.decision.effects import SaveRecord
 from failover.decision.events import EndAsked, HearingProven, HeartbeatReceived, PlatformSeen
 from failover.decision.vocabulary import Path
-from failover.recording.commands import replay_main, trace_main
 from failover.recording.folder import write
 from failover.recording.recording import parse, read
 from failover.recording.replay import replay
 from failover.recording.trace import trace
 from tests import scripted
 from tests.scripted import TRACES, Script
+from tests.testbed.pair import REPOSITORY
 
 FILES = sorted(path for path in TRACES.iterdir() if path.suffix != ".txt")
 
@@ -151,28 +155,37 @@ def test_whatever_happens_can_be_told_and_replayed(mode, seed):
 
 @pytest.fixture
 def path(tmp_path):
-    return write(scripted.takeover(), tmp_path / "recordings")
+    return write(scripted.takeover(), tmp_path / "agents" / "failover" / "data" / "recordings")
 
 
-def test_trace_takes_a_file_a_folder_or_the_default(path, capsys):
+def test_trace_takes_a_file_or_a_folder(path, capsys):
     outputs = []
-    for arguments in ([str(path)], [str(path.parent)], []):
-        assert trace_main(arguments, lambda: path.parent) == 0
+    for argument in (path, path.parent):
+        assert main(["trace", str(argument)]) == 0
         outputs.append(capsys.readouterr().out)
-    assert outputs[0] == outputs[1] == outputs[2] and "lease verified: primary silent" in outputs[0]
+    assert outputs[0] == outputs[1] and "lease verified: primary silent" in outputs[0]
+
+
+def test_without_a_platform_trace_takes_the_last_recording_below_its_home(path, tmp_path):
+    done = subprocess.run([sys.executable, "-m", "failover", "trace", "--last", "1m"], cwd=REPOSITORY, capture_output=True,
+                          text=True, timeout=60, env=dict(os.environ, VOLTTRON_HOME=str(tmp_path)))
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()[:2]
+    assert first == "recording {}".format(path) and second.startswith("the failover agent was not asked for a new one: no p")
+    assert "lease verified" in done.stdout
 
 
 def test_trace_can_be_limited_to_the_end(path, capsys):
-    assert trace_main(["--last", "0.2m", str(path)], None) == 0
+    assert main(["trace", "--last", "0.2m", str(path)]) == 0
     output = capsys.readouterr().out
     assert "lease verified" in output and "primary node-a heard" not in output and "03:11:00.00 controller runs" in output
 
 
 def test_replay_of_what_is_the_same_and_of_what_differs(path, capsys):
-    assert replay_main([str(path), str(path)]) == 0
+    assert main(["replay", str(path), str(path)]) == 0
     text = gzip.decompress(path.read_bytes()).decode()
     path.write_text(text.replace('"Launch",{"agent":"controller"', '"Launch",{"agent":"another"'))
-    assert replay_main([str(path)]) == 1
+    assert main(["replay", str(path)]) == 1
     assert "missing: Launch(agent='another'" in capsys.readouterr().out
 
 
@@ -181,20 +194,20 @@ def test_replay_of_what_is_the_same_and_of_what_differs(path, capsys):
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path, capsys, content, wrong):
     path = tmp_path / "x"
     path.write_bytes(content)
-    assert trace_main([str(path)], None) == 2 and replay_main([str(path)]) == 2
+    assert main(["trace", str(path)]) == 2 and main(["replay", str(path)]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first == second and first.startswith(str(path)) and wrong in first
 
 
 def test_no_recording_and_no_folder(tmp_path, capsys):
-    assert trace_main([], lambda: tmp_path) == 2
+    assert main(["trace", str(tmp_path)]) == 2
     assert "there is no recording in this folder" in capsys.readouterr().err
-    assert trace_main([], lambda: tmp_path / "none") == 2
-    assert replay_main([str(tmp_path / "none")]) == 2
+    assert main(["trace", str(tmp_path / "none")]) == 2
+    assert main(["replay", str(tmp_path / "none")]) == 2
 
 
-@pytest.mark.parametrize("arguments", [["--last", "soon"], ["--what"], ["a", "b"]])
+@pytest.mark.parametrize("arguments", [["trace", "--last", "soon"], ["trace", "--what"], ["trace", "a", "b"], ["replay"]])
 def test_wrong_usage(arguments):
     with pytest.raises(SystemExit) as ending:
-        trace_main(arguments, None)
+        main(arguments)
     assert ending.value.code == 64

@@ -23,6 +23,8 @@ __all__ = ["main"]
 
 _SUBCOMMANDS = (
     "status",
+    "trace",
+    "replay",
 )
 
 

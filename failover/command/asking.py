@@ -16,7 +16,7 @@ try:
 except ImportError as error:  # This Python is not the platform's. --help works all the same.
     MISSING = str(error)
 
-__all__ = ["ANSWER_WITHIN", "MISSING", "Asker", "NoAnswer", "no_agent", "no_platform"]
+__all__ = ["ANSWER_WITHIN", "MISSING", "Asker", "NoAnswer", "no_agent", "no_platform", "volttron_home"]
 
 # Seconds, for the connection and for the answer.
 ANSWER_WITHIN = 10.0
@@ -109,7 +109,7 @@ def _find_platform() -> "Endpoint":
     """
     if MISSING is not None:
         raise no_platform("this Python has no VOLTTRON: {}".format(MISSING), None)
-    if not os.path.isdir(_volttron_home()):  # VOLTTRON would make it.
+    if not os.path.isdir(volttron_home()):  # VOLTTRON would make it.
         raise no_platform("there is no such folder as VOLTTRON_HOME", None)
     try:
         from failover import compat  # Here, because it replaces much of Python by gevent's.
@@ -124,8 +124,8 @@ def _find_platform() -> "Endpoint":
     return endpoint
 
 
-def _volttron_home() -> str:
-    """As VOLTTRON finds it."""
+def volttron_home() -> str:
+    """Return VOLTTRON_HOME, as VOLTTRON finds it."""
     return os.path.abspath(os.path.expanduser(os.path.expandvars(os.environ.get("VOLTTRON_HOME", "~/.volttron"))))
 
 
@@ -134,7 +134,7 @@ def no_platform(why: str, address: Optional[str]) -> NoAnswer:
     return NoAnswer(NO_PLATFORM, "no platform answers: {}\nTried with VOLTTRON_HOME {}, address {}.\nDoes the platform "
                                  "run (`vctl status`)? This command needs its VOLTTRON_HOME, its user and its "
                                  "environment; this Python is {}.".format(
-                                     clean(why), clean(_volttron_home()), clean(address or "not known"),
+                                     clean(why), clean(volttron_home()), clean(address or "not known"),
                                      clean(sys.executable)))
 
 

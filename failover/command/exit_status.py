@@ -1,5 +1,7 @@
 """Exit statuses of the commands."""
 
-__all__ = ["BAD", "GOOD", "INTERRUPTED", "NO_AGENT", "NO_PLATFORM", "USAGE"]
+__all__ = ["BAD", "DIFFERS", "GOOD", "INTERRUPTED", "NO_AGENT", "NO_PLATFORM", "UNREADABLE", "USAGE"]
 
 GOOD, BAD, NO_AGENT, NO_PLATFORM, USAGE, INTERRUPTED = 0, 1, 2, 3, 64, 130
+# Of the commands about recordings.
+DIFFERS, UNREADABLE = 1, 2

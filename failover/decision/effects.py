@@ -16,7 +16,10 @@ __all__ = ["AskVcp", "Effect", "EndAsOrphan", "EndStrays", "ForbidRestart", "Lau
 
 
 class Publish(NamedTuple):
-    """Publish a heartbeat; over VC's bus, and ask VC a question with it. LinkFree or PublishRefused follows."""
+    """Publish a heartbeat; over VC's bus, and ask VC a question with it.
+
+    LinkFree or LinkChanged follows when the next one can be published, and PublishRefused before if this one did not go out.
+    """
 
     path: Path
     heartbeat: Heartbeat

@@ -84,7 +84,7 @@ class PlatformSeen(NamedTuple):
     """The process of the local platform was looked for.
 
     :ivar lives: whether the process that started this failover agent exists.
-    :ivar is_replaced: whether another process has become the platform since.
+    :ivar is_replaced: whether another process has become the platform since; it counts only if the former one is gone.
     """
 
     lives: bool

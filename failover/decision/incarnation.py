@@ -55,7 +55,7 @@ class Incarnation(NamedTuple):
         :param period: seconds between two heartbeats.
         :return: what is known now, and why all that was known of times does not hold, or None if it does.
         """
-        if heartbeat.heard_boot_id == self.boot_id and heartbeat.heard_sequence > sequence:
+        if heartbeat.heard_boot_id == self.boot_id and (heartbeat.heard_sequence or 0) > sequence:
             set_back, is_certain = suspect(self.set_back, heartbeat.boot_id, period, now)
             if not is_certain:
                 return self._replace(set_back=set_back), None

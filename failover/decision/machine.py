@@ -100,7 +100,10 @@ def _advance(state: State, decision: Decision, is_strict: bool, may_start: bool,
 
 
 def deadline(state: State) -> Moment:
-    """Return when the passing of time alone may next change what is to be done, at the earliest after the last step."""
+    """Return when the passing of time alone may next change the decision, or when something is due that should not wait.
+
+    What may wait for a second is not in it, such as the next question to VCP: time passes once a second anyway.
+    """
     moments = state.policy.deadline(state) + (state.outbox.deadline(), state.save_from)
     if state.orphan_since is not None:
         moments += (state.orphan_since + state.setup.timing.timeout,)

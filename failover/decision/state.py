@@ -73,7 +73,7 @@ class State(NamedTuple):
 
     def sent_when_acknowledged_by(self, heartbeat: Heartbeat) -> Optional[Moment]:
         """Return when the heartbeat of this start was sent that this one acknowledges; None if it acknowledges none."""
-        if heartbeat.heard_boot_id != self.incarnation.boot_id:
+        if heartbeat.heard_boot_id != self.incarnation.boot_id or heartbeat.heard_sequence is None:
             return None
         return self.outbox.sent_at(heartbeat.heard_sequence)
 
