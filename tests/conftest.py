@@ -1,11 +1,14 @@
 """The pairs of platforms that the platform tests share, and the end of their logs when a test fails."""
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from failover.recording.recording import read
+from failover.recording.trace import trace
 from tests.testbed.central import Central
 from tests.testbed.pair import FAILOVER, MANAGED, REPOSITORY, Pair, wait
 from tests.testbed.recorder import Recorder
@@ -198,3 +201,16 @@ def pytest_runtest_makereport(item, call):
         for fixture, pair in item.config.stash.get(PAIRS, {}).items():
             if fixture in item.fixturenames:
                 report.sections.append(("end of the platforms' logs", pair.tails()))
+                keep_recordings(item.name, pair, report.sections)
+
+
+def keep_recordings(name, pair, sections):
+    """Keep both sides' recordings below `test-recordings/`, and tell what is in them."""
+    folder = REPOSITORY / "test-recordings" / re.sub(r"[^\w.-]", "_", name)
+    try:
+        for recording in pair.recordings():
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = Path(shutil.copy(str(recording), str(folder)))
+            sections.append(("recording {}".format(kept), "\n".join(trace(read(kept), 120.0))))
+    except Exception as error:  # The test has failed, and what it says matters more.
+        sections.append(("recordings", "there are none: {!r}".format(error)))

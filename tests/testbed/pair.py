@@ -77,6 +77,13 @@ class Observer:
     def health(self):
         return self.call(FAILOVER, "health.get_status")
 
+    def record(self):
+        """Return where the failover agent has now written what happened, or None if it does not answer."""
+        try:
+            return self.link.call(FAILOVER, "record", timeout=10)
+        except (LinkError, RemoteError):
+            return None
+
     def close(self):
         self.link.close()
 
@@ -297,6 +304,16 @@ class Pair:
             started = max([process.create_time() for identity in (FAILOVER, MANAGED, VCP)
                            for process in side.platform.processes(identity)], default=0)
             gevent.sleep(max(0, started + side.platform.settles_within - time.time()))
+
+    def recordings(self):
+        """Return the last recording of each side's failover agent, of now if it answers."""
+        found = []
+        for side in self.sides:
+            path = side.observer.record() if side.observer and side.platform.pid else None
+            written = [Path(path)] if path else sorted(
+                side.platform.home.glob("agents/**/recordings/*.gz"), key=lambda one: one.stat().st_mtime)
+            found += written[-1:]
+        return found
 
     def tails(self):
         platforms = [side.platform for side in self.sides + ((self.central,) if self.central else ())]
