@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from failover import clock, compat
 from failover.config import Config
 from failover.decision.effects import Effect, Note, NoteKind, PrepareStart, Stop
-from failover.decision.events import Event, TroubleChanged
+from failover.decision.events import Event, LinkChanged, TroubleChanged
 from failover.decision.setup import Setup
 from failover.decision.state import State
 from failover.decision.table import Action
@@ -29,8 +29,8 @@ __all__ = ["Console"]
 
 _log = logging.getLogger(__name__)
 
-# Seconds between two reviews while nothing changes.
-_REVIEW_EVERY = 1.0
+# Between two reviews while nothing changes: seconds, and how many there are in `timeout` at least.
+_REVIEW_EVERY, _REVIEWS_IN_TIMEOUT = 1.0, 8
 
 # The problems that the headline names anyway.
 _IN_HEADLINE = ("isolated", "peer")
@@ -66,6 +66,7 @@ class Console:
         self._health: Optional[Tuple[str, str]] = None
         self._link_was_up = False
         self._reviewed_at = 0.0
+        self._review_every = min(_REVIEW_EVERY, config.timeout / _REVIEWS_IN_TIMEOUT)
         self._decided_at, self._decided_on = clock.now(), datetime.now(timezone.utc)
         self._unheard: Tuple[Optional[float], str] = (None, since(self._decided_on, False))
         # What ran before a start in standard failover was left running, by right, if that one was of simple failover.
@@ -78,8 +79,8 @@ class Console:
         """Look at what a step has changed."""
         commands = [_COMMANDS[type(effect)] for effect in effects if type(effect) in _COMMANDS]
         is_new = (after.decision[:3] != before.decision[:3] or after.decision.wanted is not before.decision.wanted
-                  or after.agents[0].state is not before.agents[0].state or after.roles != before.roles)
-        if not is_new and not commands and after.now - self._reviewed_at < _REVIEW_EVERY:
+                  or after.agents[0].state is not before.agents[0].state or after.roles != before.roles or type(event) is LinkChanged)
+        if not is_new and not commands and after.now - self._reviewed_at < self._review_every:
             return
         self._reviewed_at = after.now
         seen = view(after, after.now)

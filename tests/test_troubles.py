@@ -202,9 +202,9 @@ def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, meas
             side.start_agent(FAILOVER)
         await_status(primary, lambda status: status["link"]["up"] and status["health"] == "GOOD", "order")
         primary.observer.alerts.clear()
-        for _ in range(4):
+        for times in range(1, 5):
             relay.refuse()
-            gevent.sleep(2.6)
+            wait(lambda: primary.platform.log.read_text().count("remote link lost") == times, LIMIT, "the loss in the log")
             relay.resume()
             wait(lambda: primary.status()["link"]["up"], LIMIT, "the link")
         flapping = [(of, text) for of, text in primary.observer.alerts if "flapping" in text]
