@@ -117,8 +117,8 @@ class Managed(NamedTuple):
                              start_backoff=start)
 
     def ready(self, number: int) -> "Managed":
-        """The start has everything that it needs."""
-        return self._replace(is_ready=True) if number == self.number else self
+        """The start has everything that it needs. It is launched once."""
+        return self._replace(is_ready=True) if number == self.number != self.launched else self
 
     def ended(self, event: CommandEnded, now: Moment) -> "Managed":
         """A command has ended. One whose place another one has taken does not count."""

@@ -7,8 +7,8 @@ from failover.decision.vocabulary import Moment, Path
 
 __all__ = ["Cadence", "Outbox"]
 
-# So many sent heartbeats are remembered in full; beyond that, of the older ones every other. See Outbox.sent_at().
-_MOST, _IN_FULL = 256, 64
+# So many sent heartbeats are remembered. An acknowledgement comes within the next two or three.
+_MOST = 256
 
 
 class Cadence(NamedTuple):
@@ -73,26 +73,16 @@ class Outbox(NamedTuple):
         :param window: seconds for which it matters when one was sent.
         """
         sequence = self.sequence + 1
-        first = 0
+        first = max(0, len(self.sent) + 1 - _MOST)
         while first < len(self.sent) and self.sent[first][1] <= now - window:
             first += 1
         sent = self.sent[first:] + ((sequence, now),)
-        if len(sent) > _MOST:
-            sent = sent[:-_IN_FULL:2] + sent[-_IN_FULL:]
         return self.with_cadence(path, self.cadence(path).sent(may_run, period, now))._replace(
             sequence=sequence, sent=sent)
 
     def sent_at(self, sequence: int) -> Optional[Moment]:
-        """Return when a heartbeat was sent, or an earlier one if that is not remembered; None if it is too old.
-
-        To date one too early is safe: it makes a renewal shorter, and a difference of clocks less certain.
-        """
-        if sequence > self.sequence:
-            return None
-        for number, at in reversed(self.sent):
-            if number <= sequence:
-                return at
-        return None
+        """Return when a heartbeat was sent; None if it was not, or too long ago to matter."""
+        return next((at for number, at in reversed(self.sent) if number == sequence), None)
 
     def forgotten(self) -> "Outbox":
         """It is not known any more when what was sent."""
