@@ -1,4 +1,4 @@
-"""The managed agent, seen and steered through the control service of the own platform."""
+"""The managed agent, seen and steered through the control service of the local platform."""
 
 from typing import Any, Callable, Optional, Set
 
@@ -28,11 +28,11 @@ class ControlSilent(ControlError):
 
 
 class ManagedAgent:
-    """The agent with a given VIP identity on the own platform.
+    """The agent with a given VIP identity on the local platform.
 
     It is always looked for by that identity, since its uuid changes with each installation.
 
-    :param call: calls an agent of the own platform: ``call(peer, method, *args)`` returns the result.
+    :param call: calls an agent of the local platform: ``call(peer, method, *args)`` returns the result.
     :param answer_within: seconds to wait for an answer to a question.
     :ivar uuids: all under which it has been installed, as far as was seen.
     :ivar last_pid: the process id that control last named, of the agent that runs or has ended.
@@ -169,7 +169,7 @@ class ManagedAgent:
         return bool(exit_code)
 
     def is_installed(self, identity: str) -> bool:
-        """Whether an agent with this identity is installed on the own platform.
+        """Whether an agent with this identity is installed on the local platform.
 
         :raises ControlError: control did not answer, or answered with an error.
         """

@@ -1,7 +1,7 @@
 """What a failover agent in standard failover remembers across its starts: a small file in the agent's data.
 
 It holds the end of its lease, which counts under the same boot of the kernel only, because its clock starts anew with
-each; and what was last heard of the other side. Without the file, or with one that cannot be read, nothing is known.
+each; and what was last heard of the peer. Without the file, or with one that cannot be read, nothing is known.
 What cannot be, in a file that somebody else has written, is not known either. Fields that are missing have their
 defaults, and others are ignored: either may come of another release.
 """

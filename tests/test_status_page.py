@@ -45,7 +45,7 @@ def test_the_page_with_vc():
 
 
 @pytest.mark.parametrize("changes, line", [
-    (dict(platform_answers=False), "own platform   its control does not answer"),
+    (dict(platform_answers=False), "local platform its control does not answer"),
     (dict(problems=["one", "two"]), "problems       one\n               two"),
     (dict(warnings=["a VCP would be good", "b"]), "warnings       a VCP would be good\n               b"),
     (dict(managed_agent=dict(state="running", pid=12, health="GOOD", health_text=None, restarts_last_hour=3)),

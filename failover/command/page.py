@@ -42,7 +42,7 @@ def render(status: Dict[str, Any]) -> str:
     if status.get("why") is not None:
         rows.append(("why", _text(status["why"])))
     if status.get("platform_answers") is False:
-        rows.append(("own platform", "its control does not answer"))
+        rows.append(("local platform", "its control does not answer"))
     return "\n".join("{:14} {}".format(name, text) for name, text in rows)
 
 

@@ -18,7 +18,7 @@ if MISSING is None:
 
 __all__ = ["HELP", "SUMMARY", "Looks", "add_arguments", "run"]
 
-SUMMARY = "shows what a failover agent of the own platform knows and does."
+SUMMARY = "shows what a failover agent of the local platform knows and does."
 HELP = "show the status of a failover agent of this platform"
 
 _EXIT_STATUSES = """exit status, with --watch that of the last look:

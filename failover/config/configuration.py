@@ -54,7 +54,7 @@ class Config:
     def beat_every(self) -> float:
         """Seconds from one heartbeat that is sent to the next: ``heartbeat_period``, or less in standard failover.
 
-        There a primary's proof is an acknowledgement of its heartbeat, which may take until two heartbeats later. So
+        There a primary's renewal is an acknowledgement of its heartbeat, which may take until two heartbeats later. So
         three must fit into ``timeout``.
         """
         return self.heartbeat_period if self.simple_behavior else min(self.heartbeat_period, self.timeout / 3)
