@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import gevent
 
-from failover import clock, compat, discovery
+from failover import clock, compat, discovery, process
 from failover.config import Config
 from failover.console import Console
 from failover.control import ControlError
@@ -48,8 +48,8 @@ _FAREWELL_WITHIN = 0.5
 _LAST_ANSWER_WITHIN = 2.0
 _LEAVE_WITHIN = 0.2
 
-# Exit status. Not 0, so that the platform reports an agent that ended this way as failed.
-_EXIT_ORPHAN = 1
+# Exit status. Not 0, so that the platform reports an agent that ended this way as failed, and starts it again.
+_EXIT_BROKEN = 1
 
 # Calls that are remembered at most until they are answered.
 _OPEN_CALLS = 100
@@ -88,7 +88,8 @@ class FailoverAgent(compat.Agent):
                                 faults, self._post)
         state = initial(setup, record, clock.now())
         self._recordist = Recordist(state, folder / "recordings")
-        self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist)
+        self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
+                              self._give_up)
         self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)
 
     def _connect_to_vc(self, within: float) -> VcClient:
@@ -192,15 +193,31 @@ class FailoverAgent(compat.Agent):
     def _end_as_orphan(self, within: float) -> None:
         _log.error("ending, and %s too, because the platform that started this agent is gone",
                    self._config.agent_vip_identity)
+        self._end_now("its platform is gone", within, platform_on_file())
+
+    def _give_up(self) -> None:
+        """Nothing can be decided any more. The platform starts this agent again; until then nothing may run unsupervised."""
+        _log.error("ending, because nothing can be decided any more: see the errors above")
+        self._recordist.write_now()
+        if self._config.simple_behavior:
+            os._exit(_EXIT_BROKEN)
+        self._end_now("its failover agent is broken", self._config.stop_grace)
+
+    def _end_now(self, why: str, within: float, spare: Optional[process.Process] = None) -> None:
+        """End the managed agent's processes, and then this one.
+
+        :param within: seconds.
+        :param spare: a process whose descendants are left alone.
+        """
         try:
-            self._local.processes.end_all(within, "its platform is gone", spare=platform_on_file())
+            self._local.processes.end_all(within, why, spare=spare)
         except ControlError as error:
             _log.error("%s", error)
         self._peer_link.link.close()
         if self._vc is not None:
             self._vc.close()
         gevent.sleep(_LEAVE_WITHIN)
-        os._exit(_EXIT_ORPHAN)
+        os._exit(_EXIT_BROKEN)
 
     # What it offers
 

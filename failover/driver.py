@@ -31,18 +31,21 @@ class Driver:
     :param look: called before each wait; returns an event if there is one.
     :param observe: called after each step with the state before, the state after, the event and the effects.
     :param recordist: keeps what happened.
+    :param give_up: called when no step has succeeded for half of ``timeout``: nobody decides any more.
     :ivar state: the present one. Whoever reads it must not keep parts of it for later.
     """
 
     def __init__(self, state: State, perform: Mapping[type, Callable[[Any], None]],
                  look: Callable[[], Optional[Event]], observe: Callable[[State, State, Event, Tuple[Effect, ...]], None],
-                 recordist: Recordist):
+                 recordist: Recordist, give_up: Callable[[], None]):
         self.state = state
         self._perform = perform
         self._look = look
         self._observe = observe
         self._recordist = recordist
+        self._give_up = give_up
         self._inbox = Queue()
+        self._stepped_at = clock.now()
         self._longest_tick = min(_LONGEST_TICK, state.setup.timing.timeout / _TICKS_IN_TIMEOUT)
 
     def post(self, event: Event) -> None:
@@ -61,6 +64,8 @@ class Driver:
             except Empty:
                 at, event = clock.now(), Tick()
             self.take(event, at)
+            if clock.now() - self._stepped_at >= self.state.setup.timing.timeout / 2:
+                self._give_up()
 
     def take(self, event: Event, at: Optional[float] = None) -> None:
         """Step, and have the effects performed.
@@ -70,21 +75,26 @@ class Driver:
         before = self.state
         effects = self.decide(event, at)
         for effect in effects:
-            self._safely("the effect {}".format(type(effect).__name__), self._perform[type(effect)], effect)
+            self._safely("the effect {}".format(type(effect).__name__), self._act, effect)
         self._safely("what follows a {}".format(type(event).__name__), self._observe, before, self.state, event, effects)
 
     def decide(self, event: Event, at: Optional[float] = None) -> Tuple[Effect, ...]:
         """Step, and return what is to be done.
 
-        An error in a step costs that step: the state stays as it was, and time goes on.
+        An error in a step costs that event: the state stays as it was, and time goes on.
         """
         at = clock.now() if at is None else at
         stepped = self._safely("the decision on a {}".format(type(event).__name__), step, self.state, event, at)
         if stepped is None:
             return ()
         self.state, effects = stepped
-        self._recordist.add(at, event, effects, self.state)
+        self._stepped_at = clock.now()
+        self._safely("the recording of a {}".format(type(event).__name__), self._recordist.add, at, event, effects,
+                     self.state)
         return effects
+
+    def _act(self, effect: Effect) -> None:
+        self._perform[type(effect)](effect)
 
     def _safely(self, what: str, act: Callable[..., Any], *args: Any) -> Any:
         """Return what an action returns; None if it raises, which is logged and worth a recording."""

@@ -362,11 +362,12 @@ def test_a_stop_is_due_also_of_an_agent_of_which_control_says_nothing_but_errors
         side.now += 0.25
         core.post(PlatformAnswered(), side.now)
     assert not side.holds_lease and core.agent.pending is Command.STOP
+    given = len(core.given(Stop))
     core.end_command(side.now, succeeded=False)
-    for _ in range(8):
+    for _ in range(20):
         side.now += 0.25
         core.post(PlatformAnswered(), side.now)
-    assert core.agent.pending is Command.STOP and len(core.given(Stop)) == 2
+    assert core.agent.pending is Command.STOP and len(core.given(Stop)) == given + 1
     core.end_command(side.now, is_gone=True)
     assert core.decide(side.now + 30).command is None
 

@@ -3,7 +3,7 @@
 import pytest
 
 from failover.decision.effects import (EndAsOrphan, EndStrays, ForbidRestart, Launch, Note, PrepareStart, Publish,
-                                       ReconnectNow, RenewVcLink, SaveRecord, StopForGood, Want)
+                                       ReconnectNow, RenewVcLink, SaveRecord, Stop, StopForGood, Want)
 from failover.decision.events import (Ended, EndAsked, HeartbeatReceived, LinkChanged, LinkFree, PlatformSeen, RecordSaved,
                                       RestartForbidden, RetryAllowed, StartAnswered, StraysEnded, VcAnswered)
 from failover.decision.machine import step
@@ -138,6 +138,33 @@ def test_when_control_has_answered_a_start_stopped_is_believed_at_once():
     core.post(StartAnswered(AGENT, core.agent.number))
     core.observe(STOPPED, 2.7)
     assert core.agent.state is STOPPED
+
+
+@pytest.mark.parametrize("command", [Command.START, Command.STOP])
+def test_a_command_of_which_nothing_is_heard_is_given_again(command):
+    core = Core("primary" if command is Command.START else "secondary")
+    if command is Command.START:
+        now = run(core, 2.0) and 2.0
+    else:
+        core.hear(heartbeat(), 0.0)
+        core.observe(RUNNING, 0.0)
+        now = 0.0
+    kind = PrepareStart if command is Command.START else Stop
+    assert core.agent.pending is command and len(core.given(kind)) == 1
+    lost = now + (120 if command is Command.START else GRACE + 15)
+    sequence = 1
+    while core.now < lost - 0.5:
+        sequence += 1
+        if command is Command.STOP:
+            core.hear(heartbeat(sequence), core.now + 0.5)
+        core.observe(STOPPED if command is Command.START else RUNNING, core.now + 0.25)
+    assert len(core.given(kind)) == 1
+    for _ in range(8):
+        sequence += 1
+        if command is Command.STOP:
+            core.hear(heartbeat(sequence), core.now + 0.25)
+        core.observe(STOPPED if command is Command.START else RUNNING, core.now + 0.25)
+    assert len(core.given(kind)) == 2
 
 
 # What the platform does by itself

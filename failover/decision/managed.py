@@ -14,6 +14,8 @@ __all__ = ["Backoff", "Managed"]
 _FIRST_PAUSE, _LONGEST_START_PAUSE, _LONGEST_STOP_PAUSE = 1.0, 60.0, 4.0
 # Seconds until strays are ended again that were not.
 _STRAYS_PAUSE = 1.0
+# Seconds after which a command is lost of which nothing was heard: a start, and a stop beyond the time that it has.
+_START_LOST, _STOP_LOST = 120.0, 15.0
 
 _GONE = (AgentState.STOPPED, AgentState.MISSING)
 
@@ -41,6 +43,7 @@ class Managed(NamedTuple):
     :ivar ended_at: when the last command ended.
     :ivar pending: the command that is under way.
     :ivar number: of the last command.
+    :ivar lost_at: when that is given up if nothing is heard of it.
     :ivar is_ready: whether the start that is under way has everything that it needs.
     :ivar ran_last: whether it ran when that could last be told, or was then about to.
     :ivar launched_at: when control was asked for the start that it has not answered yet.
@@ -58,6 +61,7 @@ class Managed(NamedTuple):
     ran_last: bool = False
     pending: Optional[Command] = None
     number: int = 0
+    lost_at: Moment = inf
     is_ready: bool = False
     launched_at: Optional[Moment] = None
     launched: int = 0
@@ -155,30 +159,47 @@ class Managed(NamedTuple):
         if wanted is not self.wanted or is_strict is not self.is_strict:
             managed = self._replace(wanted=wanted, is_strict=is_strict, start_backoff=Backoff(), stop_backoff=Backoff())
             effects = (Want(self.identity, wanted, is_strict),)
+        if managed.pending is not None and now >= managed.lost_at:
+            managed = managed._replace(pending=None, is_ready=False, ended_at=now)
         if managed.strays_at is not None and now >= managed.strays_at:
             managed = managed._replace(strays_at=inf)
             effects += (EndStrays(self.identity, stop_within, is_strict and wanted is Command.STOP),)
         if managed._needs_stop(wanted):
-            if now >= managed.stop_backoff.not_before:
-                number = managed.number + 1
-                return managed._replace(pending=Command.STOP, number=number, is_ready=False,
-                                        stop_backoff=managed.stop_backoff.tried(_LONGEST_STOP_PAUSE, now)
-                                        ), effects + (Stop(self.identity, number, stop_within),)
+            managed, more = managed._stopping(stop_within, now)
         elif managed.is_ready and managed.pending is Command.START:
-            if wanted is not Command.START:
-                return managed._replace(pending=None, is_ready=False, ended_at=now), effects + (Note(
-                    NoteKind.INFO, "{} is not started: it may not run here any more".format(self.identity)),)
-            return managed._replace(is_ready=False, launched_at=now, launched=managed.number), effects + (
-                Launch(self.identity, managed.number, decision.start_before),)
-        elif (wanted is Command.START and may_start and managed.pending is None and managed.state is AgentState.STOPPED
-              and managed.observed_at >= managed.ended_at
-              and now >= max(managed.start_backoff.not_before, decision.start_from)):
-            number = managed.number + 1
-            return managed._replace(
-                pending=Command.START, number=number, is_ready=False, state=AgentState.STARTING, ran_last=True,
-                start_backoff=managed.start_backoff.tried(_LONGEST_START_PAUSE, now)), effects + (
-                    PrepareStart(self.identity, number),)
-        return managed, effects
+            managed, more = managed._launching(decision, now)
+        elif wanted is Command.START and may_start and managed._can_start(decision.start_from, now):
+            managed, more = managed._starting(now)
+        else:
+            return managed, effects
+        return managed, effects + more
+
+    def _stopping(self, within: float, now: Moment) -> "Tuple[Managed, Tuple[Effect, ...]]":
+        if now < self.stop_backoff.not_before:
+            return self, ()
+        number = self.number + 1
+        return self._replace(
+            pending=Command.STOP, number=number, lost_at=now + within + _STOP_LOST, is_ready=False,
+            stop_backoff=self.stop_backoff.tried(_LONGEST_STOP_PAUSE, now)), (Stop(self.identity, number, within),)
+
+    def _launching(self, decision: Decision, now: Moment) -> "Tuple[Managed, Tuple[Effect, ...]]":
+        if decision.wanted is not Command.START:
+            return self._replace(pending=None, is_ready=False, ended_at=now), (
+                Note(NoteKind.INFO, "{} is not started: it may not run here any more".format(self.identity)),)
+        return self._replace(is_ready=False, launched_at=now, launched=self.number), (
+            Launch(self.identity, self.number, decision.start_before),)
+
+    def _can_start(self, start_from: Moment, now: Moment) -> bool:
+        """Whether it is known to be stopped since the last command, and may be started again by now."""
+        return (self.pending is None and self.state is AgentState.STOPPED and self.observed_at >= self.ended_at
+                and now >= self.start_backoff.not_before and now >= start_from)
+
+    def _starting(self, now: Moment) -> "Tuple[Managed, Tuple[Effect, ...]]":
+        number = self.number + 1
+        return self._replace(
+            pending=Command.START, number=number, lost_at=now + _START_LOST, is_ready=False, state=AgentState.STARTING,
+            ran_last=True, start_backoff=self.start_backoff.tried(_LONGEST_START_PAUSE, now)), (
+                PrepareStart(self.identity, number),)
 
     def _needs_stop(self, wanted: Optional[Command]) -> bool:
         """A stop breaks off a start that is under way. Else it is due of what ran when that could last be told.
