@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 from unittest.mock import patch
 
-from tests.simulator.explore_world import BothRun, Machinery, Model, ROLES, World, begun, slot
+from tests.simulator.explore_world import BothRun, Machinery, Model, ROLES, World, begun, move
 
 __all__ = ["FAULTS", "Found", "SITUATIONS", "Violation", "explore", "replay", "situation", "the_rules"]
 
@@ -36,11 +36,11 @@ FAULTS: Dict[str, Tuple[Tuple, ...]] = {
 SITUATIONS = ("begun", "settled", "taken over")
 # Seconds. A connection that was cut for longer is closed, and what it held up is lost.
 _HELD_WITHIN = 2.0
-# Turns until nothing changes any more, at most.
-_SETTLES_WITHIN = 200
+# Steps of time until nothing changes any more, at most.
+_SETTLES_WITHIN = 100
 
-# An action (None if nothing happens), and which commands take their time.
-Turn = Tuple[Optional[Tuple], Tuple[bool, ...]]
+# An action, and which commands take their time.
+Move = Tuple[Tuple, Tuple[bool, ...]]
 
 
 class Violation(Exception):
@@ -58,7 +58,7 @@ class Found(NamedTuple):
     """What a search has gone through without finding a violation.
 
     :ivar situations: how many different ones.
-    :ivar transitions: how many turns.
+    :ivar transitions: how many moves.
     :ivar states: how many different states of one side, in all of them together.
     :ivar cells: for each cell of the tables that was asked for, how many states decided by it.
     :ivar starts: how often the managed agent began to run on either side.
@@ -86,41 +86,38 @@ def the_rules(model: Model) -> Iterator[None]:
         yield
 
 
-def situation(machinery: Machinery, name: str) -> Tuple[World, List[Turn]]:
-    """Return a situation to begin with, and the turns that lead there from the beginning."""
-    world, turns = begun(machinery), []  # type: World, List[Turn]
+def situation(machinery: Machinery, name: str) -> Tuple[World, List[Move]]:
+    """Return a situation to begin with, and the moves that lead there from the beginning."""
+    world, moves = begun(machinery), []  # type: World, List[Move]
     if name != "begun":
-        world = _settle(machinery, world, turns)
-        if name == "taken over":
-            world = _turn(machinery, world, ("crash", 0), turns)
-            world = _settle(machinery, world, turns)
-    return world, turns
+        world = _settled(machinery, world, moves)
+    if name == "taken over":
+        world = _moved(machinery, world, ("crash", 0), moves)
+        world = _settled(machinery, world, moves)
+    return world, moves
 
 
-def _turn(machinery: Machinery, world: World, action: Optional[Tuple], turns: List[Turn]) -> World:
-    world, choices, _ = slot(machinery, world, action)
-    turns.append((action, choices))
+def _moved(machinery: Machinery, world: World, action: Tuple, moves: List[Move]) -> World:
+    world, choices, _ = move(machinery, world, action)
+    moves.append((action, choices))
     return world
 
 
-def _settle(machinery: Machinery, world: World, turns: List[Turn]) -> World:
+def _settled(machinery: Machinery, world: World, moves: List[Move]) -> World:
     """Go on until a step of time changes nothing."""
-    while True:
-        before = world if world.turn == 0 else None
-        world = _turn(machinery, world, None, turns)
-        if before is None:
-            continue
-        world = _turn(machinery, world, None, turns)
+    for _ in range(_SETTLES_WITHIN):
+        before = world
+        for side in (0, 1):
+            world = _moved(machinery, world, ("look", side), moves)
         if world == before:
             return world
-        if len(turns) > _SETTLES_WITHIN:
-            raise AssertionError("nothing settles: two situations that should be the same are not")
+    raise AssertionError("nothing settles: two situations that should be the same are not")
 
 
-def _actions(world: World, may_fail: bool, faults: List[Tuple]) -> List[Tuple[Optional[Tuple], int]]:
-    """Return all that may happen before a turn, and how many faults each costs."""
+def _actions(world: World, may_fail: bool, faults: List[Tuple]) -> List[Tuple[Tuple, int]]:
+    """Return all that may happen, and how many faults each costs."""
     facts = world.facts
-    actions: List[Tuple[Optional[Tuple], int]] = [(None, 0)]
+    actions: List[Tuple[Tuple, int]] = [(("look", side), 0) for side in (0, 1) if not world.looked[side]]
     for link, cut in enumerate(facts.cuts):
         if cut is not None:
             actions.append((("heal", link, False), 0))
@@ -151,7 +148,7 @@ def explore(model: Model, begin: str, steps: int, faults: int, kinds: Tuple[str,
             within: Optional[float] = None) -> Found:
     """Search, and return what was gone through.
 
-    :param steps: steps of time, each of two turns.
+    :param steps: of time.
     :param faults: how many there may be on one path.
     :param kinds: of faults.
     :param within: seconds after which no further step is begun; the result says how far it came.
@@ -174,7 +171,7 @@ class _Search:
         self._layer: List[Tuple[World, int]] = [(world, faults)]
         self._left: Dict[World, int] = {world: faults}
         # How each situation was reached: from which one, and by what.
-        self._from: Dict[Tuple[World, int], Optional[Tuple[Tuple[World, int], Turn]]] = {(world, faults): None}
+        self._from: Dict[Tuple[World, int], Optional[Tuple[Tuple[World, int], Move]]] = {(world, faults): None}
         self._transitions = 0
         self._starts = [0, 0]
 
@@ -182,36 +179,38 @@ class _Search:
         done = 0
         while done < steps and (within is None or time.monotonic() - self._began < within):
             self._go_on()
-            self._go_on()
             done += 1
         return Found(done, self._faults, len(self._left), self._transitions, len(self._machinery.states),
                      dict(self._machinery.cells), tuple(self._starts), time.monotonic() - self._began)
 
     def _go_on(self) -> None:
-        """Take all turns that can follow."""
+        """Go on to the end of the present step of time, on all ways."""
         layer: List[Tuple[World, int]] = []
+        open_nodes = self._layer
         known, came_from = self._left, self._from
-        for node in self._layer:
+        while open_nodes:
+            node = open_nodes.pop()
             world, left = node
             if known[world] > left:
                 continue
             for action, cost in _actions(world, left > 0, self._allowed):
+                remains = left - cost
+                is_end = action[0] == "look" and any(world.looked)
                 for after, choices in self._outcomes(node, action):
-                    remains = left - cost
                     if known.get(after, -1) < remains:
                         known[after] = remains
                         came_from[after, remains] = node, (action, choices)
-                        layer.append((after, remains))
+                        (layer if is_end else open_nodes).append((after, remains))
         self._layer = layer
 
-    def _outcomes(self, node: Tuple[World, int], action: Optional[Tuple]) -> Iterator[Tuple[World, Tuple[bool, ...]]]:
-        """Yield what can come of a turn: each command may be carried out at once, or take its time."""
+    def _outcomes(self, node: Tuple[World, int], action: Tuple) -> Iterator[Tuple[World, Tuple[bool, ...]]]:
+        """Yield what can come of a move: each command may be carried out at once, or take its time."""
         open_choices: List[Tuple[bool, ...]] = [()]
         while open_choices:
             choices = open_choices.pop()
             self._transitions += 1
             try:
-                after, made, started = slot(self._machinery, node[0], action, choices)
+                after, made, started = move(self._machinery, node[0], action, choices)
             except Exception as error:
                 raise self._violation(node, (action, choices), error) from error
             for side in started:
@@ -219,45 +218,43 @@ class _Search:
             open_choices.extend(made[:place] + (True,) for place in range(len(choices), len(made)))
             yield after, made
 
-    def _violation(self, node: Tuple[World, int], last: Turn, error: Exception) -> Violation:
-        turns = [last]
+    def _violation(self, node: Tuple[World, int], last: Move, error: Exception) -> Violation:
+        moves = [last]
         step = self._from[node]
         while step is not None:
-            node, turn = step
-            turns.append(turn)
+            node, before = step
+            moves.append(before)
             step = self._from[node]
-        turns = self._prelude + turns[::-1]
+        moves = self._prelude + moves[::-1]
         why = "both managed agents run" if isinstance(error, BothRun) else repr(error)
-        story, repeated = replay(self._machinery.model, turns, silent=len(self._prelude))
+        story, repeated = replay(self._machinery.model, moves, silent=len(self._prelude))
         if type(repeated) is not type(error):
             why += "; but not without the abstractions, one of which must be wrong"
         return Violation("{}, from \"{}\" on:".format(why, self._begin), story)
 
 
-def replay(model: Model, turns: List[Turn], silent: int = 0) -> Tuple[List[str], Optional[Exception]]:
-    """Go a way once more, without abstractions, and return what happened, and how it ended if that was an error.
+def replay(model: Model, moves: List[Move], silent: int = 0) -> Tuple[List[str], Optional[Exception]]:
+    """Go a way once more, without abstractions, and return what happens, and how it ends if that is an error.
 
-    :param silent: of so many turns nothing is told.
+    :param silent: of so many moves nothing is told.
     """
     story: List[str] = []
     machinery = Machinery(model, plain=True)
-    world, now = begun(machinery), 0.0
-    for place, (action, choices) in enumerate(turns):
+    world, now, begins = begun(machinery), 0.0, 0.0
+    for place, (action, choices) in enumerate(moves):
         told: List[str] = []
-        error: Optional[Exception] = None
+        if place == silent:
+            begins = now
         try:
-            world, _, _ = slot(machinery, world, action, choices, now, told)
-        except Exception as caught:
-            error = caught
+            is_end = action[0] == "look" and any(world.looked)
+            world, _, _ = move(machinery, world, action, choices, now, told)
+        except Exception as error:
+            return story + ["{:5g} s  {}".format(now - begins, text) for text in told], error
         if place >= silent:
-            at = now - (silent // 2) * model.beat
-            side = model.first ^ (place % 2)
-            story.extend("{:5g} s  {}".format(at, text) for text in told)
-            if error is None and world.sides[side] is not None:
-                story.append("{:5g} s  {}: {}".format(at, ROLES[side], _stance(machinery, world, side)))
-        if error is not None:
-            return story, error
-        if world.turn == 0:
+            if action[0] == "look" and world.sides[action[1]] is not None:
+                told.append("{}: {}".format(ROLES[action[1]], _stance(machinery, world, action[1])))
+            story.extend("{:5g} s  {}".format(now - begins, text) for text in told)
+        if is_end:
             now += model.beat
     return story, None
 
@@ -279,12 +276,11 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--faults", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", choices=FAULTS, default=list(FAULTS))
-    parser.add_argument("--first", choices=ROLES, default="primary", help="who acts first in each step")
     parser.add_argument("--vcp", action="store_true", help="VCP says what it can know")
     parser.add_argument("--drift", action="store_true", help="the silence is prolonged for the drift of the clocks")
     parser.add_argument("--within", type=float, help="seconds after which no further step is begun")
     arguments = parser.parse_args()
-    model = Model(first=ROLES.index(arguments.first), vcp=arguments.vcp, drift=arguments.drift)
+    model = Model(vcp=arguments.vcp, drift=arguments.drift)
     try:
         found = explore(model, arguments.begin, arguments.steps, arguments.faults, tuple(arguments.kinds), arguments.within)
     except Violation as violation:

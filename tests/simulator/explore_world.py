@@ -1,8 +1,8 @@
 """What the explorer searches: both sides of standard failover, and facts about what surrounds them.
 
-Time goes in steps. In each one first one side acts and then the other, and before either acts, one thing may happen to
-the surroundings. What a message causes that can arrive, happens in the same moment. No rule of failover stands here: the
-surroundings know which processes run, which ways are cut, and what is under way.
+Time goes in steps. In each of them either side looks once, in whatever order, and before, between and after that anything
+may happen to the surroundings. What a message causes that can arrive, happens in the same moment. No rule of failover
+stands here: the surroundings know which processes run, which ways are cut, and what is under way.
 
 * Three **links** join three machines: the primary's, the secondary's, and VOLTTRON Central's (VC). Each may be cut, both
   ways or one way. What is sent meanwhile is held up. When the link heals, either all of that arrives, if the cut was
@@ -34,7 +34,7 @@ from failover.decision.view import view
 from failover.decision.vocabulary import AgentState, Command, Path, Timing
 from tests.simulator.explore_normal import BASE, COMMANDS, heartbeat_from_now, renamed, side_from_now
 
-__all__ = ["AGENT", "BothRun", "Cut", "Facts", "Machinery", "Model", "ROLES", "World", "slot"]
+__all__ = ["AGENT", "BothRun", "Cut", "Facts", "Machinery", "Model", "ROLES", "World", "begun", "move"]
 
 ROLES = ("primary", "secondary")
 AGENT, _KEY = "managed", "key-of-vc"
@@ -50,14 +50,12 @@ class Model(NamedTuple):
     """What does not change in a search.
 
     :ivar beat: seconds of one step of time.
-    :ivar first: number of the side that acts first in each step.
     :ivar vcp: whether VCP knows anything.
     :ivar drift: whether the silence is prolonged for the drift of the clocks.
     """
 
     timing: Timing = Timing(3.0, 1.0, 1.0)
     beat: float = 1.0
-    first: int = 0
     vcp: bool = False
     drift: bool = False
 
@@ -114,11 +112,11 @@ class Facts(NamedTuple):
 
 
 class World(NamedTuple):
-    """Everything: two numbers of states (None without power), the facts, and which of two turns comes next."""
+    """Everything: two numbers of states (None without power), the facts, and which sides have looked in this step."""
 
     sides: Tuple[Optional[int], Optional[int]]
     facts: Facts
-    turn: int
+    looked: Tuple[bool, bool] = (False, False)
 
 
 class BothRun(Exception):
@@ -175,8 +173,8 @@ class Machinery:
                      name, "failover", (AGENT,), boot_id, self.model.timing.timeout / 2, quiet_until=-inf)
 
 
-class _Slot:
-    """One turn of one side. It changes a copy of the world."""
+class _Change:
+    """A copy of a world, while it changes."""
 
     def __init__(self, machinery: Machinery, world: World, now: float, choices: Tuple[bool, ...], told: Optional[List[str]]):
         facts = world.facts
@@ -279,7 +277,7 @@ class _Slot:
                               else one for one in held]
 
     def look(self, side: int) -> None:
-        """Control is asked for the managed agent."""
+        """Control is asked for the managed agent. If it is silent, nothing but time passes."""
         if not self.muted[side]:
             state = AgentState.RUNNING if self.runs[side] else AgentState.STOPPED
             self._post(side, happens.AgentObserved(AGENT, state, self._now))
@@ -410,6 +408,9 @@ class _Slot:
         kind, where = action[0], action[1:]
         getattr(self, "_do_" + kind)(*where)
 
+    def _do_look(self, side: int) -> None:
+        self.look(side)
+
     def _do_cut(self, link: int, way: Optional[int]) -> None:
         self.tell("cut: {}", LINKS[link] if way is None else WAYS[way])
         self.cuts[link] = Cut(way, 0.0)
@@ -466,8 +467,8 @@ class _Slot:
 
 
 _PERFORM = {
-    does.Publish: _Slot._publish, does.AskVcp: _Slot._ask_vcp, does.PrepareStart: _Slot._prepare,
-    does.Launch: _Slot._launch, does.Stop: _Slot._stop, does.ProveHearing: _Slot._prove, does.SaveRecord: _Slot._save,
+    does.Publish: _Change._publish, does.AskVcp: _Change._ask_vcp, does.PrepareStart: _Change._prepare,
+    does.Launch: _Change._launch, does.Stop: _Change._stop, does.ProveHearing: _Change._prove, does.SaveRecord: _Change._save,
     does.Want: None, does.Note: None, does.ReconnectNow: None, does.RenewVcLink: None}
 
 
@@ -479,40 +480,40 @@ def begun(machinery: Machinery, now: float = 0.0) -> World:
         record = Record(None, timing, timing, ROLES[1 - side], "standard")
         boot_id = ROLES[side] + "-1" if machinery.plain else ROLES[side]
         sides.append(machinery.number_of(initial(machinery.setup(side, boot_id), record, now)))
-    slot_ = _Slot(machinery, World((sides[0], sides[1]), Facts(), 0), now, (), None)
-    slot_.begin(0)
-    slot_.begin(1)
-    slot_.settle()
-    return World(tuple(slot_.sides), slot_.facts(), 0)
+    change = _Change(machinery, World((sides[0], sides[1]), Facts()), now, (), None)
+    change.begin(0)
+    change.begin(1)
+    change.settle()
+    return World(tuple(change.sides), change.facts())
 
 
-def slot(machinery: Machinery, world: World, action: Optional[Tuple], choices: Tuple[bool, ...] = (), now: float = 0.0,
+def move(machinery: Machinery, world: World, action: Tuple, choices: Tuple[bool, ...] = (), now: float = 0.0,
          told: Optional[List[str]] = None) -> Tuple[World, Tuple[bool, ...], Tuple[int, ...]]:
-    """Return what comes of a turn, the choices that were made in it, and on which sides the managed agent began to run.
+    """Return what comes of an action, the choices that were made, and where the managed agent began to run.
 
-    :param action: what happens to the surroundings before it; None if nothing does.
+    :param action: ``("look", side)``, or what happens to the surroundings. When both have looked, a step of time passes.
     :param choices: whether each command takes its time. Those that are not given are at once.
     """
-    turn = _Slot(machinery, world, now, choices, told)
-    if world.turn == 0:
-        turn.pass_time()
-        turn.settle()
-    if action is not None:
-        turn.act(action)
-        turn.settle()
-    side = machinery.model.first ^ world.turn
-    turn.look(side)
-    turn.settle()
-    if all(turn.runs):
-        raise BothRun()
-    sides, facts = tuple(turn.sides), turn.facts()
-    if world.turn == 1 and not machinery.plain:
-        sides, facts = _from_now(machinery, sides, facts)
-    return World(sides, facts, 1 - world.turn), tuple(turn.made), tuple(turn.started)
+    change = _Change(machinery, world, now, choices, told)
+    change.act(action)
+    change.settle()
+    if action[0] != "look":
+        return World(tuple(change.sides), change.facts(), world.looked), tuple(change.made), tuple(change.started)
+    looked = (world.looked[0] or action[1] == 0, world.looked[1] or action[1] == 1)
+    world = World(tuple(change.sides), change.facts(), looked)
+    if not all(looked):
+        return world, tuple(change.made), tuple(change.started)
+    world = World(world.sides, world.facts) if machinery.plain else _from_now(machinery, world.sides, world.facts)
+    later = _Change(machinery, world, now + machinery.model.beat if machinery.plain else now,
+                    choices[len(change.made):], told)
+    later.pass_time()
+    later.settle()
+    return (World(tuple(later.sides), later.facts()), tuple(change.made + later.made),
+            tuple(change.started + later.started))
 
 
-def _from_now(machinery: Machinery, sides: Tuple[Optional[int], ...], facts: Facts) -> Tuple[Tuple, Facts]:
-    """Return both sides and the facts as they are seen from the next step of time."""
+def _from_now(machinery: Machinery, sides: Tuple[Optional[int], ...], facts: Facts) -> World:
+    """Return the world as it is seen from the next step of time."""
     states = [None if one is None else machinery.states[one] for one in sides]
     by = tuple(0 if one is None else BASE - one.outbox.sequence for one in states)
     held_boots = {one.content.boot_id for way in facts.held for one in way if isinstance(one.content, Heartbeat)}
@@ -537,4 +538,4 @@ def _from_now(machinery: Machinery, sides: Tuple[Optional[int], ...], facts: Fac
         return one
 
     held = tuple(tuple(message(one) for one in way) if way else way for way in facts.held)
-    return tuple(new), facts._replace(pending=pending, held=held, starts=(1, 1))
+    return World(tuple(new), facts._replace(pending=pending, held=held, starts=(1, 1)))
