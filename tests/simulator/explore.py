@@ -114,10 +114,11 @@ def _settled(machinery: Machinery, world: World, moves: List[Move]) -> World:
     raise AssertionError("nothing settles: two situations that should be the same are not")
 
 
-def _actions(world: World, may_fail: bool, faults: List[Tuple]) -> List[Tuple[Tuple, int]]:
+def _actions(world: World, first: Optional[int], may_fail: bool, faults: List[Tuple]) -> List[Tuple[Tuple, int]]:
     """Return all that may happen, and how many faults each costs."""
     facts = world.facts
-    actions: List[Tuple[Tuple, int]] = [(("look", side), 0) for side in (0, 1) if not world.looked[side]]
+    actions: List[Tuple[Tuple, int]] = [(("look", side), 0) for side in (0, 1)
+                                        if not world.looked[side] and (first in (None, side) or any(world.looked))]
     for link, cut in enumerate(facts.cuts):
         if cut is not None:
             actions.append((("heal", link, False), 0))
@@ -193,7 +194,7 @@ class _Search:
             world, left = node
             if known[world] > left:
                 continue
-            for action, cost in _actions(world, left > 0, self._allowed):
+            for action, cost in _actions(world, self._machinery.model.first, left > 0, self._allowed):
                 remains = left - cost
                 is_end = action[0] == "look" and any(world.looked)
                 for after, choices in self._outcomes(node, action):
@@ -242,21 +243,25 @@ def replay(model: Model, moves: List[Move], silent: int = 0) -> Tuple[List[str],
     machinery = Machinery(model, plain=True)
     world, now, begins = begun(machinery), 0.0, 0.0
     for place, (action, choices) in enumerate(moves):
-        told: List[str] = []
+        told: List[Tuple[float, str]] = []
         if place == silent:
             begins = now
         try:
             is_end = action[0] == "look" and any(world.looked)
             world, _, _ = move(machinery, world, action, choices, now, told)
         except Exception as error:
-            return story + ["{:5g} s  {}".format(now - begins, text) for text in told], error
+            return story + _lines(told, begins), error
         if place >= silent:
             if action[0] == "look" and world.sides[action[1]] is not None:
-                told.append("{}: {}".format(ROLES[action[1]], _stance(machinery, world, action[1])))
-            story.extend("{:5g} s  {}".format(now - begins, text) for text in told)
+                told.append((now, "{}: {}".format(ROLES[action[1]], _stance(machinery, world, action[1]))))
+            story.extend(_lines(told, begins))
         if is_end:
             now += model.beat
     return story, None
+
+
+def _lines(told: List[Tuple[float, str]], begins: float) -> List[str]:
+    return ["{:5g} s  {}".format(at - begins, text) for at, text in sorted(told, key=lambda one: one[0])]
 
 
 def _stance(machinery: Machinery, world: World, side: int) -> str:
@@ -276,11 +281,12 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--faults", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", choices=FAULTS, default=list(FAULTS))
+    parser.add_argument("--first", choices=ROLES, help="who looks first in each step; either may if it is not given")
     parser.add_argument("--vcp", action="store_true", help="VCP says what it can know")
     parser.add_argument("--drift", action="store_true", help="the silence is prolonged for the drift of the clocks")
     parser.add_argument("--within", type=float, help="seconds after which no further step is begun")
     arguments = parser.parse_args()
-    model = Model(vcp=arguments.vcp, drift=arguments.drift)
+    model = Model(first=None if arguments.first is None else ROLES.index(arguments.first), vcp=arguments.vcp, drift=arguments.drift)
     try:
         found = explore(model, arguments.begin, arguments.steps, arguments.faults, tuple(arguments.kinds), arguments.within)
     except Violation as violation:

@@ -1,6 +1,6 @@
 """What the explorer searches: both sides of standard failover, and facts about what surrounds them.
 
-Time goes in steps. In each of them either side looks once, in whatever order, and before, between and after that anything
+Time goes in steps. In each of them either side looks once, in whatever order or in a given one, and before, between and after that anything
 may happen to the surroundings. What a message causes that can arrive, happens in the same moment. No rule of failover
 stands here: the surroundings know which processes run, which ways are cut, and what is under way.
 
@@ -50,12 +50,14 @@ class Model(NamedTuple):
     """What does not change in a search.
 
     :ivar beat: seconds of one step of time.
+    :ivar first: number of the side that looks first in each step; None if that may be either.
     :ivar vcp: whether VCP knows anything.
     :ivar drift: whether the silence is prolonged for the drift of the clocks.
     """
 
     timing: Timing = Timing(3.0, 1.0, 1.0)
     beat: float = 1.0
+    first: Optional[int] = None
     vcp: bool = False
     drift: bool = False
 
@@ -176,7 +178,7 @@ class Machinery:
 class _Change:
     """A copy of a world, while it changes."""
 
-    def __init__(self, machinery: Machinery, world: World, now: float, choices: Tuple[bool, ...], told: Optional[List[str]]):
+    def __init__(self, machinery: Machinery, world: World, now: float, choices: Tuple[bool, ...], told: Optional[List[Tuple[float, str]]]):
         facts = world.facts
         self._machinery = machinery
         self._model = machinery.model
@@ -198,7 +200,7 @@ class _Change:
 
     def tell(self, text: str, *values: Any) -> None:
         if self._told is not None:
-            self._told.append(text.format(*values))
+            self._told.append((self._now, text.format(*values)))
 
     def _choose(self) -> bool:
         """Return a choice: the next one that is given, or else no. Which ones were made is noted."""
@@ -488,7 +490,7 @@ def begun(machinery: Machinery, now: float = 0.0) -> World:
 
 
 def move(machinery: Machinery, world: World, action: Tuple, choices: Tuple[bool, ...] = (), now: float = 0.0,
-         told: Optional[List[str]] = None) -> Tuple[World, Tuple[bool, ...], Tuple[int, ...]]:
+         told: Optional[List[Tuple[float, str]]] = None) -> Tuple[World, Tuple[bool, ...], Tuple[int, ...]]:
     """Return what comes of an action, the choices that were made, and where the managed agent began to run.
 
     :param action: ``("look", side)``, or what happens to the surroundings. When both have looked, a step of time passes.
