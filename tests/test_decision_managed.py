@@ -182,6 +182,19 @@ def test_in_standard_failover_the_platform_is_kept_from_starting_what_ended_badl
     assert core.agent.state is STOPPED and len(core.given(ForbidRestart)) == 2
 
 
+def test_what_a_crashed_agent_has_left_behind_is_ended_before_it_is_started_again():
+    side = Side("primary")
+    core = side.core
+    side.run(60, vc=True)
+    core.end_command(side.now)
+    core.observe(STOPPED, side.now, ended_badly=True)
+    core.post(RestartForbidden(AGENT, side.now, True, has_strays=True))
+    assert core.agent.state is UNKNOWN and core.agent.pending is None and len(core.given(EndStrays)) == 1
+    core.post(StraysEnded(AGENT, True), side.now + 2)
+    core.observe(STOPPED, side.now + 2)
+    assert core.agent.pending is Command.START
+
+
 def test_in_simple_failover_only_where_it_is_to_be_stopped():
     core = Core()
     core.observe(STOPPED, 1.0, ended_badly=True)

@@ -139,11 +139,13 @@ class RestartForbidden(NamedTuple):
     """The platform was told not to start by itself an agent that has ended badly.
 
     :ivar done: whether it will not, as far as this failover agent can see to it.
+    :ivar has_strays: as for AgentObserved, looked for after that.
     """
 
     agent: str
     asked_at: Moment
     done: bool
+    has_strays: bool = False
 
 
 class StraysEnded(NamedTuple):

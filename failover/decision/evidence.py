@@ -87,7 +87,7 @@ def _agent_observed(state: State, event: AgentObserved, now: Moment) -> _Result:
 
 
 def _restart_forbidden(state: State, event: RestartForbidden, now: Moment) -> _Result:
-    return _at(state, event.agent, lambda agent: agent.forbidden(event.asked_at, event.done, now)), ()
+    return _at(state, event.agent, lambda agent: agent.forbidden(event, now)), ()
 
 
 def _ready_to_start(state: State, event: ReadyToStart, now: Moment) -> _Result:

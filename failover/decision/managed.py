@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional, Tuple
 
 from failover.decision.decision import Decision
 from failover.decision.effects import Effect, EndStrays, ForbidRestart, Launch, Note, NoteKind, PrepareStart, Stop, Want
-from failover.decision.events import AgentObserved, CommandEnded
+from failover.decision.events import AgentObserved, CommandEnded, RestartForbidden
 from failover.decision.vocabulary import AgentState, Command, Moment
 
 __all__ = ["Backoff", "Managed"]
@@ -103,10 +103,12 @@ class Managed(NamedTuple):
                 return managed._replace(is_forbidding=True), (ForbidRestart(self.identity),)
         return managed if event.state is None else managed._known(event.state, event.asked_at, now), ()
 
-    def forbidden(self, asked_at: Moment, done: bool, now: Moment) -> "Managed":
+    def forbidden(self, event: RestartForbidden, now: Moment) -> "Managed":
         """The platform has been told not to start it, or could not be. If it was, the agent can be said not to run."""
         managed = self._replace(is_forbidding=False)
-        return managed._known(AgentState.STOPPED, asked_at, now) if done else managed
+        if event.has_strays and self.strays_at is None:
+            managed = managed._replace(strays_at=now)
+        return managed._known(AgentState.STOPPED, event.asked_at, now) if event.done else managed
 
     def _known(self, state: AgentState, asked_at: Moment, now: Moment) -> "Managed":
         """The answer to a question asked before a command had ended says nothing about what the command did."""

@@ -221,7 +221,8 @@ class Executor:
         except ControlError as error:
             _log.warning("the platform may start %s again: %s", self._managed.identity, error)
         finally:
-            self._post(RestartForbidden(self._managed.identity, asked_at, done))
+            has_strays = done and not self.is_busy and self._strays.search(False)
+            self._post(RestartForbidden(self._managed.identity, asked_at, done, has_strays))
             if done:
                 self.settled()
                 self.look_now()
