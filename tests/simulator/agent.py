@@ -181,6 +181,8 @@ class FailoverAgent:
             self.truth.hears(heartbeat, path)
         topic = (heartbeat.agent_id, heartbeat.mode) if path is Path.DIRECT else (None, None)
         self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity))
+        if is_forged and self.lives and self.state.peer.last_heard == self.side.clock():
+            self.truth.believes()  # Until another one comes, it cannot know better.
 
     def hears_nonsense(self) -> None:
         """Something malformed comes on the topic of the peer."""

@@ -53,6 +53,10 @@ class Truth:
             if heartbeat is not None and heartbeat.heard_boot_id == boot_id:
                 self._contact_at = max(self._contact_at, self._sent_at.get(heartbeat.heard_sequence, -inf))
 
+    def believes(self) -> None:
+        """A forged heartbeat was taken for one of the other side."""
+        self._heard_at = self._agent.side.clock()
+
     def vc_replied(self, sequence: int) -> None:
         """VC answers."""
         self._replied = sequence
@@ -71,7 +75,7 @@ class Truth:
         """Judge what the side says now."""
         agent = self._agent
         side, world, said = agent.side, agent.side.world, agent.says
-        if not self._is_judged or world.now < side.excuses.until:
+        if not self._is_judged or world.now < side.excuses.until or agent.state.peer.last_heard == side.clock():
             return
         now, lately, is_primary = side.clock(), agent.setup.timing.timeout / 2, agent.setup.role == "primary"
         hears, knows_vc, is_new = now - self._heard_at < lately, now - self._vc_at < lately, now - self._started < lately

@@ -1,0 +1,194 @@
+"""Schedules made for a purpose: each is a function of a number, which shifts something a little."""
+
+from typing import Callable, Dict
+
+from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, Timing
+from tests.simulator.schedule import Fault, Schedule
+
+__all__ = ["CASES", "KINDS", "RESTARTS", "SILENCE", "TIMING"]
+
+TIMING = Timing(10.0, 1.0, 10.0)
+SILENCE = sum(TIMING) * CLOCK_DRIFT_BOUND
+
+# Places of faults. To one that is on links, a way is added.
+PRIMARY, SECONDARY = 0, 1
+PRIMARY_AND_SECONDARY, PRIMARY_AND_VC = 0, 1
+FIRST_TO_SECOND, SECOND_TO_FIRST = 6, 12
+# To the place of "reconfigured", the longest of the other times may be added.
+LONGER_TIMES = 4
+
+
+def isolated_primary(number):
+    """The primary stops in time; the secondary starts too early."""
+    return Schedule((Fault("cut off", PRIMARY, 30 + number / 10),), seed=number)
+
+
+def late_answers(number):
+    """VC's answers reach the primary seconds late, long after the last of its heartbeats has left it."""
+    return Schedule((Fault("slow", PRIMARY_AND_VC + SECOND_TO_FIRST, 26, 8, 4.9),
+                     Fault("cut", PRIMARY_AND_SECONDARY, 30),
+                     Fault("cut", PRIMARY_AND_VC + FIRST_TO_SECOND, 31 + number % 20 / 10)), seed=number)
+
+
+def primary_that_only_hears(number):
+    """Nothing leaves the primary's machine any more."""
+    return Schedule((Fault("cut off", PRIMARY + FIRST_TO_SECOND, 30 + number / 10),), seed=number)
+
+
+def blind_secondary(number):
+    """The secondary is cut off for long, and then sees VC again."""
+    return Schedule((Fault("cut off", SECONDARY, 30, 40 + number / 10), Fault("cut", PRIMARY_AND_SECONDARY, 65)),
+                    vcp=False, seed=number)
+
+
+def one_heartbeat_in_a_gap(number):
+    """The only heartbeats of the primary that reach VC do so while the secondary's connection is built anew."""
+    gap = 34.5 + number / 100
+    return Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 30),
+                     Fault("cut", PRIMARY_AND_VC + FIRST_TO_SECOND, 30, gap - 30),
+                     Fault("connection to VC reset", SECONDARY, gap),
+                     Fault("cut", PRIMARY_AND_VC + FIRST_TO_SECOND, gap + 0.4)), vcp=False, seed=number)
+
+
+def unequal_times(number):
+    """The secondary is configured with shorter times than the primary."""
+    return isolated_primary(number)._replace(timings=(TIMING, Timing(5.0, 1.0, 2.0)))
+
+
+def return_during_the_start(number):
+    """The primary comes back while the secondary starts its agent, which takes seconds."""
+    return Schedule((Fault("power lost", PRIMARY, 20, 19 + number / 10),), start_takes=3.0, seed=number)
+
+
+def a_forged_number(number):
+    """A heartbeat with the primary's boot_id and a number of the future, to which its own ones do not come."""
+    return Schedule((Fault("forged heartbeat", SECONDARY, 20 + number / 10, None, (0.2, 0.4)[number % 2]),), vcp=False,
+                    seed=number)
+
+
+def a_copy_of_the_monitor(number):
+    """An isolated primary's agent crashes while control answers with errors, so that the platform starts it again, and is
+    seen when the secondary already runs."""
+    return Schedule((Fault("cut off", PRIMARY, 30), Fault("control wrong", PRIMARY, 36, 22 + number / 10),
+                     Fault("managed agent killed", PRIMARY, 38.5 + number / 40)), vcp=False, seed=number)
+
+
+def errors_after_a_start(number):
+    """While the primary starts its agent, control begins to answer with errors; then the primary is cut off."""
+    return Schedule((Fault("control wrong", PRIMARY, 1 + number / 15, 80), Fault("cut off", PRIMARY, 20)), start_takes=1.5,
+                    answer_takes=5.0, vcp=False, seed=number)
+
+
+def a_deaf_secondary(number):
+    """The secondary's bus has dropped its subscription, and the primary is cut off from VC."""
+    return Schedule((Fault("deafened", SECONDARY, 20 + number / 10), Fault("cut", PRIMARY_AND_VC, 22)), vcp=False,
+                    seed=number)
+
+
+def a_mute_bus_of_vc(number):
+    """VC's bus passes nothing on to the secondary, and the two do not reach each other directly."""
+    return Schedule((Fault("VC's bus mute", SECONDARY, 20 + number / 10), Fault("cut", PRIMARY_AND_SECONDARY, 25)),
+                    vcp=False, seed=number)
+
+
+def workers_that_outlive(number):
+    """The managed agent crashes, and what it has forked goes on for a while."""
+    return Schedule((Fault("managed agent killed", PRIMARY, 20 + number / 10),), workers=True, seed=number)
+
+
+# Cases in which each cell of the tables matters
+
+def no_fault(number):
+    return Schedule((Fault("managed agent killed", SECONDARY, 90),), seed=number)
+
+
+def primary_reboots(number):
+    return Schedule((Fault("power lost", PRIMARY, 30 + number / 10, 40),), seed=number)
+
+
+def vc_never_answers(number):
+    return Schedule((Fault("VC killed", PRIMARY, 0.1),), seed=number)
+
+
+def primary_reboots_when_the_secondary_is_gone(number):
+    return Schedule((Fault("power lost", SECONDARY, 20), Fault("power lost", PRIMARY, 30, 10)), seed=number)
+
+
+def primary_cut_off_from_the_start(number):
+    return Schedule((Fault("cut off", PRIMARY, 0.0),), seed=number)
+
+
+def secondary_cut_off(number):
+    return Schedule((Fault("cut off", SECONDARY, 30),), seed=number)
+
+
+def primary_returns_without_vc(number):
+    return Schedule((Fault("power lost", PRIMARY, 20, 40), Fault("VC killed", PRIMARY, 60)), (Timing(4.0, 1.0, 10.0),) * 2,
+                    seed=number)
+
+
+def secondary_lost_while_the_primary_returns(number):
+    return Schedule((Fault("power lost", PRIMARY, 20, 30), Fault("cut off", SECONDARY, 50)), seed=number)
+
+
+def restarted(*before):
+    """Return schedules that end with a restart of a failover agent, within its lease: that stops nothing."""
+    def schedule(number):
+        side = SECONDARY if before and before[0].kind == "power lost" else PRIMARY
+        return Schedule(before + (Fault("failover agent killed", side, 60 + number / 10, 0.2),), seed=number)
+    return schedule
+
+
+def active_secondary_restarted_as_the_primary_returns(number):
+    return Schedule((Fault("power lost", PRIMARY, 20, 40), Fault("failover agent killed", SECONDARY, 60 + number / 4, 0.2),
+                     Fault("cut", 2, 60, 30)), seed=number)
+
+
+RESTARTS = [restarted(), restarted(Fault("cut", PRIMARY_AND_SECONDARY, 25)), restarted(Fault("VC killed", 0, 59.9)),
+            restarted(Fault("power lost", PRIMARY, 20))]
+CASES = [no_fault, isolated_primary, primary_reboots, vc_never_answers, primary_reboots_when_the_secondary_is_gone,
+         primary_cut_off_from_the_start, secondary_cut_off, primary_that_only_hears, primary_returns_without_vc,
+         secondary_lost_while_the_primary_returns, active_secondary_restarted_as_the_primary_returns] + RESTARTS
+
+
+# Kinds that the search leaves out: what is configured, known or timed on one side is not as it was.
+
+def equal_primaries(number):
+    """The secondary is configured as primary too, and both see VC and each other; no VCP says who runs."""
+    return Schedule((Fault("role changed", SECONDARY, 30 + number / 10, 2),), vcp=False, seed=number)
+
+
+def equal_secondaries(number):
+    """The primary is configured as secondary too."""
+    return Schedule((Fault("role changed", PRIMARY, 30 + number / 10, 2),), vcp=False, seed=number)
+
+
+def two_vcs(number):
+    """The primary goes by another VC than the secondary, and then they do not hear each other any more."""
+    return Schedule((Fault("VC moved", PRIMARY, 20, 2), Fault("cut", PRIMARY_AND_SECONDARY, 60 + number / 10)),
+                    seed=number)
+
+
+def lost_memory(number):
+    """The secondary knows the primary's longer times, forgets them, and cannot hear them again."""
+    return Schedule((Fault("reconfigured", PRIMARY + LONGER_TIMES, 20, 1),
+                     Fault("memory lost", SECONDARY, 59, 1 + number / 10),
+                     Fault("cut off", PRIMARY, 60)), timings=(Timing(4.0, 1.0, 1.0),) * 2, seed=number)
+
+
+def a_snapshot(number):
+    """The primary, whose machine went off, goes on from when it held the lease; the secondary has taken over."""
+    return Schedule((Fault("set back", PRIMARY, 20 + number / 10, 60), Fault("power lost", PRIMARY, 50)), vcp=False,
+                    seed=number)
+
+
+def a_clock_that_stood_still(number):
+    """The secondary takes over while the primary's clock stands. Afterwards all that the primary says comes late, but
+    it hears the secondary at once."""
+    return Schedule((Fault("clock stood still", PRIMARY, 30 + number / 10, 40),
+                     Fault("slow", PRIMARY_AND_SECONDARY + FIRST_TO_SECOND, 60, 60, 20.0),
+                     Fault("slow", PRIMARY_AND_VC + FIRST_TO_SECOND, 60, 60, 20.0)), vcp=False, seed=number)
+
+
+KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
+    equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still)}
