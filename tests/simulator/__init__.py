@@ -1,0 +1,1 @@
+"""The production decision in models of its surroundings, in virtual time."""
