@@ -14,13 +14,17 @@ MODE ?= simple
 N ?= 20000
 SEED ?= 100
 
+# How many steps of time `make explore` goes, and with how many faults.
+STEPS ?= 6
+FAULTS ?= 2
+
 # Complains unless it is said where a VOLTTRON 9 is.
 NEEDS_MONOLITHIC = @test -d "$(VOLTTRON_ROOT)/volttron/platform" -a -x "$(VOLTTRON_PYTHON)" || { \
     echo "give VOLTTRON_ROOT=<checkout of VOLTTRON 9> and VOLTTRON_PYTHON=<python of the environment it is installed in>" >&2; \
     exit 1; }
 WITH_MONOLITHIC = VOLTTRON_ROOT=$(abspath $(VOLTTRON_ROOT)) VOLTTRON_PYTHON=$(abspath $(VOLTTRON_PYTHON))
 
-.PHONY: test test-monolithic demo bench bench-monolithic simulate clean
+.PHONY: test test-monolithic demo bench bench-monolithic simulate explore clean
 
 test: .venv/ready
 	.venv/bin/python -m coverage erase
@@ -49,6 +53,15 @@ simulate: .venv/ready
 	@.venv/bin/python -m tests.simulation takeover
 	@for seed in $(SEED) $$(($(SEED) + 1)); do \
 	    .venv/bin/python -m tests.simulation check --schedules $$((($(N) + 1) / 2)) --seed $$seed & \
+	    searches="$$searches $$!"; \
+	done; \
+	for search in $$searches; do wait $$search || failed=1; done; \
+	exit $${failed:-0}
+
+# Everything that can happen with so many faults of all kinds. On two cores, one order of looks on each.
+explore: .venv/ready
+	@for first in primary secondary; do \
+	    .venv/bin/python -m tests.simulator.explore --begin all --first $$first --steps $(STEPS) --faults $(FAULTS) & \
 	    searches="$$searches $$!"; \
 	done; \
 	for search in $$searches; do wait $$search || failed=1; done; \

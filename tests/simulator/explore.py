@@ -6,7 +6,8 @@ The rules are those of production: :func:`failover.decision.machine.step`. What 
 many steps of time with so many faults. It visits each situation once, unless it comes there again with more faults left:
 who has fewer steps and fewer faults left can reach nothing that was not reached before.
 
-What ends a fault is no fault of its own: a link heals, the power comes back, control answers again.
+What ends a fault is no fault of its own: a link heals, the power comes back, control answers again. The power and control
+come back at the beginning of a step of time only, and control falls silent only then: no other side notices when exactly.
 
 Checked are, in each situation: the two managed agents do not both run, no step fails, and the view of each state can be
 made. A path to a violation is told as a story. For that it is gone once more without any of the abstractions, with times
@@ -14,15 +15,18 @@ and numbers that go on; if the violation is not there then, an abstraction is wr
 """
 
 import argparse
+import gc
 import sys
 import time
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from unittest.mock import patch
 
+from failover.decision import agreement, incarnation
+from failover.decision.vocabulary import CLOCK_DRIFT_BOUND
 from tests.simulator.explore_world import BothRun, Machinery, Model, ROLES, World, begun, move
 
-__all__ = ["FAULTS", "Found", "SITUATIONS", "Violation", "explore", "replay", "situation", "the_rules"]
+__all__ = ["FAULTS", "Found", "SITUATIONS", "Violation", "actions", "explore", "replay", "situation", "the_rules"]
 
 # What may go wrong: by kind, the actions.
 FAULTS: Dict[str, Tuple[Tuple, ...]] = {
@@ -32,8 +36,10 @@ FAULTS: Dict[str, Tuple[Tuple, ...]] = {
     "die": (("die", 0), ("die", 1)),
     "mute": (("mute", 0), ("mute", 1)),
 }
-# Where a search may begin.
-SITUATIONS = ("begun", "settled", "taken over")
+# Where a search may begin: both have just started; the primary runs; the two sides cannot reach each other, but VC; the
+# primary has no power, and the secondary runs.
+SITUATIONS = ("begun", "settled", "apart", "taken over")
+_AFTER = {"apart": ("cut", 2, None), "taken over": ("crash", 0)}
 # Seconds. A connection that was cut for longer is closed, and what it held up is lost.
 _HELD_WITHIN = 2.0
 # Steps of time until nothing changes any more, at most.
@@ -62,6 +68,7 @@ class Found(NamedTuple):
     :ivar states: how many different states of one side, in all of them together.
     :ivar cells: for each cell of the tables that was asked for, how many states decided by it.
     :ivar starts: how often the managed agent began to run on either side.
+    :ivar seconds: of processor time.
     """
 
     steps: int
@@ -81,8 +88,8 @@ class Found(NamedTuple):
 @contextmanager
 def the_rules(model: Model) -> Iterator[None]:
     """The rules as the model wants them: see there for the drift of the clocks."""
-    bound = {} if model.drift else {"CLOCK_DRIFT_BOUND": 1.0}
-    with patch.multiple("failover.decision.agreement", **bound), patch.multiple("failover.decision.incarnation", **bound):
+    bound = CLOCK_DRIFT_BOUND if model.drift else 1.0
+    with patch.object(agreement, "CLOCK_DRIFT_BOUND", bound), patch.object(incarnation, "CLOCK_DRIFT_BOUND", bound):
         yield
 
 
@@ -91,8 +98,8 @@ def situation(machinery: Machinery, name: str) -> Tuple[World, List[Move]]:
     world, moves = begun(machinery), []  # type: World, List[Move]
     if name != "begun":
         world = _settled(machinery, world, moves)
-    if name == "taken over":
-        world = _moved(machinery, world, ("crash", 0), moves)
+    if name in _AFTER:
+        world = _moved(machinery, world, _AFTER[name], moves)
         world = _settled(machinery, world, moves)
     return world, moves
 
@@ -114,7 +121,7 @@ def _settled(machinery: Machinery, world: World, moves: List[Move]) -> World:
     raise AssertionError("nothing settles: two situations that should be the same are not")
 
 
-def _actions(world: World, first: Optional[int], may_fail: bool, faults: List[Tuple]) -> List[Tuple[Tuple, int]]:
+def actions(world: World, first: Optional[int], may_fail: bool, faults: List[Tuple]) -> List[Tuple[Tuple, int]]:
     """Return all that may happen, and how many faults each costs."""
     facts = world.facts
     actions: List[Tuple[Tuple, int]] = [(("look", side), 0) for side in (0, 1)
@@ -125,6 +132,8 @@ def _actions(world: World, first: Optional[int], may_fail: bool, faults: List[Tu
             if cut.lasts <= _HELD_WITHIN and (facts.held[2 * link] or facts.held[2 * link + 1]):
                 actions.append((("heal", link, True), 0))
     for side in (0, 1):
+        if any(world.looked):
+            continue
         if not facts.on[side]:
             actions.append((("restart", side), 0))
         elif facts.muted[side]:
@@ -137,7 +146,7 @@ def _actions(world: World, first: Optional[int], may_fail: bool, faults: List[Tu
             elif kind == "die":
                 possible = facts.on[where] and not any(one.side == where for one in facts.pending)
             elif kind == "mute":
-                possible = facts.on[where] and not facts.muted[where]
+                possible = facts.on[where] and not facts.muted[where] and not any(world.looked)
             else:
                 possible = facts.on[where]
             if possible:
@@ -155,14 +164,20 @@ def explore(model: Model, begin: str, steps: int, faults: int, kinds: Tuple[str,
     :param within: seconds after which no further step is begun; the result says how far it came.
     :raises Violation: a promise is broken.
     """
-    with the_rules(model):
-        return _Search(model, begin, faults, kinds).run(steps, within)
+    collects = gc.isenabled()
+    gc.disable()  # There are millions of tuples, and no cycles.
+    try:
+        with the_rules(model):
+            return _Search(model, begin, faults, kinds).run(steps, within)
+    finally:
+        if collects:
+            gc.enable()
 
 
 class _Search:
 
     def __init__(self, model: Model, begin: str, faults: int, kinds: Tuple[str, ...]):
-        self._began = time.monotonic()
+        self._began, self._worked = time.monotonic(), time.process_time()
         self._machinery = Machinery(model)
         self._faults = faults
         self._allowed = [action for kind in kinds for action in FAULTS[kind]]
@@ -182,7 +197,7 @@ class _Search:
             self._go_on()
             done += 1
         return Found(done, self._faults, len(self._left), self._transitions, len(self._machinery.states),
-                     dict(self._machinery.cells), tuple(self._starts), time.monotonic() - self._began)
+                     dict(self._machinery.cells), tuple(self._starts), time.process_time() - self._worked)
 
     def _go_on(self) -> None:
         """Go on to the end of the present step of time, on all ways."""
@@ -194,7 +209,7 @@ class _Search:
             world, left = node
             if known[world] > left:
                 continue
-            for action, cost in _actions(world, self._machinery.model.first, left > 0, self._allowed):
+            for action, cost in actions(world, self._machinery.model.first, left > 0, self._allowed):
                 remains = left - cost
                 is_end = action[0] == "look" and any(world.looked)
                 for after, choices in self._outcomes(node, action):
@@ -277,7 +292,7 @@ def _stance(machinery: Machinery, world: World, side: int) -> str:
 def main() -> int:
     """Search as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulator.explore", description=__doc__.split("\n")[0])
-    parser.add_argument("--begin", choices=SITUATIONS, default="settled")
+    parser.add_argument("--begin", choices=SITUATIONS + ("all",), default="settled")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--faults", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", choices=FAULTS, default=list(FAULTS))
@@ -287,15 +302,15 @@ def main() -> int:
     parser.add_argument("--within", type=float, help="seconds after which no further step is begun")
     arguments = parser.parse_args()
     model = Model(first=None if arguments.first is None else ROLES.index(arguments.first), vcp=arguments.vcp, drift=arguments.drift)
-    try:
-        found = explore(model, arguments.begin, arguments.steps, arguments.faults, tuple(arguments.kinds), arguments.within)
-    except Violation as violation:
-        print(violation)
-        return 1
-    print("{}: {}".format(arguments.begin, found))
-    for cell, count in sorted(found.cells.items(), key=str):
-        print("  {:9} peer {:7} VC {:7} lease {:8} -> {:8} {:7}".format(
-            cell[0], *(one.value for one in cell[1:]), count)[:100])
+    for begin in SITUATIONS if arguments.begin == "all" else (arguments.begin,):
+        try:
+            found = explore(model, begin, arguments.steps, arguments.faults, tuple(arguments.kinds), arguments.within)
+        except Violation as violation:
+            print(violation)
+            return 1
+        print("{}: {}".format(begin, found), flush=True)
+        for cell, count in sorted(found.cells.items(), key=str):
+            print("  {:9} peer {:7} VC {:7} lease {:8} -> {:26} {:7}".format(cell[0], *(one.value for one in cell[1:]), count))
     return 0
 
 

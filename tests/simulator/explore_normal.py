@@ -11,9 +11,10 @@ What is changed, and why :func:`failover.decision.machine.step` cannot tell the 
   pause between two starts, and the bound on the growth of a peer's numbers. Two moments that are both old lose their
   order. That matters for one comparison alone, of :class:`failover.decision.witness.Missing` with the beginning of an
   unbroken time of VC's answers, and only if the former has outlived eight seconds without any direct heartbeat.
-* **Numbers of heartbeats** are counted from the sender's last one, which gets the number :data:`BASE`, and commands from
-  the last command. Rules only compare numbers of the same start, or take their differences. 0 stands for "none".
-  Numbers that lie far back are clamped: no message is under way that is so old.
+* **Numbers of heartbeats** are replaced by their ranks: of all numbers of one start that occur anywhere, in either state
+  or under way, the highest gets the number :data:`BASE`, the next one the number before it, and so on. Rules ask which of
+  two numbers of one start is higher. Only a number that is implausibly high is found by a difference, and there is none
+  here. 0 stands for "none". **Commands** are counted from the last one.
 * **Boot ids** are compared for equality alone, so they are named by the side and by how many starts came after it.
   The numbers of a start that has ended, and of which nothing is under way, are forgotten: nothing of it can come any more.
 * **What no rule reads again** is dropped: of the peer's last heartbeat its clock, the words for people and
@@ -28,20 +29,19 @@ import inspect
 import pkgutil
 import textwrap
 from math import isinf
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import failover.decision
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.state import State
 
-__all__ = ["BASE", "HORIZON", "heartbeat_from_now", "moment_fields", "renamed", "side_from_now"]
+__all__ = ["BASE", "COMMANDS", "HORIZON", "Ranks", "heartbeat_from_now", "moment_fields", "numbers_in",
+           "numbers_in_heartbeat", "renamed", "side_from_now"]
 
 # Seconds. Longer than the longest span that matters in the model: timeout + heartbeat_period + stop_grace.
 HORIZON = 8.0
 # The number of the last heartbeat, and the number of the last command.
 BASE, COMMANDS = 1000, 10
-# So far back reach the numbers that may matter.
-_LOWEST = BASE - 40
 
 _BOOT_IDS = ("boot_id", "first_boot_id", "heard_boot_id")
 
@@ -147,33 +147,72 @@ def renamed(value: NamedTuple, names: Dict[str, str]) -> Any:
 
 # Numbers
 
-def _number(number: Optional[int], by: int) -> Optional[int]:
-    """0 and None mean that there is none."""
-    return max(number + by, _LOWEST) if number else number
+class Ranks:
+    """What the numbers of one start become.
+
+    :param numbers: all that occur, in ascending order.
+    """
+
+    def __init__(self, numbers: Tuple[int, ...]):
+        first = BASE + 1 - len(numbers)
+        self._ranks: Dict[Optional[int], Optional[int]] = {number: first + rank for rank, number in enumerate(numbers)}
+        self._ranks[0] = 0
+        self._ranks[None] = None
+
+    def __getitem__(self, number: Optional[int]) -> Optional[int]:
+        return self._ranks[number]
 
 
-def heartbeat_from_now(heartbeat: Heartbeat, passed: float, boots: Tuple[str, str], by: Tuple[int, int]) -> Heartbeat:
+def numbers_in(state: State, boots: Tuple[str, str]) -> Tuple[Set[Optional[int]], Set[Optional[int]]]:
+    """Return the numbers of this side's present start that occur in its state, and those of the peer's.
+
+    :param boots: these starts.
+    """
+    witness = state.policy.witness
+    own = {number for number, _ in state.outbox.sent}
+    own.update(one.sequence for one in witness.questions)
+    own.update((state.outbox.sequence, witness.proven))
+    peers: Set[Optional[int]] = set()
+    if witness.missing is not None and witness.missing.boot_id == boots[1]:
+        peers.add(witness.missing.sequence)
+    for newest in state.peer.newest:
+        if newest.boot_id == boots[1]:
+            peers.update((newest.sequence, newest.before))
+    for heartbeat in (state.peer.heartbeat, state.peer.farewell):
+        if heartbeat is not None:
+            theirs, ours = numbers_in_heartbeat(heartbeat, (boots[1], boots[0]))
+            peers.update(theirs[:1])
+            own.update(ours)
+    return own, peers
+
+
+def numbers_in_heartbeat(heartbeat: Heartbeat, boots: Tuple[str, str]) -> Tuple[Tuple, Tuple]:
+    """Return the numbers of the sender that occur in a heartbeat, and those of its receiver."""
+    return ((heartbeat.sequence, heartbeat.vc_sequence) if heartbeat.boot_id == boots[0] else (),
+            (heartbeat.heard_sequence,) if heartbeat.heard_boot_id == boots[1] else ())
+
+
+def heartbeat_from_now(heartbeat: Heartbeat, passed: float, boots: Tuple[str, str], ranks: Sequence[Ranks]) -> Heartbeat:
     """Return a heartbeat that is under way.
 
     :param passed: seconds since the moment from which its times are counted.
     :param boots: the present starts of its sender and of its receiver.
-    :param by: what is to be added to the numbers of either.
+    :param ranks: of the numbers of either.
     """
     if heartbeat.boot_id == boots[0]:
-        heartbeat = heartbeat._replace(sequence=_number(heartbeat.sequence, by[0]),
-                                       vc_sequence=_number(heartbeat.vc_sequence, by[0]))
+        heartbeat = heartbeat._replace(sequence=ranks[0][heartbeat.sequence], vc_sequence=ranks[0][heartbeat.vc_sequence])
     if heartbeat.heard_boot_id == boots[1]:
-        heartbeat = heartbeat._replace(heard_sequence=_number(heartbeat.heard_sequence, by[1]))
+        heartbeat = heartbeat._replace(heard_sequence=ranks[1][heartbeat.heard_sequence])
     return heartbeat if heartbeat.clock is None else heartbeat._replace(clock=heartbeat.clock - passed)
 
 
-def side_from_now(state: State, passed: float, boots: Tuple[str, Optional[str]], by: Tuple[int, int],
+def side_from_now(state: State, passed: float, boots: Tuple[str, str], ranks: Sequence[Ranks],
                   alive: Tuple[str, ...]) -> State:
     """Return a state in the form in which equal situations coincide.
 
     :param passed: seconds since the moment from which its times are counted.
     :param boots: the present starts of this side and of the peer.
-    :param by: what is to be added to the numbers of either.
+    :param ranks: of the numbers of either.
     :param alive: starts of the peer of which something may come.
     """
     def moment(value: float) -> float:
@@ -181,29 +220,29 @@ def side_from_now(state: State, passed: float, boots: Tuple[str, Optional[str]],
         return value if value >= -HORIZON or isinf(value) else -HORIZON
 
     state = _walk_of(State)(state, moment, _same)
-    own, peers = by
-    witness, peer, agents = state.policy.witness, state.peer, []
-    questions = tuple(one._replace(sequence=_number(one.sequence, own)) for one in witness.questions)
+    own, peers = ranks
+    witness, peer = state.policy.witness, state.peer
     missing = witness.missing
     if missing is not None and missing.boot_id == boots[1]:
-        missing = missing._replace(sequence=_number(missing.sequence, peers))
-    witness = witness._replace(questions=questions, proven=_number(witness.proven, own), missing=missing)
+        missing = missing._replace(sequence=peers[missing.sequence])
+    witness = witness._replace(
+        questions=tuple(one._replace(sequence=own[one.sequence]) for one in witness.questions),
+        proven=own[witness.proven], missing=missing)
     newest = tuple(one if one.boot_id != boots[1] else
-                   one._replace(sequence=_number(one.sequence, peers), before=_number(one.before, peers))
+                   one._replace(sequence=peers[one.sequence], before=peers[one.before])
                    for one in peer.newest if one.boot_id in alive)
-    peer = peer._replace(newest=newest, heartbeat=_heard(peer.heartbeat, boots, by),
-                         farewell=_heard(peer.farewell, boots, by))
-    for agent in state.agents:
-        more = COMMANDS - agent.number
-        agents.append(agent._replace(number=COMMANDS, launched=max(0, agent.launched + more)))
-    outbox = state.outbox._replace(sequence=state.outbox.sequence + own,
-                                   sent=tuple((_number(number, own), at) for number, at in state.outbox.sent))
-    return state._replace(policy=state.policy._replace(witness=witness), peer=peer, agents=tuple(agents), outbox=outbox,
+    peer = peer._replace(newest=newest, heartbeat=_heard(peer.heartbeat, boots, ranks),
+                         farewell=_heard(peer.farewell, boots, ranks))
+    agents = tuple(one._replace(number=COMMANDS, launched=max(0, one.launched + COMMANDS - one.number))
+                   for one in state.agents)
+    outbox = state.outbox._replace(sequence=own[state.outbox.sequence],
+                                   sent=tuple((own[number], at) for number, at in state.outbox.sent))
+    return state._replace(policy=state.policy._replace(witness=witness), peer=peer, agents=agents, outbox=outbox,
                           decision=state.decision._replace(start_before=None))
 
 
-def _heard(heartbeat: Optional[Heartbeat], boots: Tuple[str, Optional[str]], by: Tuple[int, int]) -> Optional[Heartbeat]:
+def _heard(heartbeat: Optional[Heartbeat], boots: Tuple[str, str], ranks: Sequence[Ranks]) -> Optional[Heartbeat]:
     if heartbeat is None:
         return None
-    heartbeat = heartbeat_from_now(heartbeat, 0.0, (boots[1], boots[0]), (by[1], by[0]))
-    return heartbeat._replace(clock=None, state=None, vc_sequence=None)
+    heartbeat = heartbeat._replace(clock=None, state=None, vc_sequence=None)
+    return heartbeat_from_now(heartbeat, 0.0, (boots[1], boots[0]), (ranks[1], ranks[0]))

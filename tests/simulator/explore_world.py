@@ -22,7 +22,7 @@ unless a model says otherwise: with whole steps, the 2 % would be worth up to a 
 
 from collections import deque
 from math import inf
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from failover.decision import effects as does
 from failover.decision import events as happens
@@ -32,7 +32,8 @@ from failover.decision.setup import Record, Setup
 from failover.decision.state import State, initial
 from failover.decision.view import view
 from failover.decision.vocabulary import AgentState, Command, Path, Timing
-from tests.simulator.explore_normal import BASE, COMMANDS, heartbeat_from_now, renamed, side_from_now
+from tests.simulator.explore_normal import (COMMANDS, Ranks, heartbeat_from_now, numbers_in, numbers_in_heartbeat,
+                                            renamed, side_from_now)
 
 __all__ = ["AGENT", "BothRun", "Cut", "Facts", "Machinery", "Model", "ROLES", "World", "begun", "move"]
 
@@ -114,7 +115,7 @@ class Facts(NamedTuple):
 
 
 class World(NamedTuple):
-    """Everything: two numbers of states (None without power), the facts, and which sides have looked in this step."""
+    """Everything: the numbers of both states (None without power), the facts, and which sides have looked in this step."""
 
     sides: Tuple[Optional[int], Optional[int]]
     facts: Facts
@@ -139,8 +140,16 @@ class Machinery:
         self.states: List[State] = []
         self.cells: Dict[Tuple, int] = {}
         self._numbers: Dict[State, int] = {}
-        self._after: Dict[Tuple[int, Any], Tuple[int, Tuple]] = {}
+        self._after: Dict[Tuple[int, Any, float], Tuple[int, Tuple]] = {}
         self._from_now: Dict[Tuple, int] = {}
+        self._occur: Dict[int, Tuple] = {}
+
+    def numbers_in(self, number: int, boots: Tuple[str, str]) -> Tuple:
+        """Return the numbers of both sides' heartbeats that occur in a state."""
+        found = self._occur.get(number)
+        if found is None:
+            found = self._occur[number] = numbers_in(self.states[number], boots)
+        return found
 
     def number_of(self, state: State) -> int:
         number = self._numbers.get(state)
@@ -154,18 +163,24 @@ class Machinery:
         return number
 
     def step(self, number: int, event: Any, now: float) -> Tuple[int, Tuple]:
-        key = number, event
+        key = number, event, now
         done = self._after.get(key)
         if done is None:
             state, effects = step(self.states[number], event, now)
             done = self._after[key] = self.number_of(state), effects
         return done
 
-    def from_now(self, number: int, boots, by, alive) -> int:
-        key = number, boots, by, alive
+    def from_now(self, number: int, boots: Tuple[str, str], numbers: Tuple[Tuple[int, ...], ...],
+                 alive: Tuple[str, ...]) -> int:
+        """Return the number of the normal form of a state.
+
+        :param numbers: all that occur of this side's heartbeats, and of the peer's.
+        """
+        key = number, boots, numbers, alive
         found = self._from_now.get(key)
         if found is None:
-            state = side_from_now(self.states[number], self.model.beat, boots, by, alive)
+            ranks = tuple(map(Ranks, numbers))
+            state = side_from_now(self.states[number], self.model.beat, boots, ranks, alive)
             found = self._from_now[key] = self.number_of(state)
         return found
 
@@ -272,8 +287,6 @@ class _Change:
         if other is not None:
             state = self._machinery.states[other]
             self.sides[1 - side] = self._machinery.number_of(renamed(state, names))
-        elif self.disk[1 - side] is not None:
-            pass  # A record names no start.
         for way, held in enumerate(self.held):
             self.held[way] = [one._replace(content=renamed(one.content, names)) if isinstance(one.content, Heartbeat)
                               else one for one in held]
@@ -516,28 +529,40 @@ def move(machinery: Machinery, world: World, action: Tuple, choices: Tuple[bool,
 
 def _from_now(machinery: Machinery, sides: Tuple[Optional[int], ...], facts: Facts) -> World:
     """Return the world as it is seen from the next step of time."""
-    states = [None if one is None else machinery.states[one] for one in sides]
-    by = tuple(0 if one is None else BASE - one.outbox.sequence for one in states)
-    held_boots = {one.content.boot_id for way in facts.held for one in way if isinstance(one.content, Heartbeat)}
-    new = []
+    occur: Tuple[Set, Set] = set(), set()
     for side, number in enumerate(sides):
-        if number is None:
-            new.append(None)
-            continue
-        alive = tuple(sorted(held_boots | ({ROLES[1 - side]} if facts.on[1 - side] else set())))
-        new.append(machinery.from_now(number, (ROLES[side], ROLES[1 - side]), (by[side], by[1 - side]), alive))
-    pending = tuple(one._replace(number=one.number + COMMANDS - states[one.side].agents[0].number)
-                    for one in facts.pending)
-
-    def message(one: Message) -> Message:
-        other = 1 - one.side
+        if number is not None:
+            own, peers = machinery.numbers_in(number, (ROLES[side], ROLES[1 - side]))
+            occur[side].update(own)
+            occur[1 - side].update(peers)
+    alive = {side: {ROLES[side]} if facts.on[side] else set() for side in (0, 1)}
+    for one in (one for way in facts.held for one in way):
         if one.kind == "answer":
-            return one._replace(content=one.content + by[one.side])
-        if isinstance(one.content, Heartbeat):
-            sender = one.side if one.kind != "bus" else ROLES.index(one.content.agent_id)
-            return one._replace(content=heartbeat_from_now(
-                one.content, machinery.model.beat, (ROLES[sender], ROLES[1 - sender]), (by[sender], by[1 - sender])))
-        return one
+            occur[one.side].add(one.content)
+        elif one.content is not None:
+            sender = ROLES.index(one.content.agent_id)
+            alive[sender].add(one.content.boot_id)
+            senders, receivers = numbers_in_heartbeat(one.content, (ROLES[sender], ROLES[1 - sender]))
+            occur[sender].update(senders)
+            occur[1 - sender].update(receivers)
+    numbers = tuple(tuple(sorted(one for one in some if one)) for some in occur)
+    new = tuple(None if number is None else machinery.from_now(
+        number, (ROLES[side], ROLES[1 - side]), (numbers[side], numbers[1 - side]), tuple(sorted(alive[1 - side])))
+        for side, number in enumerate(sides))
+    pending = tuple(one._replace(number=one.number + COMMANDS - machinery.states[sides[one.side]].agents[0].number)
+                    for one in facts.pending)
+    held = facts.held
+    if any(held):
+        ranks = tuple(map(Ranks, numbers))
+        held = tuple(tuple(_message_from_now(one, machinery.model.beat, ranks) for one in way) for way in held)
+    return World(new, facts._replace(pending=pending, held=held, starts=(1, 1)))
 
-    held = tuple(tuple(message(one) for one in way) if way else way for way in facts.held)
-    return World(tuple(new), facts._replace(pending=pending, held=held, starts=(1, 1)))
+
+def _message_from_now(message: Message, passed: float, ranks: Tuple[Ranks, ...]) -> Message:
+    if message.kind == "answer":
+        return message._replace(content=ranks[message.side][message.content])
+    if message.content is None:
+        return message
+    sender = ROLES.index(message.content.agent_id)
+    return message._replace(content=heartbeat_from_now(
+        message.content, passed, (ROLES[sender], ROLES[1 - sender]), (ranks[sender], ranks[1 - sender])))
