@@ -50,9 +50,9 @@ bench-monolithic: .venv/ready
 
 # On two cores, half of them on each.
 simulate: .venv/ready
-	@.venv/bin/python -m tests.simulation takeover
+	@.venv/bin/python -m tests.simulator takeover
 	@for seed in $(SEED) $$(($(SEED) + 1)); do \
-	    .venv/bin/python -m tests.simulation check --schedules $$((($(N) + 1) / 2)) --seed $$seed & \
+	    .venv/bin/python -m tests.simulator check --schedules $$((($(N) + 1) / 2)) --seed $$seed & \
 	    searches="$$searches $$!"; \
 	done; \
 	for search in $$searches; do wait $$search || failed=1; done; \

@@ -16,7 +16,7 @@ from tests.testbed.recorder import Recorder
 PAIRS = pytest.StashKey()
 
 # The files that take longest. They begin first, so that none is left over when all the others are done.
-LONG = ("test_standard_faults", "test_standard", "test_ending", "test_simple", "test_troubles", "test_simulation")
+LONG = ("test_standard_faults", "test_standard", "test_ending", "test_simple", "test_troubles", "test_simulator", "test_explore")
 
 
 def pytest_collection_modifyitems(items):

@@ -16,7 +16,7 @@ from failover.decision.machine import initial, step
 from failover.decision.setup import Record, Setup
 from failover.decision.vocabulary import AgentState, Command, Path, Timing
 from failover.recording.recorder import Recorder
-from tests.pair import REPOSITORY
+from tests.testbed.pair import REPOSITORY
 
 TRACES = REPOSITORY / "tests" / "traces"
 

@@ -65,7 +65,9 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
     policy, decision = state.policy.decide(state, now)
     effects: Tuple[Effect, ...] = ()
     if not is_simple:
-        policy, effects = policy.asking_vcp(state._replace(policy=policy), decision.peer, now)
+        if policy is not state.policy:
+            state = state._replace(policy=policy)
+        policy, effects = policy.asking_vcp(state, decision.peer, now)
         if policy.witness.lacks_echo(setup.answer_within, now):
             policy = policy._replace(witness=policy.witness.reset())
             effects += (RenewVcLink(),)

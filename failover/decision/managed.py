@@ -131,7 +131,7 @@ class Managed(NamedTuple):
         managed = self._replace(ran_last=False) if event.is_gone else self
         if event.number != self.number or self.pending is None:
             return managed
-        return managed._replace(pending=None, is_ready=False, ended_at=now,
+        return managed._replace(pending=None, is_ready=False, ended_at=now, lost_at=inf,
                                 stop_backoff=Backoff() if event.succeeded else self.stop_backoff)
 
     def answered(self, number: int) -> "Managed":
@@ -162,7 +162,7 @@ class Managed(NamedTuple):
             managed = self._replace(wanted=wanted, is_strict=is_strict, start_backoff=Backoff(), stop_backoff=Backoff())
             effects = (Want(self.identity, wanted, is_strict),)
         if managed.pending is not None and now >= managed.lost_at:
-            managed = managed._replace(pending=None, is_ready=False, ended_at=now)
+            managed = managed._replace(pending=None, is_ready=False, ended_at=now, lost_at=inf)
         if managed.strays_at is not None and now >= managed.strays_at:
             managed = managed._replace(strays_at=inf)
             effects += (EndStrays(self.identity, stop_within, is_strict and wanted is Command.STOP),)
@@ -186,7 +186,7 @@ class Managed(NamedTuple):
 
     def _launching(self, decision: Decision, now: Moment) -> "Tuple[Managed, Tuple[Effect, ...]]":
         if decision.wanted is not Command.START:
-            return self._replace(pending=None, is_ready=False, ended_at=now), (
+            return self._replace(pending=None, is_ready=False, ended_at=now, lost_at=inf), (
                 Note(NoteKind.INFO, "{} is not started: it may not run here any more".format(self.identity)),)
         return self._replace(is_ready=False, launched_at=now, launched=self.number), (
             Launch(self.identity, self.number, decision.start_before),)
