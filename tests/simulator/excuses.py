@@ -1,7 +1,7 @@
 """Promise S makes exceptions, as README.md states them: until when it makes one of the managed agent on a side."""
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     from tests.simulator.side import Side
@@ -24,7 +24,7 @@ class Excuses:
         self._side = side
         self.until = 0.0
         self._supervised_until = 0.0
-        self._awaits_copy_seen = False
+        self._once_seen: Optional[float] = None
 
     def _extend(self, until: float) -> None:
         self.until = max(self.until, until)
@@ -34,7 +34,7 @@ class Excuses:
     def managed_ended(self) -> None:
         """Nothing runs here any more."""
         self.until = 0.0
-        self._awaits_copy_seen = False
+        self._once_seen = None
 
     # A failover agent that dies while its platform lives on leaves its managed agent unsupervised
 
@@ -57,7 +57,11 @@ class Excuses:
             self.until_stopped()
 
     def until_stopped(self) -> None:
+        """It is seen at the next look, if control answers that, and then stopped."""
         side = self._side
+        if side.control.is_mute:
+            self.until, self._once_seen = inf, side.agent.grace
+            return
         stays = side.control.delay + _WATCH_EVERY + side.agent.grace
         self.until = side.world.now + stays / side.rate
         side.after(stays, side.world.check_safety)
@@ -100,16 +104,15 @@ class Excuses:
         side = self._side
         if side.agent is None or side.has_lease:
             return
+        self._once_seen = _KILLED_WITHIN
         if side.control.is_mute:
-            self._awaits_copy_seen = True
             self.until = inf
         else:
-            self._awaits_copy_seen = True
             self._extend(side.world.now + (2 * _WATCH_EVERY + side.control.delay + _KILLED_WITHIN) / side.rate)
 
     def observed(self, is_running: bool, asked_at: float) -> None:
         """The failover agent has looked at the managed agent."""
-        if self._awaits_copy_seen and is_running:
-            self._awaits_copy_seen = False
-            self.until = self._side.world.now + _KILLED_WITHIN / self._side.rate
+        if self._once_seen is not None and is_running:
+            within, self._once_seen = self._once_seen, None
+            self.until = self._side.world.now + within / self._side.rate
             self._side.world.at(self.until, self._side.world.check_safety)
