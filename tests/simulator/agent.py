@@ -173,23 +173,23 @@ class FailoverAgent:
         """The bus says whether the subscription stands. One that has ended says nothing."""
         self.post(HearingProven(asked_at, self.listens if self.side.platform_life == self.platform_life else None))
 
-    def hears(self, heartbeat: Heartbeat, path: Path, is_forged: bool = False) -> None:
+    def hears(self, heartbeat: Heartbeat, path: Path) -> None:
         """A heartbeat comes from a bus."""
         if not self.lives or path is Path.DIRECT and not self.listens:
             return
-        if not is_forged:
-            self.truth.hears(heartbeat, path)
         topic = (heartbeat.agent_id, heartbeat.mode) if path is Path.DIRECT else (None, None)
+        if heartbeat.boot_id == self.state.incarnation.boot_id:
+            self.truth.echoed(heartbeat.sequence)
         self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity))
-        if is_forged and self.lives and self.state.peer.last_heard == self.side.clock():
-            self.truth.believes()  # Until another one comes, it cannot know better.
+        if self.lives and self.state.peer.last_heard == self.side.clock():
+            self.truth.hears(heartbeat)
 
     def hears_nonsense(self) -> None:
         """Something malformed comes on the topic of the peer."""
         if self.listens:
             peer = "secondary" if self.setup.role == "primary" else "primary"
-            self.truth.hears(None, Path.DIRECT)
             self.post(HeartbeatReceived(Path.DIRECT, None, "somebody", peer, self.setup.mode, fault="nonsense"))
+            self.truth.hears(None)
 
     # VC
 

@@ -242,7 +242,7 @@ class Side(Machine):
         """A heartbeat is on the bus of this platform."""
         if self.agent is not None and self.platform_life == self.agent.platform_life:
             self.forgot = self.forgot and is_forged
-            self.agent.hears(heartbeat, Path.DIRECT, is_forged)
+            self.agent.hears(heartbeat, Path.DIRECT)
 
     # What others do to it
 

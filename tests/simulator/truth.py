@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Dict, Optional
 
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.table import Action
-from failover.decision.vocabulary import Path
 
 if TYPE_CHECKING:
     from tests.simulator.agent import FailoverAgent
@@ -41,21 +40,17 @@ class Truth:
         """A heartbeat goes out."""
         self._sent_at[sequence] = self._agent.side.clock()
 
-    def hears(self, heartbeat: Optional[Heartbeat], path: Path) -> None:
-        """A heartbeat comes."""
+    def hears(self, heartbeat: Optional[Heartbeat]) -> None:
+        """A heartbeat came that is not stale, genuine or not: until another one comes, the side cannot know better."""
         agent = self._agent
-        boot_id = agent.state.incarnation.boot_id
-        if heartbeat is not None and heartbeat.boot_id == boot_id:
-            self._echoed = heartbeat.sequence
-            self._note_vc()
-        elif heartbeat is None or heartbeat.instance_name != agent.side.name and not heartbeat.leaving:
-            self._heard_at = agent.side.clock()
-            if heartbeat is not None and heartbeat.heard_boot_id == boot_id:
-                self._contact_at = max(self._contact_at, self._sent_at.get(heartbeat.heard_sequence, -inf))
+        self._heard_at = agent.side.clock()
+        if heartbeat is not None and heartbeat.heard_boot_id == agent.state.incarnation.boot_id:
+            self._contact_at = max(self._contact_at, self._sent_at.get(heartbeat.heard_sequence, -inf))
 
-    def believes(self) -> None:
-        """A forged heartbeat was taken for one of the other side."""
-        self._heard_at = self._agent.side.clock()
+    def echoed(self, sequence: int) -> None:
+        """A heartbeat of this side comes back from VC's bus."""
+        self._echoed = sequence
+        self._note_vc()
 
     def vc_replied(self, sequence: int) -> None:
         """VC answers."""
