@@ -3,10 +3,10 @@
 import pytest
 
 from failover.decision.effects import (EndAsOrphan, EndStrays, ForbidRestart, Launch, Note, PrepareStart, Publish,
-                                       ReconnectNow, RenewVcLink, SaveRecord, StopForGood, Want)
-from failover.decision.events import (Ended, EndAsked, HeartbeatReceived, LinkChanged, LinkFree, PlatformSeen, RecordSaved,
-                                      RestartForbidden, RetryAllowed, StartAnswered, StraysEnded, VcAnswered)
-from failover.decision.machine import step
+                                       ReconnectNow, RenewVcLink, SaveRecord, Stop, StopForGood, Want)
+from failover.decision.events import (AgentObserved, CommandEnded, Ended, EndAsked, HeartbeatReceived, LinkChanged,
+                                      LinkFree, PlatformSeen, ReadyToStart, RecordSaved, RestartForbidden, RetryAllowed,
+                                      StartAnswered, StraysEnded, Subscribed, VcAnswered)
 from failover.decision.outbox import Cadence, Outbox
 from failover.decision.setup import Record
 from failover.decision.vocabulary import AgentState, Command, Path
@@ -77,15 +77,28 @@ def test_starts_that_fail_are_tried_again_after_growing_pauses():
         [1, 2, 4, 8, 16, 32, 60, 60, 60], abs=0.2)
 
 
+def failing(core, until):
+    """Let starts fail up to and including `until`; return when they were attempted."""
+    at = []
+    while core.now < until:
+        if core.agent.pending is Command.START:
+            at.append(core.now)
+            core.end_command(core.now, succeeded=False)
+        core.observe(STOPPED, core.now + 0.25)
+    return at
+
+
+def after_failures():
+    """A simple secondary that has failed five times, the last time just now, so that it pauses for 16 s."""
+    core = Core()
+    run(core, 10)
+    assert len(failing(core, 25.5)) == 5
+    return core
+
+
 @pytest.mark.parametrize("mended", ["runs", "allowed", "wanted"])
 def test_the_pauses_begin_anew(mended):
-    core, now = Core(), 0.0
-    run(core, 10)
-    for _ in range(4):
-        core.end_command(core.now, succeeded=False)
-        while core.agent.pending is None:
-            core.observe(STOPPED, core.now + 0.25)
-    core.end_command(core.now, succeeded=False)
+    core = after_failures()
     now = core.now
     if mended == "runs":
         run(core, now + 100, since=now, state=RUNNING)
@@ -93,11 +106,20 @@ def test_the_pauses_begin_anew(mended):
         core.post(RetryAllowed())
     else:
         core.hear(heartbeat(), now)
-        core.end_command(now, is_gone=True)
         run(core, now + 10, since=now)
     now = core.now
-    run(core, now + 0.5, since=now + 0.25)
-    assert core.agent.pending is Command.START
+    first, *later = failing(core, now + 8.0)
+    assert first <= now + 0.5 and [one - first for one in later] == pytest.approx([1.0, 3.0, 7.0], abs=0.6)
+
+
+def test_the_pauses_go_on_growing_when_the_agent_has_run_for_a_short_time_only():
+    core = after_failures()
+    while core.agent.pending is None:
+        core.observe(STOPPED, core.now + 0.25)
+    core.end_command(core.now)
+    run(core, core.now + 75, since=core.now, state=RUNNING)  # Less than 60 s since the next attempt was allowed.
+    first, second = failing(core, core.now + 65)
+    assert second - first == pytest.approx(60, abs=0.3)
 
 
 def test_stops_that_fail_are_tried_again_soon():
@@ -113,6 +135,64 @@ def test_stops_that_fail_are_tried_again_soon():
         core.hear(heartbeat(int(now * 8) + 1), now)
         core.observe(RUNNING, now)
     assert [later - earlier for earlier, later in zip(at, at[1:])] == pytest.approx([1, 2, 4, 4, 4, 4], abs=0.2)
+
+
+def test_a_stop_that_succeeds_lets_the_next_one_come_at_once():
+    side = Side("secondary")
+    side.state = RUNNING
+    side.run(0.25)
+    for _ in range(4):
+        side.core.end_command(side.now, succeeded=False)
+        while side.core.agent.pending is None:
+            side.run(0.25)
+    side.core.end_command(side.now, is_gone=True)
+    assert side.run(0.25).command is Command.STOP, "another copy appears"
+    side.core.end_command(side.now, succeeded=False)
+    assert side.run(0.75).command is None and side.run(0.25).command is Command.STOP
+
+
+def test_the_end_of_a_start_that_a_stop_has_broken_off_does_not_end_the_stop():
+    core = Core()
+    run(core, 10)
+    start = core.agent.number
+    core.hear(heartbeat(), 10.1)
+    stop = core.agent.number
+    core.post(ReadyToStart(AGENT, start), 10.2)
+    core.post(CommandEnded(AGENT, start, Command.START, True), 10.3)
+    assert core.agent.pending is Command.STOP and core.agent.number == stop and core.given(Launch) == []
+    core.post(CommandEnded(AGENT, stop, Command.STOP, True, is_gone=True), 10.4)
+    core.post(ReadyToStart(AGENT, start), 10.5)
+    run(core, 20.5, since=10.5)
+    core.post(ReadyToStart(AGENT, start), 20.6)
+    assert core.agent.pending is Command.START and core.given(Launch) == [], "the next start is looked up itself"
+
+
+def test_what_is_said_of_another_agent_changes_nothing():
+    core = Core("primary")
+    core.post(AgentObserved("another", RUNNING, 1.0), 1.0)
+    assert core.agent == Core("primary").agent._replace(wanted=Command.START)
+    assert core.state.sight.platform_answered == 1.0, "but control has answered"
+
+
+def test_of_several_agents_each_follows_and_heartbeats_speak_for_all():
+    core = Core(agents=(AGENT, "second"))
+
+    def observe(first, second, now):
+        core.observe(first, now)
+        core.observe(second, now, agent="second")
+
+    observe(RUNNING, RUNNING, 0.0)
+    core.hear(heartbeat(), 0.0)
+    assert [stop.agent for stop in core.given(Stop)] == [AGENT, "second"]
+    core.end_command(0.1, is_gone=True)
+    observe(STOPPED, RUNNING, 0.2)
+    assert core.beat(0.2).may_run
+    core.post(CommandEnded("second", core.state.agents[1].number, Command.STOP, True, is_gone=True), 0.3)
+    observe(STOPPED, STOPPED, 0.4)
+    assert not core.beat(0.4).may_run
+    while core.now < 10.0:
+        observe(STOPPED, STOPPED, core.now + 0.5)
+    assert [start.agent for start in core.given(PrepareStart)] == [AGENT, "second"]
 
 
 def test_a_start_that_control_has_not_answered_may_yet_take_effect():
@@ -155,6 +235,33 @@ def test_in_standard_failover_the_platform_is_kept_from_starting_what_ended_badl
     assert core.agent.state is STOPPED and len(core.given(ForbidRestart)) == 2
 
 
+def test_in_standard_failover_that_is_so_also_where_it_is_to_run():
+    side = Side("primary")
+    side.run(60, vc=True)
+    side.core.end_command(side.now)
+    side.state = RUNNING
+    side.run(1, vc=True)
+    assert side.core.agent.wanted is Command.START
+    begun = len(side.core.given(PrepareStart))
+    assert ForbidRestart(AGENT) in side.core.observe(STOPPED, side.now, ended_badly=True)
+    assert side.core.agent.state is RUNNING and len(side.core.given(PrepareStart)) == begun
+    side.core.post(RestartForbidden(AGENT, side.now, True))
+    assert len(side.core.given(PrepareStart)) == begun + 1
+
+
+def test_that_the_platform_was_told_before_a_command_ended_says_nothing_about_what_that_did():
+    side = Side("secondary")
+    core = side.core
+    side.state = RUNNING
+    side.run(1)
+    assert core.agent.pending is Command.STOP
+    core.post(RestartForbidden(AGENT, side.now, True))
+    assert core.agent.state is RUNNING
+    core.end_command(side.now + 1, succeeded=False)
+    core.post(RestartForbidden(AGENT, side.now, True), side.now + 1)
+    assert core.agent.state is RUNNING
+
+
 def test_in_simple_failover_only_where_it_is_to_be_stopped():
     core = Core()
     core.observe(STOPPED, 1.0, ended_badly=True)
@@ -186,6 +293,22 @@ def test_where_it_may_run_only_what_control_does_not_know_is_ended():
     core = Core("primary")
     core.observe(RUNNING, 0.0, has_strays=True)
     assert core.given(EndStrays) == [EndStrays(AGENT, GRACE, False)] and core.agent.state is RUNNING
+
+
+def test_in_simple_failover_control_keeps_what_it_knows_also_where_it_is_to_be_stopped():
+    core = Core()
+    core.hear(heartbeat(), 0.0)
+    core.observe(STOPPED, 0.0, has_strays=True)
+    assert core.given(EndStrays) == [EndStrays(AGENT, GRACE, False)] and core.agent.state is UNKNOWN
+
+
+def test_an_agent_that_is_not_installed_may_have_strays():
+    core = Core()
+    core.observe(AgentState.MISSING, 1.0, has_strays=True)
+    assert core.agent.state is UNKNOWN and core.beat(1.0).may_run
+    core.post(StraysEnded(AGENT, True), 1.5)
+    core.observe(AgentState.MISSING, 2.0)
+    assert core.agent.state is AgentState.MISSING and not core.beat(2.0).may_run
 
 
 def test_the_shell_is_told_what_is_wanted_once():
@@ -297,17 +420,41 @@ def test_what_changes_is_saved_but_the_end_of_the_lease_only_now_and_then():
     assert saved(side.core)[-1].lease_until is None
 
 
-def test_what_could_not_be_saved_is_saved_again():
-    core = Core("primary", "standard")
-    state, record = core.state, core.record
-    state, effects = step(state, RecordSaved(record, False), 1.0)
-    state = state._replace(record=Record(peer_instance="x"))
-    state, effects = step(state, LinkFree(Path.DIRECT), 5.9)
-    assert SaveRecord not in kinds(effects)
-    state, effects = step(state, LinkFree(Path.DIRECT), 6.0)
-    assert SaveRecord in kinds(effects)
-    state, effects = step(state, LinkFree(Path.DIRECT), 60.0)
-    assert SaveRecord not in kinds(effects), "it is still being saved"
+def test_what_changes_is_saved_at_once_and_once_at_a_time():
+    core = Core("primary", "standard", subscribed=False)
+    core.saves = "unanswered"
+    assert SaveRecord(Record(None, TIMING, None, None, "standard")) in core.post(Subscribed(), 1.0)
+    for sequence in (1, 2):
+        core.hear(heartbeat(sequence, agent_id="secondary", mode="standard"), 1.0 + sequence)
+    assert core.record.peer_terms == TIMING and len(saved(core)) == 1, "the disk is busy"
+    core.post(RecordSaved(saved(core)[0], True), 20.0)
+    assert saved(core)[1:] == [Record(None, TIMING, TIMING, "there", "standard")]
+
+
+def test_the_end_of_the_lease_is_saved_when_it_has_moved_by_a_quarter_of_timeout():
+    side = Side("primary", lease_until=8.0, mode="standard", own_terms=TIMING)
+    side.state = RUNNING
+    side.run(0.5)
+    core = side.core
+    for now, on_file in ((2.0, 2.0), (4.5, 2.0), (5.5, 5.5)):
+        core.observe(RUNNING, now)
+        core.vc_answers(core.beat(now, Path.VC), now)
+        assert core.record.lease_until == now + TIMEOUT and saved(core)[-1].lease_until == on_file + TIMEOUT
+    assert [one.lease_until for one in saved(core)] == [2.0 + TIMEOUT, 5.5 + TIMEOUT]
+
+
+def test_what_could_not_be_saved_is_saved_again_after_five_seconds():
+    core = Core("primary", "standard", subscribed=False)
+    core.saves = False
+    core.post(Subscribed(), 1.0)
+    assert len(saved(core)) == 1
+    core.decide(5.9)
+    assert len(saved(core)) == 1 and core.until_change() == pytest.approx(0.1)
+    core.saves = "unanswered"
+    core.decide(6.0)
+    assert len(saved(core)) == 2
+    core.decide(60.0)
+    assert len(saved(core)) == 2, "it is still being saved"
 
 
 def test_simple_failover_saves_only_that_standard_failover_is_over():
