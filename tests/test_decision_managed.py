@@ -5,8 +5,8 @@ import pytest
 from failover.decision.effects import (EndAsOrphan, EndStrays, ForbidRestart, Launch, Note, PrepareStart, Publish,
                                        ReconnectNow, RenewVcLink, SaveRecord, Stop, StopForGood, Want)
 from failover.decision.events import (AgentObserved, CommandEnded, Ended, EndAsked, HeartbeatReceived, LinkChanged,
-                                      LinkFree, PlatformSeen, ReadyToStart, RecordSaved, RestartForbidden, RetryAllowed,
-                                      StartAnswered, StraysEnded, Subscribed, VcAnswered)
+                                      LinkFree, PlatformAnswered, PlatformSeen, ReadyToStart, RecordSaved, RestartForbidden,
+                                      RetryAllowed, StartAnswered, StraysEnded, Subscribed, VcAnswered)
 from failover.decision.outbox import Cadence, Outbox
 from failover.decision.setup import Record
 from failover.decision.vocabulary import AgentState, Command, Path
@@ -122,6 +122,24 @@ def test_the_pauses_go_on_growing_when_the_agent_has_run_for_a_short_time_only()
     assert second - first == pytest.approx(60, abs=0.3)
 
 
+def test_the_pauses_go_on_growing_when_nothing_was_seen_of_the_agent_for_a_long_time():
+    core = after_failures()
+    core.observe(UNKNOWN, core.now)
+    until = core.now + 100
+    while core.now < until:
+        core.post(PlatformAnswered(), core.now + 0.5)
+    first, second = failing(core, until + 40)
+    assert second - first == pytest.approx(32, abs=0.3)
+
+
+def test_a_command_ends_once():
+    core = starting_primary()
+    number = core.agent.number
+    core.end_command(2.5)
+    core.post(CommandEnded(AGENT, number, Command.START, True), 3.0)
+    assert core.agent.ended_at == 2.5
+
+
 def test_stops_that_fail_are_tried_again_soon():
     core, at = Core(), []
     core.observe(RUNNING, 0.0)
@@ -135,6 +153,16 @@ def test_stops_that_fail_are_tried_again_soon():
         core.hear(heartbeat(int(now * 8) + 1), now)
         core.observe(RUNNING, now)
     assert [later - earlier for earlier, later in zip(at, at[1:])] == pytest.approx([1, 2, 4, 4, 4, 4], abs=0.2)
+
+
+def test_the_next_stop_need_not_wait_either_when_a_retry_is_allowed():
+    side = Side("secondary")
+    side.state = RUNNING
+    side.run(0.25)
+    side.core.end_command(side.now, succeeded=False)
+    assert side.core.agent.pending is None
+    side.core.post(RetryAllowed())
+    assert side.core.agent.pending is Command.STOP
 
 
 def test_a_stop_that_succeeds_lets_the_next_one_come_at_once():
@@ -206,6 +234,15 @@ def test_a_start_that_control_has_not_answered_may_yet_take_effect():
     assert core.agent.state is AgentState.STARTING
     core.observe(STOPPED, 2.0 + GRACE)
     assert len(core.given(PrepareStart)) == 2, "it is believed now, and followed by another start"
+
+
+@pytest.mark.parametrize("state", [RUNNING, AgentState.MISSING])
+def test_whatever_else_control_says_of_a_start_that_it_has_not_answered_is_believed_at_once(state):
+    core = starting_primary()
+    core.ready(2.0)
+    core.end_command(2.5, succeeded=False)
+    core.observe(state, 3.0)
+    assert core.agent.state is state
 
 
 def test_when_control_has_answered_a_start_stopped_is_believed_at_once():
@@ -280,6 +317,7 @@ def test_what_strays_is_ended_and_until_then_the_agent_is_not_said_to_be_stopped
     core.observe(STOPPED, 2.5, has_strays=True)
     assert len(core.given(EndStrays)) == 1, "once at a time"
     core.post(StraysEnded(AGENT, False), 3.0)
+    assert core.until_change() == 1.0
     core.observe(STOPPED, 3.5)
     assert core.agent.state is UNKNOWN and len(core.given(EndStrays)) == 1
     core.observe(STOPPED, 4.0)

@@ -71,11 +71,12 @@ def test_what_has_changed_does_not_shift_the_beat():
     assert core.beat(0.75) is not None and core.beat(0.99) is None and core.beat(1.0) is not None
 
 
-def test_after_a_pause_the_beat_begins_anew():
+@pytest.mark.parametrize("late, then", [(1.5, 2.0), (2.0, 3.0), (2.5, 3.5)])
+def test_after_a_pause_of_a_period_the_beat_begins_anew(late, then):
     core = Core()
     core.beat(0.0)
-    core.observe(AgentState.UNKNOWN, 2.5)
-    assert core.beat(2.5) is not None and core.beat(3.49) is None and core.beat(3.5) is not None
+    core.observe(AgentState.UNKNOWN, late)
+    assert core.beat(late) is not None and core.beat(then - 0.01) is None and core.beat(then) is not None
 
 
 def test_standard_failover_beats_three_times_in_timeout_at_least():
@@ -185,8 +186,10 @@ def test_never_is_a_heartbeat_said_to_be_sent_later_than_it_was():
 
 
 def test_what_is_older_than_the_window_is_forgotten():
-    outbox = outbox_with(20, TIMEOUT)
-    assert [sequence for sequence in range(21) if outbox.sent_at(sequence) is not None] == list(range(11, 21))
+    for count in (20, 21, 22):
+        outbox = outbox_with(count, TIMEOUT)
+        assert [sequence for sequence in range(count + 1) if outbox.sent_at(sequence) is not None] == list(
+            range(count - 9, count + 1))
 
 
 def test_when_it_is_not_known_what_was_sent_an_acknowledgement_renews_nothing():
