@@ -2,7 +2,7 @@
 
 import pytest
 
-from failover.decision.effects import Note, NoteKind
+from failover.decision.effects import Note, NoteKind, ReconnectNow
 from failover.decision.setup import Record
 from failover.decision.vocabulary import AgentState, Command, Liveness, Path
 from tests.driving import AGENT, TIMEOUT, TIMING, Core, heartbeat, run
@@ -50,6 +50,15 @@ def test_the_topic_must_be_that_of_the_sender(role, mode, counts):
     why = core.hear(heartbeat(), 1.0, role=role, mode=mode)
     assert (why is None) is counts and (core.peer.last_heard == 1.0) is counts
     assert counts or "it is of a simple primary and on the topic of a {} {}".format(mode, role) in why
+
+
+def test_an_empty_message_counts_on_the_peers_topic_alone():
+    core = Core()
+    core.hear(None, 1.0, role="secondary")
+    core.hear(None, 1.0, path=Path.VC)
+    assert core.peer.last_heard is None
+    assert "content of a heartbeat of somebody ignored: bad" in core.hear(None, 2.0, fault="bad")
+    assert core.peer.last_heard == 2.0 and core.peer.heartbeat is None
 
 
 def test_an_empty_message_says_the_senders_mode_by_its_topic():
@@ -114,6 +123,16 @@ def test_of_one_that_comes_on_both_ways_the_second_is_passed_over():
     assert core.peer.last_heard == 1.0 and core.notes == []
 
 
+def test_what_comes_back_from_vcs_bus_is_no_peer():
+    side = Side("primary")
+    side.run(5)
+    core = side.core
+    one = core.beat(side.now + 1, Path.VC)
+    core.hear(one, side.now + 1, Path.VC)
+    core.hear(one._replace(boot_id="former"), side.now + 1, Path.VC)
+    assert core.peer.last_heard is None and core.view().alike is None
+
+
 def test_the_own_former_start_is_passed_over_and_another_side_with_the_same_role_is_not():
     core = Core("secondary", "standard")
     own = standard(agent_id="secondary", instance_name="here", boot_id="former")
@@ -151,6 +170,14 @@ def test_the_own_heartbeats_that_come_back_are_told():
 
 
 # What follows
+
+def test_a_peer_that_is_up_again_is_connected_to_at_once():
+    core = Core()
+    core.hear(heartbeat(), 1.0)
+    assert len(core.given(ReconnectNow)) == 1
+    core.hear(heartbeat(2), 2.0)
+    assert len(core.given(ReconnectNow)) == 1
+
 
 def test_a_farewell_of_the_secondary_is_no_release_notice():
     side = Side("primary")
