@@ -154,6 +154,13 @@ def test_what_is_said_of_another_agent_changes_nothing():
     assert core.state.sight.platform_answered == 1.0, "but control has answered"
 
 
+def test_an_answer_that_says_nothing_new_leaves_what_is_known():
+    core = Core("primary")
+    core.observe(RUNNING, 0.0)
+    core.observe(None, 1.0)
+    assert core.agent.state is RUNNING and core.state.sight.platform_answered == 1.0
+
+
 def test_of_several_agents_each_follows_and_heartbeats_speak_for_all():
     core = Core(agents=(AGENT, "second"))
 
