@@ -54,6 +54,17 @@ def test_the_end_of_the_lease_is_saved_when_it_has_moved_by_a_quarter_of_timeout
     assert [one.lease_until for one in saved(core)] == [2.0 + TIMEOUT, 5.5 + TIMEOUT]
 
 
+def test_what_changes_while_the_lease_is_held_is_saved_at_once():
+    side = Side("primary")
+    side.run(60, vc=True)
+    side.hear(True)
+    side.now += 1
+    before, name = len(saved(side.core)), side.core.record.peer_instance
+    side.hear(True)
+    assert side.holds_lease and name is None
+    assert [one.peer_instance for one in saved(side.core)[before:]] == ["there"]
+
+
 def test_what_could_not_be_saved_is_saved_again_after_five_seconds():
     core = Core("primary", "standard", subscribed=False)
     core.saves = False
