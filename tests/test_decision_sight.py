@@ -83,6 +83,13 @@ def test_an_answer_to_an_earlier_question_does_not_take_back_a_later_one():
     assert sight.proven(3.0, True).heard_until == 5.0
 
 
+def test_the_bus_is_asked_at_the_end_of_the_silence_even_if_it_was_asked_just_before():
+    sight = Sight.at_start(TIMEOUT, 0.0)._replace(listens=True, heard_until=18.0)
+    assert [sight.wants_proof(9.0, TIMEOUT, now) for now in (18.9, 19.0)] == [False, True]
+    assert not sight._replace(heard_until=19.0).wants_proof(9.0, TIMEOUT, 19.1), "that is proven"
+    assert not sight._replace(proof_asked=18.5).wants_proof(9.0, TIMEOUT, 19.0), "it is being asked"
+
+
 def test_the_answer_proves_the_moment_of_its_question_only():
     core = Core()
     core.proves = "unanswered"
