@@ -45,6 +45,7 @@ class Core:
     :ivar log: those of each step that had any.
     :ivar proves: whether the local bus says that the subscription stands; None if it says nothing.
     :ivar vcp: whether VCP says that the agent runs; None if it says nothing, "unanswered" if not even that is known.
+    :ivar saves: whether the disk takes what is to be saved; "unanswered" while it is busy.
     """
 
     def __init__(self, role="secondary", mode="simple", now=0.0, timing=TIMING, name="here", boot_id="boot-here",
@@ -53,7 +54,7 @@ class Core:
         self.setup = Setup(mode, role, timing, beat_every, name, "failover", (AGENT,), boot_id, timing.timeout / 2)._replace(
             **setup)
         self.state = initial(self.setup, record, now)
-        self.now, self.proves, self.vcp = now, True, None
+        self.now, self.proves, self.vcp, self.saves = now, True, None, True
         self.effects, self.log, self._published = [], [], {}
         if subscribed:
             self.post(happens.Subscribed())
@@ -73,8 +74,8 @@ class Core:
                 self.post(happens.HearingProven(now, self.proves))
             elif isinstance(effect, does.AskVcp) and self.vcp != "unanswered":
                 self.post(happens.VcpAnswered(now, self.vcp))
-            elif isinstance(effect, does.SaveRecord):
-                self.post(happens.RecordSaved(effect.record, True))
+            elif isinstance(effect, does.SaveRecord) and self.saves != "unanswered":
+                self.post(happens.RecordSaved(effect.record, self.saves))
         return effects
 
     def given(self, kind):

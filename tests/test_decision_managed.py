@@ -3,12 +3,9 @@
 import pytest
 
 from failover.decision.effects import (EndAsOrphan, EndStrays, ForbidRestart, Launch, Note, PrepareStart, Publish,
-                                       ReconnectNow, RenewVcLink, SaveRecord, Stop, StopForGood, Want)
-from failover.decision.events import (Ended, EndAsked, HeartbeatReceived, LinkChanged, LinkFree, PlatformSeen, RecordSaved,
-                                      RestartForbidden, RetryAllowed, StartAnswered, StraysEnded, VcAnswered)
-from failover.decision.machine import step
-from failover.decision.outbox import Cadence, Outbox
-from failover.decision.setup import Record
+                                       RenewVcLink, SaveRecord, Stop, StopForGood, Want)
+from failover.decision.events import (Ended, EndAsked, HeartbeatReceived, LinkChanged, LinkFree, PlatformSeen,
+                                      RestartForbidden, StartAnswered, StraysEnded, VcAnswered)
 from failover.decision.vocabulary import AgentState, Command, Path
 from tests.driving import AGENT, GRACE, TIMEOUT, TIMING, Core, heartbeat, run
 from tests.test_decision_lease import Side
@@ -60,59 +57,6 @@ def test_a_simple_start_is_given_up_when_nothing_is_wanted_any_more():
     assert core.agent.wanted is None, "blind"
     [note] = [one for one in core.ready(100.0) if isinstance(one, Note)]
     assert "is not started" in note.text and core.agent.pending is None and core.given(Launch) == []
-
-
-def test_starts_that_fail_are_tried_again_after_growing_pauses():
-    core, at = starting_primary(), [2.0]
-    now = 2.0
-    while len(at) < 10:
-        if core.agent.pending is not None:
-            core.end_command(now, succeeded=False)
-        now += 0.125
-        before = len(core.given(PrepareStart))
-        core.observe(STOPPED, now)
-        if len(core.given(PrepareStart)) > before:
-            at.append(now)
-    assert [later - earlier for earlier, later in zip(at, at[1:])] == pytest.approx(
-        [1, 2, 4, 8, 16, 32, 60, 60, 60], abs=0.2)
-
-
-@pytest.mark.parametrize("mended", ["runs", "allowed", "wanted"])
-def test_the_pauses_begin_anew(mended):
-    core, now = Core(), 0.0
-    run(core, 10)
-    for _ in range(4):
-        core.end_command(core.now, succeeded=False)
-        while core.agent.pending is None:
-            core.observe(STOPPED, core.now + 0.25)
-    core.end_command(core.now, succeeded=False)
-    now = core.now
-    if mended == "runs":
-        run(core, now + 100, since=now, state=RUNNING)
-    elif mended == "allowed":
-        core.post(RetryAllowed())
-    else:
-        core.hear(heartbeat(), now)
-        core.end_command(now, is_gone=True)
-        run(core, now + 10, since=now)
-    now = core.now
-    run(core, now + 0.5, since=now + 0.25)
-    assert core.agent.pending is Command.START
-
-
-def test_stops_that_fail_are_tried_again_soon():
-    core, at = Core(), []
-    core.observe(RUNNING, 0.0)
-    core.hear(heartbeat(), 0.0)
-    now = 0.0
-    while now < 20:
-        if core.agent.pending is Command.STOP:
-            at.append(now)
-            core.end_command(now, succeeded=False)
-        now += 0.125
-        core.hear(heartbeat(int(now * 8) + 1), now)
-        core.observe(RUNNING, now)
-    assert [later - earlier for earlier, later in zip(at, at[1:])] == pytest.approx([1, 2, 4, 4, 4, 4], abs=0.2)
 
 
 def test_a_start_that_control_has_not_answered_may_yet_take_effect():
@@ -204,6 +148,33 @@ def test_in_simple_failover_only_where_it_is_to_be_stopped():
     assert len(core.given(ForbidRestart)) == 1
 
 
+def test_in_standard_failover_that_is_so_also_where_it_is_to_run():
+    side = Side("primary")
+    side.run(60, vc=True)
+    side.core.end_command(side.now)
+    side.state = RUNNING
+    side.run(1, vc=True)
+    assert side.core.agent.wanted is Command.START
+    begun = len(side.core.given(PrepareStart))
+    assert ForbidRestart(AGENT) in side.core.observe(STOPPED, side.now, ended_badly=True)
+    assert side.core.agent.state is RUNNING and len(side.core.given(PrepareStart)) == begun
+    side.core.post(RestartForbidden(AGENT, side.now, True))
+    assert len(side.core.given(PrepareStart)) == begun + 1
+
+
+def test_that_the_platform_was_told_before_a_command_ended_says_nothing_about_what_that_did():
+    side = Side("secondary")
+    core = side.core
+    side.state = RUNNING
+    side.run(1)
+    assert core.agent.pending is Command.STOP
+    core.post(RestartForbidden(AGENT, side.now, True))
+    assert core.agent.state is RUNNING
+    core.end_command(side.now + 1, succeeded=False)
+    core.post(RestartForbidden(AGENT, side.now, True), side.now + 1)
+    assert core.agent.state is RUNNING
+
+
 def test_what_strays_is_ended_and_until_then_the_agent_is_not_said_to_be_stopped():
     side = Side("secondary")
     core = side.core
@@ -213,6 +184,7 @@ def test_what_strays_is_ended_and_until_then_the_agent_is_not_said_to_be_stopped
     core.observe(STOPPED, 2.5, has_strays=True)
     assert len(core.given(EndStrays)) == 1, "once at a time"
     core.post(StraysEnded(AGENT, False), 3.0)
+    assert core.until_change() == 1.0
     core.observe(STOPPED, 3.5)
     assert core.agent.state is UNKNOWN and len(core.given(EndStrays)) == 1
     core.observe(STOPPED, 4.0)
@@ -226,6 +198,22 @@ def test_where_it_may_run_only_what_control_does_not_know_is_ended():
     core = Core("primary")
     core.observe(RUNNING, 0.0, has_strays=True)
     assert core.given(EndStrays) == [EndStrays(AGENT, GRACE, False)] and core.agent.state is RUNNING
+
+
+def test_in_simple_failover_control_keeps_what_it_knows_also_where_it_is_to_be_stopped():
+    core = Core()
+    core.hear(heartbeat(), 0.0)
+    core.observe(STOPPED, 0.0, has_strays=True)
+    assert core.given(EndStrays) == [EndStrays(AGENT, GRACE, False)] and core.agent.state is UNKNOWN
+
+
+def test_an_agent_that_is_not_installed_may_have_strays():
+    core = Core()
+    core.observe(AgentState.MISSING, 1.0, has_strays=True)
+    assert core.agent.state is UNKNOWN and core.beat(1.0).may_run
+    core.post(StraysEnded(AGENT, True), 1.5)
+    core.observe(AgentState.MISSING, 2.0)
+    assert core.agent.state is AgentState.MISSING and not core.beat(2.0).may_run
 
 
 def test_the_shell_is_told_what_is_wanted_once():
@@ -315,92 +303,6 @@ def test_who_ends_while_its_platform_shuts_down_says_nothing():
     assert farewell == ()
 
 
-# What is on disk
-
-def saved(core):
-    return [one.record for one in core.given(SaveRecord)]
-
-
-def test_what_changes_is_saved_but_the_end_of_the_lease_only_now_and_then():
-    side = Side("primary")
-    side.run(60, vc=True)
-    assert side.holds_lease
-    before = len(saved(side.core))
-    side.run(20, vc=True)
-    records = saved(side.core)[before:]
-    assert 6 <= len(records) <= 9, "every quarter of timeout"
-    side.hear(True)
-    assert saved(side.core)[-1].peer_instance is None, "one heartbeat may be forged"
-    side.run(2, vc=True, peer=True)
-    assert saved(side.core)[-1].peer_instance == "there"
-    side.run(20)
-    assert saved(side.core)[-1].lease_until is None
-
-
-def test_what_could_not_be_saved_is_saved_again():
-    core = Core("primary", "standard")
-    state, record = core.state, core.record
-    state, effects = step(state, RecordSaved(record, False), 1.0)
-    state = state._replace(record=Record(peer_instance="x"))
-    state, effects = step(state, LinkFree(Path.DIRECT), 5.9)
-    assert SaveRecord not in kinds(effects)
-    state, effects = step(state, LinkFree(Path.DIRECT), 6.0)
-    assert SaveRecord in kinds(effects)
-    state, effects = step(state, LinkFree(Path.DIRECT), 60.0)
-    assert SaveRecord not in kinds(effects), "it is still being saved"
-
-
-def test_simple_failover_saves_only_that_standard_failover_is_over():
-    former = Record(77.0, TIMING, TIMING, "there", "standard")
-    core = Core("primary", record=former)
-    run(core, 20)
-    assert saved(core) == [former._replace(lease_until=None, mode="simple")]
-    assert saved(Core("primary")) == []
-
-
-# Which messages count
-
-def test_what_comes_from_this_platform_or_is_about_another_agent_does_not_count():
-    core = Core()
-    assert "it is an agent of this platform" in core.hear(heartbeat(), 1.0, is_local=True)
-    assert "about another managed agent, other" in core.hear(None, 1.0, subject="other")
-    assert core.peer.last_heard is None
-
-
-def test_a_heartbeat_on_the_topic_of_another_role_or_mode_does_not_count():
-    core = Core()
-    assert "on the topic of a simple secondary" in core.hear(heartbeat(), 1.0, role="secondary")
-    assert "on the topic of a standard primary" in core.hear(heartbeat(), 1.0, mode="standard")
-    assert core.peer.last_heard is None
-
-
-def test_an_empty_message_counts_on_the_peers_topic_alone():
-    core = Core()
-    core.hear(None, 1.0, role="secondary")
-    core.hear(None, 1.0, path=Path.VC)
-    assert core.peer.last_heard is None
-    assert "content of a heartbeat of somebody ignored: bad" in core.hear(None, 2.0, fault="bad")
-    assert core.peer.last_heard == 2.0 and core.peer.heartbeat is None
-
-
-def test_what_comes_back_from_vcs_bus_is_no_peer():
-    side = Side("primary")
-    side.run(5)
-    core = side.core
-    one = core.beat(side.now + 1, Path.VC)
-    core.hear(one, side.now + 1, Path.VC)
-    core.hear(one._replace(boot_id="former"), side.now + 1, Path.VC)
-    assert core.peer.last_heard is None and core.view().alike is None
-
-
-def test_a_peer_that_is_up_again_is_connected_to_at_once():
-    core = Core()
-    core.hear(heartbeat(), 1.0)
-    assert len(core.given(ReconnectNow)) == 1
-    core.hear(heartbeat(2), 2.0)
-    assert len(core.given(ReconnectNow)) == 1
-
-
 # Questions to VC
 
 def test_an_answer_of_vc_counts_when_the_heartbeat_has_come_back_too():
@@ -438,14 +340,3 @@ def test_a_question_whose_heartbeat_did_not_go_out_is_none():
     core = Core("primary", "standard")
     core.refuse(core.beat(0.0, Path.VC), Path.VC)
     assert core.lease.witness.questions == ()
-
-
-# When what was sent
-
-def test_of_what_was_sent_only_as_much_is_remembered_as_can_matter():
-    outbox = Outbox(Cadence(0.0), None)
-    for second in range(2000):
-        outbox = outbox.sending(Path.DIRECT, True, 1.0, 86400.0, float(second))
-    assert len(outbox.sent) == 256 and outbox.sent_at(2000) == 1999.0 and outbox.sent_at(1745) == 1744.0
-    assert outbox.sent_at(1744) is outbox.sent_at(2001) is None
-    assert outbox.sending(Path.DIRECT, True, 1.0, 5.0, 2003.0).sent_at(1999) is None, "it is too old to matter"

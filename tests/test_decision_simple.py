@@ -2,7 +2,7 @@
 
 import pytest
 
-from failover.decision.effects import ProveHearing, Resubscribe, Stop
+from failover.decision.effects import PrepareStart, ProveHearing, Resubscribe, Stop
 from failover.decision.events import HearingProven, PlatformSeen, Subscribed
 from failover.decision.table import Action
 from failover.decision.vocabulary import AgentState, Command, Liveness
@@ -236,6 +236,8 @@ def test_nothing_is_started_that_is_not_known_to_be_stopped(state):
     core = Core("primary")
     core.observe(state, 0.0, 0.0)
     assert core.decide(0.0).command is None
+    decision = run(core, 20.0, state=state)
+    assert (decision.action, decision.command) == (Action.START, None) and core.given(PrepareStart) == []
 
 
 def test_control_that_never_answered_means_unknown():

@@ -16,6 +16,18 @@ def test_round_trip():
     assert decode(json.loads(encode(HEARTBEAT))) == HEARTBEAT
 
 
+def test_what_was_added_later_comes_back_too_and_is_left_out_where_there_is_nothing_to_say():
+    more = dict(leaving=True, state="running", trouble="no memory", clock=17.5, yields=True, vc="key", vc_sequence=16)
+    assert more.keys() == Heartbeat._field_defaults.keys()
+    assert decode(encode(HEARTBEAT._replace(**more))) == HEARTBEAT._replace(**more)
+    assert json.loads(encode(HEARTBEAT._replace(**more))) == dict(json.loads(encode(HEARTBEAT)), **more)
+    assert decode(encode(HEARTBEAT._replace(clock=0.0))).clock == 0.0
+
+
+def test_fields_of_a_later_release_are_passed_over():
+    assert decode(dict(json.loads(encode(HEARTBEAT)), a_new_field=[1])) == HEARTBEAT
+
+
 def test_the_wire_format_is_what_the_module_documents():
     assert json.loads(encode(HEARTBEAT)) == {
         "version": 1, "instance_name": "node-a", "vip_identity": "failover", "agent_vip_identity": "platform.driver",
@@ -44,6 +56,9 @@ def test_every_version_says_what_it_is_about():
     ("timeout", 0), ("timeout", "10"), ("heartbeat_period", -1), ("heartbeat_period", float("nan")), ("boot_id", {}),
     ("sequence", 0), ("sequence", True), ("sequence", 1.5), ("heard_boot_id", 5), ("heard_boot_id", None),
     ("heard_sequence", None), ("heard_sequence", "3"), ("may_run", "yes"), ("may_run", ...),
+    ("leaving", 1), ("leaving", None), ("state", ""), ("state", "x" * 41), ("trouble", 5), ("trouble", "two\nlines"),
+    ("clock", -1), ("clock", "0"), ("clock", True), ("clock", float("nan")), ("yields", "no"), ("vc", ""),
+    ("vc", "x" * 256), ("vc_sequence", 0), ("vc_sequence", 1.5), ("vc_sequence", 2 ** 53 + 1),
 ])
 def test_malformed_messages_say_what_is_wrong(field, value):
     message = json.loads(encode(HEARTBEAT))

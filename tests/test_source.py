@@ -5,10 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
+from enum import Enum
+from typing import Union, get_args, get_origin, get_type_hints
 
 import pytest
 from gevent import monkey
 
+from failover.decision.effects import Effect
+from failover.decision.events import Event
+from failover.decision.machine import State, step
+from tests import scripted
 from tests.testbed.pair import REPOSITORY
 
 OLDEST = (3, 8)
@@ -54,6 +60,39 @@ def test_the_decision_imports_nothing_that_could_do_or_wait_for_anything(source)
             imported.add(node.module if node.level == 0 else "." * node.level)
     assert all(name in ("dataclasses", "enum", "math", "typing") or (name + ".").startswith("failover.decision.")
                for name in imported), imported
+
+
+@pytest.mark.parametrize("kind", [State, Event, Effect], ids=["state", "events", "effects"])
+def test_the_decisions_values_are_made_of_what_cannot_change(kind):
+    def check(kind, path):
+        if isinstance(kind, type) and (kind in (str, int, float, bool, type(None)) or issubclass(kind, Enum)):
+            return
+        if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
+            # Equality and hash are those of a tuple.
+            assert kind.__eq__ is tuple.__eq__ and kind.__hash__ is tuple.__hash__, path
+            for name, hint in get_type_hints(kind).items():
+                check(hint, "{}.{}".format(kind.__name__, name))
+            return
+        assert get_origin(kind) in (Union, tuple), "{} is a {}".format(path, kind)
+        for one in get_args(kind):
+            if one is not Ellipsis:
+                check(one, path)
+
+    check(kind, "")
+
+
+@pytest.mark.parametrize("story", [scripted.takeover, scripted.simple_takeover, scripted.failback])
+def test_the_decisions_values_can_be_hashed_and_are_equal_when_made_again(story):
+    """A step changes nothing in the state from which it begins."""
+    recording = story()
+    state = recording.beginning
+    for at, event, effects in recording.entries:
+        before = hash(state)
+        after, done = step(state, event, at)
+        again, done_again = step(state, event, at)
+        assert hash(state) == before and (after, done) == (again, done_again) and done == effects
+        assert hash(after) == hash(again) and hash(done) == hash(done_again) and isinstance(hash(event), int)
+        state = after
 
 
 def test_no_file_is_longer_than_can_be_read_in_one_go():
