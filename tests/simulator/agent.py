@@ -105,6 +105,7 @@ class FailoverAgent:
             self._plan_tick()
 
     def _take(self, event: Any) -> None:
+        self.side.world.count_step()
         before, now = self.state, self.side.clock()
         self.state, effects = step(before, event, now)
         if self.record is not None:

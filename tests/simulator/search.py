@@ -6,7 +6,7 @@ from typing import Iterator, List, NamedTuple, Optional
 from tests.simulator.faults import DIRECTED_ONLY, FAULTS, PASSING
 from tests.simulator.promises import SETTLED_WITHIN
 from tests.simulator.schedule import Fault, Schedule, draw
-from tests.simulator.world import World
+from tests.simulator.world import Runaway, World
 
 __all__ = ["BrokenPromise", "check", "nth", "takeover_times", "verdict"]
 
@@ -35,7 +35,11 @@ def verdict(schedule: Schedule, records: bool = False) -> World:
 
     :raises BrokenPromise: with the story.
     """
-    world = World(schedule, records=records).run()
+    world = World(schedule, records=records)
+    try:
+        world.run()
+    except Runaway:
+        raise BrokenPromise("promise L is broken: the failover agents do not come to rest", world) from None
     if world.overlaps:
         raise BrokenPromise("promise S is broken: both ran", world)
     if world.lies:

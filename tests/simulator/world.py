@@ -15,7 +15,14 @@ from tests.simulator.promises import SETTLED_WITHIN, Liveness, Safety
 from tests.simulator.schedule import Fault, Schedule
 from tests.simulator.side import Side
 
-__all__ = ["World"]
+__all__ = ["Runaway", "World"]
+
+# Steps of both failover agents in one run. A thousand are usual.
+_MOST_STEPS = 40000
+
+
+class Runaway(Exception):
+    """The failover agents take more steps than can be of use."""
 
 
 class World:
@@ -30,7 +37,7 @@ class World:
 
     def __init__(self, schedule: Schedule, simple: bool = False, records: bool = False):
         self.schedule, self.simple, self.records = schedule, simple, records
-        self.now = 0.0
+        self.now, self._steps = 0.0, 0
         self.random = random.Random(schedule.seed)
         self.start_fails = schedule.start_fails
         self.start_commands: List[Tuple[float, str]] = []
@@ -79,6 +86,15 @@ class World:
     def overlaps(self) -> List[List[float]]:
         """From when to when both managed agents drove without an exception."""
         return self.safety.overlaps
+
+    def count_step(self) -> None:
+        """A failover agent takes a step.
+
+        :raises Runaway: that is no step of a rule that ever comes to rest.
+        """
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise Runaway()
 
     def check_safety(self) -> None:
         self.safety.check()
