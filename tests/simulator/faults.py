@@ -72,6 +72,10 @@ class Place:
         """Control does not answer, or answers with errors."""
         setattr(self.side.control, name, getattr(self.side.control, name) + by)
 
+    def slow_control(self, longest: float) -> None:
+        """Control needs up to so many seconds for each answer."""
+        self.side.control.slow = longest
+
     def disk(self, name: str, by: int) -> None:
         """The disk is full, slow, or hangs."""
         self.side.disk[name] += by
@@ -115,6 +119,7 @@ _AT_SIDES: Dict[str, _Fault] = {
     "clock stood still": (lambda place: place.side.freeze(True), lambda place: place.side.thaw()),
     "managed agent killed": (lambda place: place.here(place.side.control.crash), _nothing),
     "control busy": (lambda place: place.busy(), _nothing),
+    "control slow": (lambda place: place.slow_control(place.fault.amount), lambda place: place.slow_control(0.0)),
     "control silent": (lambda place: place.control("silent", 1), lambda place: place.control("silent", -1)),
     "control wrong": (lambda place: place.control("wrong", 1), lambda place: place.control("wrong", -1)),
     "disk full": (lambda place: place.disk("full", 1), lambda place: place.disk("full", -1)),
@@ -140,7 +145,7 @@ _AT_LINKS: Dict[str, _Fault] = {
 }
 FAULTS: Dict[str, _Fault] = {**_AT_SIDES, **_AT_VC, **_AT_LINKS}
 # These must end: in them the tables say nothing.
-PASSING = ("flapping", "slow", "noisy", "control silent", "control wrong")
+PASSING = ("flapping", "slow", "noisy", "control slow", "control silent", "control wrong")
 # The search leaves these out. They have exceptions of their own: two VCs from which neither side has heard the other before
 # they are cut off from each other, and a machine that is cut off when it goes on from a snapshot or with an old clock.
 DIRECTED_ONLY = ("VC moved", "clock stood still", "memory lost", "set back")
