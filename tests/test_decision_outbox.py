@@ -166,7 +166,7 @@ def test_the_peers_farewell_is_told_to_who_reads_the_log():
     core = Core()
     core.hear(heartbeat(1, may_run=False)._replace(leaving=True, state="stopped"), 1.0)
     assert core.given(Note) == [
-        Note(NoteKind.INFO, "the other side, there, ends in order; platform.driver is stopped there")]
+        Note(NoteKind.INFO, "primary on there ends in order; platform.driver is stopped there")]
 
 
 # What is remembered of it

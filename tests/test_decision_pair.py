@@ -235,6 +235,21 @@ def test_a_silence_on_another_vc_does_not_count():
     assert two.run(30) == [True, False] and not two.sides[1].is_vc_apart
 
 
+@pytest.mark.parametrize("is_stale", [True, False])
+def test_one_message_on_vcs_bus_does_not_end_that_the_peer_goes_by_another_vc(is_stale):
+    two = Two()
+    two.sides[1].vc = "another"
+    two.sides[1].core.post(VcKnown("another"))
+    assert two.run(30) == [True, False] and two.sides[1].is_vc_apart
+    two.direct = False
+    last = two.sides[1].core.peer.heartbeat
+    two.run(5)
+    replayed = last._replace(sequence=last.sequence - 1 if is_stale else last.sequence + 1)
+    two.sides[1].core.hear(replayed, two.now, Path.VC)
+    two.run(100)
+    assert two.both == 0 and two.sides[1].is_vc_apart
+
+
 def test_two_vcs_with_the_same_key_are_found_out():
     two = Two()
     two.sides[1].vc = "moved"
@@ -261,6 +276,21 @@ def test_without_memory_the_times_of_the_peer_are_taken_to_be_the_longest_plausi
     unknown, known = (Side("a", "secondary", False, record=record).core.state.agreement for record in (Record(), KNOWN))
     assert unknown.silence_needed == pytest.approx(10 * known.silence_needed)
     assert known.silence_needed == pytest.approx(sum(TIMING) * 1.01 / 0.99)
+
+
+def test_times_that_would_not_outlive_a_restart_are_not_acknowledged():
+    """The disk of the secondary takes nothing, and the primary's times are raised."""
+    two = Two()
+    two.run(30)
+    secondary = two.sides[1].core
+    secondary.saves = False
+    longer = two.sides[0].core.state.setup.timing._replace(timeout=6 * TIMEOUT)
+    beat = two.sides[0].core.peer and secondary.peer.heartbeat._replace(timeout=longer.timeout, boot_id="a-2")
+    for number in range(1, 5):
+        secondary.hear(beat._replace(sequence=number), two.now + number)
+        sent = secondary.beat(two.now + number)
+        assert sent is None or sent.heard_boot_id is None
+    assert secondary.state.agreement.peer.timeout == longer.timeout, "it waits for as long all the same"
 
 
 def test_two_heartbeats_make_up_for_a_lost_memory():

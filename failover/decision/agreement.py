@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional, Tuple
 
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.setup import Record, Setup
-from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, PLAUSIBLE, Moment, Timing
+from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, PLAUSIBLE, Moment, Suspicion, Timing, suspect
 
 __all__ = ["Agreement", "Claim"]
 
@@ -38,6 +38,7 @@ class Agreement(NamedTuple):
     :ivar peer: the peer's times, as confirmed.
     :ivar instance: the peer platform's instance name, as configured or confirmed.
     :ivar remote_instance: the same, as configured.
+    :ivar knows: by one heartbeat alone, that the peer knows this side's times.
     :ivar timing: the times that hold; all the others are what they are made from.
     """
 
@@ -48,6 +49,7 @@ class Agreement(NamedTuple):
     remote_instance: Optional[str]
     claim: Optional[Claim]
     timing: Timing
+    knows: Optional[Suspicion] = None
 
     @classmethod
     def at_start(cls, setup: Setup, record: Record, now: Moment) -> "Agreement":
@@ -76,6 +78,11 @@ class Agreement(NamedTuple):
         return self.own.timeout if self.former is None else min(self.own.timeout, self.former.timeout)
 
     @property
+    def stop_grace(self) -> float:
+        """Seconds that a stop may take here: as long as the peer knows to wait. The larger times are for waiting alone."""
+        return self.own.stop_grace if self.former is None else min(self.own.stop_grace, self.former.stop_grace)
+
+    @property
     def silence_needed(self) -> float:
         """Seconds of silence after which the peer has stopped, if it ran.
 
@@ -96,9 +103,14 @@ class Agreement(NamedTuple):
         """
         return self.claim is None or self.claim.boot_id != heartbeat.boot_id
 
-    def acknowledged(self) -> "Agreement":
-        """The peer knows this side's times now."""
-        return self if self.former is None else self._replace(former=None)._agreed()
+    def acknowledged(self, heartbeat: Heartbeat, now: Moment) -> "Agreement":
+        """The peer says that it knows this side's times now. It does if two heartbeats of one start say so."""
+        if self.former is None:
+            return self
+        knows, is_certain = suspect(self.knows, heartbeat.boot_id, self.own.heartbeat_period, now)
+        if not is_certain or not self.believes(heartbeat):
+            return self._replace(knows=knows)
+        return self._replace(former=None, knows=None)._agreed()
 
     def after(self, now: Moment) -> "Agreement":
         """Drop what no second heartbeat has confirmed in time."""

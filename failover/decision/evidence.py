@@ -2,7 +2,7 @@
 
 from typing import Any, Callable, Dict, Tuple
 
-from failover.decision.effects import Effect, Resubscribe, StopForGood
+from failover.decision.effects import Effect, Note, NoteKind, Resubscribe, StopForGood
 from failover.decision.events import (AgentObserved, CommandEnded, EndAsked, Ended, HeartbeatReceived, HearingProven,
                                       LinkChanged, LinkFree, PlatformAnswered, PlatformSeen, PublishRefused, ReadyToStart,
                                       RecordSaved, RestartForbidden, RetryAllowed, StartAnswered, StraysEnded,
@@ -59,9 +59,11 @@ def _platform_seen(state: State, event: PlatformSeen, now: Moment) -> _Result:
     """Who was an orphan once remains one."""
     if event.lives and state.orphan_since is None:
         return state, ()
-    since = now if state.orphan_since is None else state.orphan_since
-    return state._replace(orphan_since=since, is_replaced=state.is_replaced or event.is_replaced,
-                          sight=state.sight._replace(platform_lives=False)), ()
+    is_new = state.orphan_since is None
+    return state._replace(orphan_since=now if is_new else state.orphan_since,
+                          is_replaced=state.is_replaced or event.is_replaced,
+                          sight=state.sight._replace(platform_lives=False)), (
+        Note(NoteKind.WARNING, "the platform's process is gone: no more heartbeats"),) if is_new else ()
 
 
 # Managed agents

@@ -47,6 +47,9 @@ def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
         # On two ways to here, or over a new connection, one overtakes the other.
         return state, () if refusal is STALE else _warn(
             "heartbeat of {} ignored: {}".format(event.sender, refusal))
+    if event.path is Path.VC:
+        state = _with_witness(state, state.policy.witness.together(
+            heartbeat.boot_id, state.setup.timing.heartbeat_period, now))
     return _counted(state, event, heartbeat, now)
 
 
@@ -84,8 +87,8 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     """Take in a heartbeat of the peer."""
     if heartbeat.leaving:
         state = state._replace(peer=state.peer._replace(farewell=heartbeat))
-        return state, (Note(NoteKind.INFO, "the other side, {}, ends in order; {} is {} there".format(
-            heartbeat.instance_name, heartbeat.agent_vip_identity, heartbeat.state)),)
+        return state, (Note(NoteKind.INFO, "{} on {} ends in order; {} is {} there".format(
+            heartbeat.agent_id, heartbeat.instance_name, heartbeat.agent_vip_identity, heartbeat.state)),)
     state, effects = _check_own_past(state, heartbeat, now)
     own = state.setup.timing
     agreement, doubt = state.agreement.heard(heartbeat, now)
@@ -102,7 +105,7 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     sent = None if heartbeat.mode == "simple" else state.sent_when_acknowledged_by(heartbeat)
     if sent is not None:
         policy = policy.renewed(sent)
-        state = state._replace(agreement=state.agreement.acknowledged())
+        state = state._replace(agreement=state.agreement.acknowledged(heartbeat, now))
     if doubt is not None:
         effects += _warn("heartbeat of {} is only partly trusted: {}".format(event.sender, doubt))
     return state._replace(policy=policy), effects

@@ -83,7 +83,8 @@ class LeasePolicy(NamedTuple):
 
     def until(self, facts: "State") -> Moment:
         """Return when the lease that is held ends, or one that is not held would."""
-        until, period, answered = self.on_file, facts.agreement.lease_period, self.witness.answered
+        period, answered = facts.agreement.lease_period, self.witness.answered
+        until = min(self.on_file, self.started + period)  # `timeout` may be shorter now than when it was written.
         if answered is not None and answered + period > until:
             until = answered + period
         if self.contact is not None and self.contact + period > until and facts.roles.acting == "primary":
@@ -104,8 +105,7 @@ class LeasePolicy(NamedTuple):
 
     def stop_within(self, grace: float, now: Moment) -> float:
         """Return what is left of ``stop_grace``, which begins when the lease is given up, not with each stop."""
-        over_since = now if self.given_up_at is None else self.given_up_at
-        return max(0.0, over_since + grace - now)
+        return grace if self.given_up_at is None else max(0.0, self.given_up_at + grace - now)
 
     def peer_liveness(self, facts: "State", now: Moment) -> Liveness:
         """Return what is known of the other failover agent. To the primary, "up" means contact both ways."""
@@ -224,7 +224,7 @@ class LeasePolicy(NamedTuple):
         if facts.agreement.peer_instance is None:
             return True
         witness = self.witness
-        return not witness.vcp_is_asked and witness.vcp_in_vain is not None and witness.vcp_in_vain >= since
+        return not witness.awaits_vcp(now) and witness.vcp_in_vain is not None and witness.vcp_in_vain >= since
 
     def asking_vcp(self, facts: "State", peer: Liveness, now: Moment) -> "Tuple[LeasePolicy, Tuple[AskVcp, ...]]":
         """Ask the peer platform's VCP once a period in the peer's silence.
@@ -234,7 +234,7 @@ class LeasePolicy(NamedTuple):
         """
         witness, since, period = self.witness, self.silent_since(facts), facts.agreement.timing.heartbeat_period
         instance = facts.agreement.peer_instance
-        if (witness.vcp_is_asked or instance is None or since is None or now - since < 2 * period
+        if (witness.awaits_vcp(now) or instance is None or since is None or now - since < 2 * period
                 or self.is_held and peer is Liveness.UP
                 or witness.vcp_asked is not None and now - witness.vcp_asked < period):
             return self, ()

@@ -39,7 +39,7 @@ def step(state: State, event: Event, now: Moment) -> Tuple[State, Tuple[Effect, 
     if state.orphan_since is not None and (
             state.is_replaced or now - state.orphan_since > state.setup.timing.timeout):
         # The identities of an orphan belong to what the next platform starts.
-        return state._replace(is_ending=True), effects + (EndAsOrphan(state.timing.stop_grace),)
+        return state._replace(is_ending=True), effects + (EndAsOrphan(state.setup.timing.stop_grace if state.is_simple else state.agreement.stop_grace),)
     state, more = _conclude(state, now)
     return state, effects + more
 

@@ -6,7 +6,7 @@ from failover.decision.effects import Effect, Publish, SaveRecord
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.saving import to_remember
 from failover.decision.state import State
-from failover.decision.vocabulary import AgentState, Moment, Path
+from failover.decision.vocabulary import AgentState, Moment, Path, Timing
 
 __all__ = ["beat", "farewell"]
 
@@ -33,7 +33,8 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
     """Return the heartbeat with the number that was given out last."""
     setup, timing, peer = state.setup, state.setup.timing, state.peer.heartbeat
     witness = None if setup.mode == "simple" else state.policy.witness
-    acknowledges = peer is not None and (witness is None or state.agreement.believes(peer))
+    acknowledges = peer is not None and (witness is None or state.agreement.believes(peer)
+                                         and _outlives_a_restart(state, Timing.of(peer)))
     return Heartbeat(
         setup.instance_name, setup.vip_identity, setup.agents[0], setup.role, setup.mode,
         timing.timeout, timing.heartbeat_period, timing.stop_grace,
@@ -41,6 +42,16 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
         peer.boot_id if acknowledges else None, peer.sequence if acknowledges else None, may_run,
         leaving, (agent_state or state.agents[0].state).value, state.trouble, clock, state.roles.yields,
         None if witness is None else witness.key, None if witness is None else witness.proven)
+
+
+def _outlives_a_restart(state: State, timing: Timing) -> bool:
+    """Whether the next start would wait for a peer with these times, by what is on disk now: it may be soon.
+
+    An acknowledgement lets the peer go by its new times. Without a record, the next start takes longer ones for granted.
+    """
+    record, own = state.record, state.setup.timing
+    known = own.larger(record.peer_terms).larger(record.claimed_terms)
+    return known.larger(timing) == known or record.peer_terms is None and timing.is_plausible_beside(own)
 
 
 def farewell(state: State, is_gone: bool) -> Tuple[State, Tuple[Effect, ...]]:

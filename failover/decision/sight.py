@@ -59,7 +59,7 @@ class Sight(NamedTuple):
         :param last_heard: when the peer was; None if never.
         :param timeout: seconds of silence.
         """
-        if not self.listens or self.proof_asked is not None:
+        if not self.listens or self.proof_asked is not None and now - self.proof_asked < 2 * timeout:
             return False
         since = self.quiet_since(last_heard)
         if now - since < timeout / 4:

@@ -69,7 +69,7 @@ class State(NamedTuple):
         """Return the seconds in which a stop that begins now must have ended a managed agent."""
         if self.setup.mode == "simple":
             return self.setup.timing.stop_grace
-        return self.policy.stop_within(self.agreement.timing.stop_grace, now)
+        return self.policy.stop_within(self.agreement.stop_grace, now)
 
     def sent_when_acknowledged_by(self, heartbeat: Heartbeat) -> Optional[Moment]:
         """Return when the heartbeat of this start was sent that this one acknowledges; None if it acknowledges none."""

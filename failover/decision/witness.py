@@ -14,6 +14,9 @@ __all__ = ["Question", "Witness"]
 # So many periods may lie between two questions that VC answered, or VC's answers have lapsed.
 _PERIODS_BETWEEN_ANSWERS = 2
 
+# Seconds after which a question to VCP is lost, of which not even its silence was told.
+_VCP_LOST_AFTER = 15.0
+
 # Questions that are open at most. One that is older counts as unanswered.
 _QUESTIONS = 100
 
@@ -66,6 +69,11 @@ class Witness(NamedTuple):
     is_apart: bool = False
     missing: Optional[Missing] = None
     doubted: Optional[Suspicion] = None
+    back: Optional[Suspicion] = None
+
+    def awaits_vcp(self, now: Moment) -> bool:
+        """Whether an answer of VCP is awaited. One that is long overdue is lost."""
+        return self.vcp_is_asked and now - self.vcp_asked < _VCP_LOST_AFTER
 
     def after(self, period: float, now: Moment) -> "Witness":
         """VC's answers have lapsed if a question is unanswered for a period, or if the last one lies too far back."""
@@ -118,10 +126,20 @@ class Witness(NamedTuple):
         return self._replace(questions=(), unbroken_since=None)
 
     def met(self) -> "Witness":
-        """A heartbeat of the peer came over VC's bus. Even one that has been overtaken shows that both are on it."""
-        if not self.is_apart and self.missing is None and self.doubted is None:
+        """A heartbeat of the peer came over VC's bus. Even one that has been overtaken shows that both were on it."""
+        return self if self.missing is None and self.doubted is None else self._replace(missing=None, doubted=None)
+
+    def together(self, boot_id: str, period: float, now: Moment) -> "Witness":
+        """A new heartbeat of the peer came over VC's bus. A second one shows that both go by the same VC again.
+
+        What was silence until then was none, so VC's answers begin to count anew.
+        """
+        if not self.is_apart:
             return self
-        return self._replace(is_apart=False, missing=None, doubted=None)
+        back, is_certain = suspect(self.back, boot_id, period, now)
+        if not is_certain:
+            return self._replace(back=back)
+        return self._replace(is_apart=False, back=None, unbroken_since=None)
 
     def compared(self, heartbeat: Heartbeat, timeout: float, period: float, now: Moment) -> "Witness":
         """Find out, by a heartbeat that came directly, whether the peer goes by another VC.
