@@ -453,8 +453,8 @@ def test_a_wrong_configuration_ends_the_agent_with_a_line_for_each_problem(pair,
     assert find(log, "configuration: timeout: found 0.6; wanted: at least two heartbeat periods, 1 s")
     assert "Traceback" not in log
     uuid = secondary.platform.uuid(FAILOVER)
-    _, exit_status = secondary.observer.call(secondary.platform.control_identity, "agent_status", uuid)
-    assert exit_status == 78
+    wait(lambda: secondary.observer.call(secondary.platform.control_identity, "agent_status", uuid)[1] == 78, LIMIT,
+         "its exit status")
 
 
 def test_differing_configurations_are_shown_with_both_values(pair, reconfigure):

@@ -17,7 +17,7 @@ from tests.simulator.search import BrokenPromise, verdict
 from tests.simulator.world import World
 from tests.testbed.pair import REPOSITORY
 
-SHARDS, SCHEDULES = (0, 1), 750
+SHARDS, SCHEDULES = (0, 1), 400
 
 
 # The promises
