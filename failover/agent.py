@@ -135,6 +135,7 @@ class FailoverAgent(compat.Agent):
     def _onstart(self, sender: Any, **kwargs: Any) -> None:
         if self._greenlets:  # VOLTTRON signals the start again when its connection was renewed.
             return
+        compat.stop_monitor(self)
         config = self._config
         _log.info("%s failover, %s on %s, manages %s; the other platform is %s", config.mode, config.agent_id,
                   compat.instance_name(), config.agent_vip_identity, config.remote_vip)

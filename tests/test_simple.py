@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 
@@ -12,8 +13,10 @@ from failover import clock
 from failover.decision.heartbeat import Heartbeat
 from failover.heartbeat import decode, encode
 from failover.vip.link import Link, RemoteError, connected
-from tests.testbed.pair import CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, await_alert, await_status, install_another, wait
-from tests.testbed.platforms import Platform
+from tests.conftest import is_normal
+from tests.testbed.pair import (CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, await_alert, await_status,
+                                install_another, wait)
+from tests.testbed.platforms import MONOLITHIC_ROOT, Platform
 
 # Generous: machines are shared. What is waited for takes a few seconds.
 LIMIT = 60
@@ -167,6 +170,27 @@ def test_primary_platform_crashed_with_orphans_left(pair):
     wait(lambda: not pair.primary.runs(), LIMIT, "end of the orphaned managed agent")
     pair.primary.platform.power_off()
     bring_back(pair.primary)
+    await_give_back(pair)
+
+
+@pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="VOLTTRON 9 connects its agents over a Unix socket, which does not block")
+def test_primary_platform_crashed_and_the_connection_to_it_ends_at_the_worst_moment(pair):
+    """VOLTTRON then blocks the process of an agent for good, with Python's lock held."""
+    primary = pair.primary
+    folder = next((primary.platform.root / "env").glob("lib/python*/site-packages"))
+    hook, module = folder / "half_sent.pth", folder / "half_sent.py"
+    shutil.copy(REPOSITORY / "tests" / "testbed" / "half_sent.py", module)
+    hook.write_text("import half_sent\n")
+    try:
+        primary.restart_agent(FAILOVER)
+        wait(lambda: is_normal(pair), LIMIT, "the pair's normal state")
+        primary.platform.crash()
+        wait(lambda: not primary.runs() and not primary.runs(FAILOVER), LIMIT, "end of both orphans")
+    finally:
+        hook.unlink()
+        module.unlink()
+    primary.platform.power_off()
+    bring_back(primary)
     await_give_back(pair)
 
 

@@ -21,8 +21,8 @@ from failover.vip.endpoint import Endpoint
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
-    "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "subscribe",
-    "vip_main", "volttron_home"
+    "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "stop_monitor",
+    "subscribe", "vip_main", "volttron_home"
 ]
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
@@ -79,6 +79,17 @@ def local_endpoint() -> Endpoint:
     router = json.loads((store / (PLATFORM + ".json")).read_text())
     return Endpoint(ClientContext.get_address(), router["publickey"], "failover.status.{}".format(os.getpid()),
                     own["publickey"], own["secretkey"])
+
+
+def stop_monitor(agent: Agent) -> None:
+    """End VOLTTRON's monitor of the connection to the local platform, whose end can block this whole process for good.
+
+    When the platform dies, the monitor gives up after 50 attempts to connect. If a message was half sent then, it fails,
+    closes its end of ZeroMQ's monitor socket, and only then has ZeroMQ stop sending to it. If anything comes between, that
+    call waits for ever with Python's lock held, and nothing here runs any more: the managed agent would go on. Stopped
+    while its end is open, it ends without that. Whether the platform lives is seen by its process.
+    """
+    agent.core._socket.monitor(None, 0)
 
 
 def subscribe(agent: Agent, prefix: str, callback: Callable[..., None]) -> bool:

@@ -26,8 +26,8 @@ from failover.vip.link import Endpoint, LinkError, RemoteError as LinkRemoteErro
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
-    "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "subscribe",
-    "vip_main", "volttron_home"
+    "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "stop_monitor",
+    "subscribe", "vip_main", "volttron_home"
 ]
 
 _log = logging.getLogger(__name__)
@@ -145,6 +145,10 @@ def local_endpoint() -> Endpoint:
     own = KeyStore(file)
     return Endpoint(address, KnownHostsStore().serverkey(address), "failover.status.{}".format(os.getpid()),
                     own.public, own.secret)
+
+
+def stop_monitor(agent: Agent) -> None:
+    """Do nothing: agents connect over a Unix socket here, and of such a connection the monitor's end stays open."""
 
 
 def subscribe(agent: Agent, prefix: str, callback: Callable[..., None]) -> bool:
