@@ -46,38 +46,35 @@ def step(state: State, event: Event, now: Moment) -> Tuple[State, Tuple[Effect, 
 
 def _pass_time(state: State, now: Moment) -> State:
     """What ends by itself ends, before anything new is taken in."""
-    sight = state.sight.after(state.now, now)
-    agents = state.agents
+    sight, agents, agreement, policy = state.sight.after(state.now, now), state.agents, state.agreement.after(now), state.policy
     if not sight.answers(now):
         agents = tuple(one.unseen() for one in agents)
-    state = state._replace(now=now, sight=sight, agents=agents, agreement=state.agreement.after(now))
     if state.setup.mode != "simple":
-        policy = state.policy.after(state, now)
-        if policy is not state.policy:
-            state = state._replace(policy=policy)
+        if agreement is not state.agreement:
+            state = state._replace(agreement=agreement)
+        policy = policy.after(state, now)
+    state = state._replace(now=now, sight=sight, agents=agents, agreement=agreement, policy=policy)
     return state if state.roles.rival is None else with_roles(state, state.roles.decided(state.setup, now), now)
 
 
 def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
     """Decide, and have everything follow."""
-    setup, before = state.setup, state.decision
+    setup, before, sight = state.setup, state.decision, state.sight
     is_simple = setup.mode == "simple"
     policy, decision = state.policy.decide(state, now)
     effects: Tuple[Effect, ...] = ()
     if not is_simple:
-        if policy is not state.policy:
-            state = state._replace(policy=policy)
         policy, effects = policy.asking_vcp(state, decision.peer, now)
         if policy.witness.lacks_echo(setup.answer_within, now):
             policy = policy._replace(witness=policy.witness.reset())
             effects += (RenewVcLink(),)
-    sight = state.sight
     if sight.wants_proof(state.peer.last_heard, state.timing.timeout, now):
         sight = sight._replace(proof_asked=now)
         effects += (ProveHearing(),)
     if decision.peer is Liveness.UP and before.peer is not Liveness.UP:
         effects += (ReconnectNow(),)
-    state = state._replace(policy=policy, decision=decision, sight=sight)
+    if decision != before or policy is not state.policy or sight is not state.sight:
+        state = state._replace(policy=policy, decision=decision, sight=sight)
     is_quiet = now < setup.quiet_until
     state, commands = _advance(state, decision, not is_simple, not is_quiet, now)
     if not is_quiet and sight.answers(now):
@@ -106,9 +103,9 @@ def deadline(state: State) -> Moment:
 
     What may wait for a second is not in it, such as the next question to VCP: time passes once a second anyway.
     """
-    moments = state.policy.deadline(state) + (state.outbox.deadline(), state.save_from)
+    now, moments = state.now, state.policy.deadline(state) + (state.outbox.deadline(), state.save_from)
     if state.orphan_since is not None:
         moments += (state.orphan_since + state.setup.timing.timeout,)
     for agent in state.agents:
         moments += agent.deadline()
-    return min((moment for moment in moments if moment > state.now), default=inf)
+    return min([moment for moment in moments if moment > now], default=inf)
