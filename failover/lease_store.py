@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
 from failover import clock, files
+from failover.decision.orders import LONGEST_PAUSE, Orders
 from failover.decision.setup import Record
 from failover.decision.vocabulary import Timing
 
@@ -45,9 +46,14 @@ class LeaseStore:
         if not isinstance(saved, dict):
             return Record()
         found = Record(**{name: CHECKS[name](saved[name]) for name in Record._fields if name in saved})
+        same_boot = _same_boot(saved.get("kernel_boot"))
+        orders = found.orders
+        if orders is not None and orders.is_paused and not (
+                same_boot and orders.paused_until <= clock.now() + LONGEST_PAUSE):
+            found = found._replace(orders=orders._replace(paused_until=None))
         longest = max(timeout, found.own_terms.timeout if found.own_terms is not None else 0.0)
         if found.lease_until is None or (
-                _same_boot(saved.get("kernel_boot")) and found.lease_until <= clock.now() + longest):
+                same_boot and found.lease_until <= clock.now() + longest):
             return found
         return found._replace(lease_until=None)
 
@@ -96,6 +102,15 @@ def _mode(saved: Any) -> Optional[str]:
     return saved if saved in ("simple", "standard") else None
 
 
+def _orders(saved: Any) -> Optional[Orders]:
+    if not isinstance(saved, list) or len(saved) < len(Orders._fields):
+        return None
+    number, by, preferred, paused_until, is_kept = saved[:len(Orders._fields)]
+    is_known = (isinstance(number, int) and 0 < number < 2 ** 53 and not isinstance(number, bool) and _name(by) is not None
+                and preferred in ("primary", "secondary"))
+    return Orders(number, by, preferred, _moment(paused_until), is_kept is True) if is_known else None
+
+
 # For each field of Record, by its name: what is on file, or None if that cannot be.
 CHECKS: Dict[str, Callable[[Any], Any]] = {
     "lease_until": _moment,
@@ -105,6 +120,7 @@ CHECKS: Dict[str, Callable[[Any], Any]] = {
     "mode": _mode,
     "claimed_terms": _terms,
     "vc_apart": lambda saved: saved is True,
+    "orders": _orders,
 }
 
 

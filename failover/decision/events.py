@@ -11,9 +11,9 @@ from failover.decision.vocabulary import AgentState, Command, Moment, Path
 from failover.decision.setup import Record
 
 __all__ = ["AgentObserved", "CommandEnded", "EndAsked", "Ended", "Event", "HeartbeatReceived", "HearingProven",
-           "LinkChanged", "LinkFree", "PlatformAnswered", "PlatformSeen", "PublishRefused", "ReadyToStart",
-           "RecordSaved", "RestartForbidden", "RetryAllowed", "StartAnswered", "StraysEnded", "Subscribed", "Tick",
-           "TroubleChanged", "VcAnswered", "VcKnown", "VcpAnswered"]
+           "LinkChanged", "LinkFree", "PauseAsked", "PlatformAnswered", "PlatformSeen", "PublishRefused", "ReadyToStart",
+           "RecordSaved", "RestartForbidden", "ResumeAsked", "RetryAllowed", "StartAnswered", "StraysEnded", "Subscribed",
+           "SwitchoverAsked", "Tick", "TroubleChanged", "VcAnswered", "VcKnown", "VcpAnswered"]
 
 
 # The peer
@@ -201,6 +201,22 @@ class RecordSaved(NamedTuple):
     saved: bool
 
 
+class PauseAsked(NamedTuple):
+    """An operator wants nobody to start the managed agents for so many seconds."""
+
+    seconds: float
+
+
+class ResumeAsked(NamedTuple):
+    """An operator wants the pause to end."""
+
+
+class SwitchoverAsked(NamedTuple):
+    """An operator wants the side with this configured role to run the managed agents."""
+
+    to: str
+
+
 class EndAsked(NamedTuple):
     """This failover agent has been told to end.
 
@@ -225,4 +241,5 @@ class Tick(NamedTuple):
 
 Event = Union[HeartbeatReceived, LinkChanged, LinkFree, PublishRefused, Subscribed, HearingProven, PlatformAnswered,
               PlatformSeen, AgentObserved, ReadyToStart, CommandEnded, StartAnswered, RestartForbidden, StraysEnded,
-              RetryAllowed, TroubleChanged, VcKnown, VcAnswered, VcpAnswered, RecordSaved, EndAsked, Ended, Tick]
+              RetryAllowed, TroubleChanged, VcKnown, VcAnswered, VcpAnswered, RecordSaved, PauseAsked, ResumeAsked, SwitchoverAsked, EndAsked, Ended,
+              Tick]

@@ -4,14 +4,16 @@ from typing import Any, Callable, Dict, Tuple
 
 from failover.decision.effects import Effect, Note, NoteKind, Resubscribe, StopForGood
 from failover.decision.events import (AgentObserved, CommandEnded, EndAsked, Ended, HeartbeatReceived, HearingProven,
-                                      LinkChanged, LinkFree, PlatformAnswered, PlatformSeen, PublishRefused, ReadyToStart,
-                                      RecordSaved, RestartForbidden, RetryAllowed, StartAnswered, StraysEnded,
-                                      Subscribed, Tick, TroubleChanged, VcAnswered, VcKnown, VcpAnswered)
+                                      LinkChanged, LinkFree, PauseAsked, PlatformAnswered, PlatformSeen,
+                                      PublishRefused, ReadyToStart, RecordSaved, RestartForbidden, ResumeAsked,
+                                      RetryAllowed, StartAnswered, StraysEnded, Subscribed, SwitchoverAsked, Tick,
+                                      TroubleChanged, VcAnswered, VcKnown, VcpAnswered)
 from failover.decision.hearing import heard
 from failover.decision.managed import Managed
 from failover.decision.saving import SAVE_AGAIN
 from failover.decision.sending import farewell
 from failover.decision.state import State
+from failover.decision.switching import pause, resume, switch_over
 from failover.decision.vocabulary import AgentState, Command, Moment, Path
 
 __all__ = ["HANDLERS"]
@@ -23,6 +25,9 @@ _Result = Tuple[State, Tuple[Effect, ...]]
 
 def _link_changed(state: State, event: LinkChanged, now: Moment) -> _Result:
     state = state._replace(outbox=state.outbox.free(event.path, event.up))
+    if event.path is Path.DIRECT and not event.up and state.is_simple and state.peer.farewell is not None:
+        # Its platform, too, has ended, and with it the managed agent that was left to it.
+        state = state._replace(peer=state.peer._replace(left_at=now))
     if event.path is Path.VC and not state.is_simple:
         state = state._replace(policy=state.policy._replace(witness=state.policy.witness.reset()))
     return state, ()
@@ -185,6 +190,9 @@ HANDLERS: Dict[type, Callable[[State, Any, Moment], _Result]] = {
     VcAnswered: _vc_answered,
     VcpAnswered: _vcp_answered,
     RecordSaved: _record_saved,
+    PauseAsked: pause,
+    ResumeAsked: resume,
+    SwitchoverAsked: switch_over,
     EndAsked: _end_asked,
     Ended: _ended,
     Tick: _tick,

@@ -5,8 +5,8 @@ from typing import Optional, Tuple
 from failover.decision.effects import Effect, Note, NoteKind
 from failover.decision.events import HeartbeatReceived
 from failover.decision.heartbeat import Heartbeat
-from failover.decision.lease import may_run
 from failover.decision.peer import STALE
+from failover.decision.release import may_run
 from failover.decision.roles import Roles
 from failover.decision.state import State
 from failover.decision.vocabulary import Moment, Path
@@ -63,8 +63,7 @@ def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:
 
 
 def _heard_without_content(state: State, event: HeartbeatReceived, now: Moment) -> State:
-    state = state._replace(peer=state.peer._replace(
-        mode=event.mode, heartbeat=None, last_heard=now, farewell=None))
+    state = state._replace(peer=state.peer.heard(event.mode, None, now))
     return state if state.is_simple else state._replace(policy=state.policy.heard(True, now))
 
 
@@ -85,15 +84,16 @@ def _admit(state: State, heartbeat: Heartbeat, now: Moment) -> Tuple[State, Opti
 
 def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: Moment) -> _Result:
     """Take in a heartbeat of the peer."""
+    state = _with_orders(state, heartbeat, now)
     if heartbeat.leaving:
-        state = state._replace(peer=state.peer._replace(farewell=heartbeat))
+        sent = None if heartbeat.mode != state.setup.mode else state.sent_when_acknowledged_by(heartbeat)
+        state = state._replace(peer=state.peer.left(heartbeat, sent, state.setup.timing.heartbeat_period, now))
         return state, (Note(NoteKind.INFO, "{} on {} ends in order; {} is {} there".format(
             heartbeat.agent_id, heartbeat.instance_name, heartbeat.agent_vip_identity, heartbeat.state)),)
     state, effects = _check_own_past(state, heartbeat, now)
     own = state.setup.timing
     agreement, doubt = state.agreement.heard(heartbeat, now)
-    state = state._replace(agreement=agreement, peer=state.peer._replace(
-        mode=heartbeat.mode, heartbeat=heartbeat, last_heard=now, farewell=None))
+    state = state._replace(agreement=agreement, peer=state.peer.heard(heartbeat.mode, heartbeat, now))
     if state.is_simple:
         policy = state.policy.word(heartbeat, own, now)
         return (state if policy is state.policy else state._replace(policy=policy)), effects
@@ -109,6 +109,14 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     if doubt is not None:
         effects += _warn("heartbeat of {} is only partly trusted: {}".format(event.sender, doubt))
     return state._replace(policy=policy), effects
+
+
+def _with_orders(state: State, heartbeat: Heartbeat, now: Moment) -> State:
+    """Go by the peer's orders if they are newer, and let it know at once."""
+    orders = state.orders.heard(heartbeat, now)
+    if orders is not state.orders:
+        state = state._replace(orders=orders, outbox=state.outbox.hurried())
+    return with_roles(state, state.roles.beside(heartbeat, orders.preferred, state.setup, now), now)
 
 
 def _check_own_past(state: State, heartbeat: Heartbeat, now: Moment) -> _Result:

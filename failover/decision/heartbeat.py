@@ -20,6 +20,9 @@ class Heartbeat(NamedTuple):
     secondary because both sides are configured with the same role. ``vc`` is the public key of VOLTTRON Central's
     platform, by which the sender goes in standard failover, and ``vc_sequence`` the number of its heartbeat that VC
     answered last.
+
+    ``order``, ``ordered_by``, ``preferred`` and ``pause_left``, in seconds, are the operators' last orders
+    (:mod:`failover.decision.orders`); ``order`` is None in a heartbeat of a release that knows none.
     """
 
     instance_name: str
@@ -42,3 +45,7 @@ class Heartbeat(NamedTuple):
     yields: bool = False
     vc: Optional[str] = None
     vc_sequence: Optional[int] = None
+    order: Optional[int] = None
+    ordered_by: Optional[str] = None
+    preferred: Optional[str] = None
+    pause_left: Optional[float] = None

@@ -8,9 +8,9 @@ A side *holds the lease* from when it knows that the peer does not run the manag
   that acknowledges one of this start of the primary, dated when the acknowledged one was sent.
 * **A sighting** shows that the peer lives, or that its managed agent runs: a heartbeat of it, directly or over VC's bus, or
   the word of its platform's VC agent (VCP) that the managed agent runs there.
-* **To obtain the lease** a side needs a renewal, and one of two: the peer's *release notice* (the primary only), which is a
+* **To obtain the lease** a side needs a renewal, and one of three: the peer's *release notice* (the primary only), which is a
   heartbeat that acknowledges this start of the primary and says "not running", dated like a renewal and not older than
-  ``timeout``; or its *silence*: no sighting for ``timeout + heartbeat_period + stop_grace`` and 2.02 % more, during which
+  ``timeout``; the primary's farewell (:mod:`failover.decision.release`); or its *silence*: no sighting for ``timeout + heartbeat_period + stop_grace`` and 2.02 % more, during which
   VC's answers never lapsed, and VCP asked in vain meanwhile. A secondary's "not running" does not break the primary's
   silence. The lease is *verified* then.
 * **The secondary gives the lease up** as soon as it sights the primary: then its table says stop. **The primary** gives it
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional, Tuple
 
 from failover.decision.decision import Decision
 from failover.decision.effects import AskVcp
-from failover.decision.heartbeat import Heartbeat
+from failover.decision.release import is_released
 from failover.decision.setup import Record
 from failover.decision.table import Action, look_up
 from failover.decision.vocabulary import AgentState, Command, Lease, Liveness, Moment
@@ -108,7 +108,12 @@ class LeasePolicy(NamedTuple):
         return grace if self.given_up_at is None else max(0.0, self.given_up_at + grace - now)
 
     def peer_liveness(self, facts: "State", now: Moment) -> Liveness:
-        """Return what is known of the other failover agent. To the primary, "up" means contact both ways."""
+        """Return what is known of the other failover agent. To the primary, "up" means contact both ways.
+
+        The secondary believes a primary at once that says it has ended and its managed agent is gone.
+        """
+        if facts.peer.has_left and facts.roles.acting == "secondary":
+            return Liveness.DOWN
         sign = self.contact if facts.roles.acting == "primary" else self.sighted
         return facts.sight.liveness(sign, facts.peer.last_heard, facts.agreement.timing.timeout, now)
 
@@ -181,11 +186,12 @@ class LeasePolicy(NamedTuple):
         peer, vc = policy.peer_liveness(facts, now), policy.vc_liveness(facts, now)
         lease = policy._lease(facts, peer, until, now)
         action = look_up("standard", role, peer, vc, lease)
-        if action is Action.START:
+        if action is Action.START and (lease is Lease.HELD or not facts.orders.is_paused):
             if policy.given_up_at is not None:
                 policy = policy._replace(given_up_at=None)
-            return policy, Decision(action, peer, vc, lease, Command.START, start_before=until)
-        if lease is Lease.HELD:
+            wanted = None if facts.orders.is_paused else Command.START
+            return policy, Decision(action, peer, vc, lease, wanted, start_before=until)
+        if action is not Action.START and lease is Lease.HELD:
             policy, lease = policy._given_up(now), Lease.NONE
             action = look_up("standard", role, peer, vc, lease)
         return policy, Decision(action, peer, vc, lease, Command.STOP)
@@ -206,16 +212,8 @@ class LeasePolicy(NamedTuple):
             return Lease.NONE
         if self.given_up_at is None:
             return Lease.HELD
-        is_verified = self._is_released(facts, now) or self._is_silence_complete(facts, peer, now)
+        is_verified = is_released(facts, now) or self._is_silence_complete(facts, peer, now)
         return Lease.VERIFIED if is_verified else Lease.NONE
-
-    def _is_released(self, facts: "State", now: Moment) -> bool:
-        """Whether the secondary has said to this start of the primary that its managed agent does not run."""
-        heartbeat = facts.peer.heartbeat
-        if facts.roles.acting != "primary" or heartbeat is None or may_run(heartbeat, facts):
-            return False
-        sent = facts.sent_when_acknowledged_by(heartbeat)
-        return sent is not None and now - sent < facts.agreement.lease_period and heartbeat.mode != "simple"
 
     def _is_silence_complete(self, facts: "State", peer: Liveness, now: Moment) -> bool:
         since = self.silent_since(facts)
@@ -243,8 +241,3 @@ class LeasePolicy(NamedTuple):
         within, left = min(_VCP_WITHIN, needed / 2 - period), since + needed + period / 2 - now
         ask = AskVcp(instance, facts.setup.agents[0], left if 0 < left < within + period else within)
         return self._replace(witness=witness._replace(vcp_asked=now, vcp_is_asked=True)), (ask,)
-
-
-def may_run(heartbeat: Heartbeat, facts: "State") -> bool:
-    """Whether the sender's managed agent may run. One configured with this side's role is no secondary before it yields."""
-    return heartbeat.may_run or heartbeat.agent_id == facts.setup.role and not heartbeat.yields

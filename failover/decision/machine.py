@@ -17,6 +17,7 @@ from failover.decision.saving import save
 from failover.decision.sending import beat
 from failover.decision.setup import Record, Setup
 from failover.decision.state import State, initial
+from failover.decision.switching import follow_takeover, next_fail_back
 from failover.decision.vocabulary import Liveness, Moment
 
 __all__ = ["Record", "Setup", "State", "deadline", "initial", "step"]
@@ -53,7 +54,8 @@ def _pass_time(state: State, now: Moment) -> State:
         if agreement is not state.agreement:
             state = state._replace(agreement=agreement)
         policy = policy.after(state, now)
-    state = state._replace(now=now, sight=sight, agents=agents, agreement=agreement, policy=policy)
+    state = state._replace(now=now, sight=sight, agents=agents, agreement=agreement, policy=policy,
+                           orders=state.orders.after(now))
     return state if state.roles.rival is None else with_roles(state, state.roles.decided(state.setup, now), now)
 
 
@@ -73,6 +75,8 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         effects += (ProveHearing(),)
     if decision.peer is Liveness.UP and before.peer is not Liveness.UP:
         effects += (ReconnectNow(),)
+    if decision.peer is not before.peer:
+        state = state._replace(peer_up_since=now if decision.peer is Liveness.UP else None)
     if decision != before or policy is not state.policy or sight is not state.sight:
         state = state._replace(policy=policy, decision=decision, sight=sight)
     is_quiet = now < setup.quiet_until
@@ -81,6 +85,7 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         # The heartbeat goes out first: it says that the agent may run before it can.
         state, beats = beat(state, now)
         effects += beats
+    state = follow_takeover(state, now)
     state, saves = save(state, now)
     return state, effects + commands + saves
 
@@ -103,7 +108,10 @@ def deadline(state: State) -> Moment:
 
     What may wait for a second is not in it, such as the next question to VCP: time passes once a second anyway.
     """
-    now, moments = state.now, state.policy.deadline(state) + (state.outbox.deadline(), state.save_from)
+    now, moments = state.now, state.policy.deadline(state) + (
+        state.outbox.deadline(), state.save_from, next_fail_back(state))
+    if state.orders.is_paused:
+        moments += (state.orders.paused_until,)
     if state.orphan_since is not None:
         moments += (state.orphan_since + state.setup.timing.timeout,)
     for agent in state.agents:

@@ -66,6 +66,11 @@ class Outbox(NamedTuple):
         cadence = self.cadence(path)
         return self if cadence is None else self.with_cadence(path, cadence._replace(said=None))
 
+    def hurried(self) -> "Outbox":
+        """There is something to say that should not wait until the next heartbeat is due."""
+        return self._replace(direct=self.direct._replace(said=None),
+                             vc=None if self.vc is None else self.vc._replace(said=None))
+
     def sending(self, path: Path, may_run: bool, period: float, window: float, now: Moment) -> "Outbox":
         """The next heartbeat is made, and goes out on this path.
 

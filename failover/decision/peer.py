@@ -38,7 +38,11 @@ class Peer(NamedTuple):
     :ivar mode: by the last heartbeat, or by the topic on which one without content came.
     :ivar heartbeat: the last one that counted; None if that had no content, or none has come.
     :ivar last_heard: when the last one that counted came.
-    :ivar farewell: its last heartbeat, if it has ended in order since. It is for the operator, no rule goes by it.
+    :ivar farewell: its last heartbeat, if it has ended in order since.
+    :ivar left_at: when the heartbeat of this side was sent that the farewell acknowledges, if that is so fresh, and the
+        managed agents so surely gone there, that they need not be waited for; None if not.
+    :ivar start: of its starts that have been heard, the one that was new last.
+    :ivar ran_at: when it was last heard that its managed agents may run.
     :ivar newest: one for each start, the last heard at the end.
     """
 
@@ -46,6 +50,9 @@ class Peer(NamedTuple):
     heartbeat: Optional[Heartbeat] = None
     last_heard: Optional[Moment] = None
     farewell: Optional[Heartbeat] = None
+    left_at: Optional[Moment] = None
+    start: Optional[str] = None
+    ran_at: Optional[Moment] = None
     newest: Tuple[Newest, ...] = ()
 
     def refusal(self, heartbeat: Heartbeat, timeout: float, now: Moment) -> Optional[str]:
@@ -71,7 +78,32 @@ class Peer(NamedTuple):
                 last.before if last.before < heartbeat.sequence else 0)
         others = tuple(one for one in self.newest if one.boot_id != heartbeat.boot_id)
         newest = Newest(heartbeat.boot_id, heartbeat.sequence, now, before)
-        return self._replace(newest=others[1 - _BOOTS:] + (newest,))
+        return self._replace(newest=others[1 - _BOOTS:] + (newest,),
+                             start=heartbeat.boot_id if last is None else self.start)
+
+    def heard(self, mode: str, heartbeat: Optional[Heartbeat], now: Moment) -> "Peer":
+        """A heartbeat that counts came. One without content says nothing of the managed agents."""
+        may_run = heartbeat is None or heartbeat.may_run
+        return self._replace(mode=mode, heartbeat=heartbeat, last_heard=now, farewell=None, left_at=None,
+                             ran_at=now if may_run else self.ran_at)
+
+    def left(self, farewell: Heartbeat, sent: Optional[Moment], period: float, now: Moment) -> "Peer":
+        """The peer's failover agent has ended in order.
+
+        That the managed agents do not run there counts only if no other start of the peer has been heard since this one
+        began, and if the farewell acknowledges a heartbeat of this side that is younger than a period: whatever the peer's
+        next start runs by silence, it runs later than this side may start by that.
+
+        :param sent: when that heartbeat was sent; None if it acknowledges none.
+        :param period: seconds.
+        """
+        is_sure = not farewell.may_run and farewell.boot_id == self.start and sent is not None and now - sent < period
+        return self._replace(farewell=farewell, left_at=sent if is_sure else None)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it has ended in order, and its managed agents do not run, by what it said itself."""
+        return self.left_at is not None
 
     def _newest_of(self, boot_id: str) -> Optional[Newest]:
         return next((one for one in self.newest if one.boot_id == boot_id), None)

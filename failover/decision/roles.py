@@ -1,4 +1,6 @@
-"""As which one this side acts: as it is configured, unless both sides are configured alike.
+"""As which one this side acts: as it is configured, unless an operator ordered otherwise or both sides are configured alike.
+
+The side that acts as the primary is *preferred*: it runs the managed agents whenever it can.
 
 Of two sides that are, the one whose instance name comes first in the alphabet acts as the primary. The other one yields,
 which means that it acts as the secondary, and says so. To a peer that should yield and does not say so this side yields
@@ -9,7 +11,7 @@ from typing import NamedTuple, Optional, Tuple
 
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.setup import Setup
-from failover.decision.vocabulary import Moment
+from failover.decision.vocabulary import Moment, Suspicion, suspect
 
 __all__ = ["Rival", "Roles"]
 
@@ -37,12 +39,36 @@ class Roles(NamedTuple):
     :ivar acting: as which one this side acts, ``primary`` or ``secondary``. All that depends on the role goes by this.
     :ivar yields: whether this side acts as the secondary because both have the same role.
     :ivar stranger: instance name of a sender with this side's role that is not the peer, and when it was last heard.
+    :ivar preferred: the configured role of the preferred side.
+    :ivar orderless: the suspicion that the peer is of a release that knows no orders.
     """
 
     acting: str
     yields: bool = False
     rival: Optional[Rival] = None
     stranger: Optional[Tuple[str, Moment]] = None
+    preferred: str = "primary"
+    orderless: Optional[Suspicion] = None
+
+    @classmethod
+    def at_start(cls, setup: Setup, preferred: str) -> "Roles":
+        """Return those of a failover agent that starts now."""
+        return cls(_acting(setup, preferred), preferred=preferred)
+
+    def preferring(self, preferred: str, setup: Setup, now: Moment) -> "Roles":
+        """The side with this configured role is preferred from now on."""
+        return self if preferred == self.preferred else self._replace(preferred=preferred).decided(setup, now)
+
+    def beside(self, heartbeat: Heartbeat, preferred: str, setup: Setup, now: Moment) -> "Roles":
+        """Go by the orders if the peer does too. A peer that knows none acts as it is configured, and so does this side."""
+        if heartbeat.order is not None:
+            roles = self if self.orderless is None else self._replace(orderless=None)
+            return roles.preferring(preferred, setup, now)
+        if self.preferred == "primary":
+            return self
+        orderless, is_certain = suspect(self.orderless, heartbeat.boot_id, setup.timing.heartbeat_period, now)
+        roles = self._replace(orderless=orderless)
+        return roles.preferring("primary", setup, now) if is_certain else roles
 
     def met(self, heartbeat: Heartbeat, setup: Setup, now: Moment) -> "Roles":
         """Take note of a sender whose configured role is this side's, or no longer is."""
@@ -60,7 +86,7 @@ class Roles(NamedTuple):
 
     def decided(self, setup: Setup, now: Moment) -> "Roles":
         """Decide which side is preferred."""
-        rival, acting, yields = self.rival, setup.role, False
+        rival, acting, yields = self.rival, _acting(setup, self.preferred), False
         if rival is not None and rival.is_certain and now - rival.at < setup.timing.timeout:
             yields = (rival.instance, rival.boot_id) < (setup.instance_name, setup.boot_id)
             has_time = setup.role == "primary" and now - rival.since < setup.timing.timeout
@@ -79,3 +105,7 @@ class Roles(NamedTuple):
         if self.stranger is not None and now - self.stranger[1] < timeout:
             return self.stranger[0]
         return None
+
+
+def _acting(setup: Setup, preferred: str) -> str:
+    return "primary" if setup.role == preferred else "secondary"

@@ -18,12 +18,14 @@ _SAVE_WHEN_MOVED = 1 / 4
 
 def to_remember(state: State) -> Record:
     """Return what the next start should know."""
+    orders = state.orders if state.orders.number else None
     if state.is_simple:
-        # Only that the one before it is over, if that was one of standard failover.
-        return state.record._replace(lease_until=None, mode="simple") if state.record.mode == "standard" else state.record
+        # Beside the orders only that the one before it is over, if that was one of standard failover.
+        record = state.record._replace(lease_until=None, mode="simple") if state.record.mode == "standard" else state.record
+        return record if record.orders == orders else record._replace(orders=orders)
     agreement, policy = state.agreement, state.policy
     return Record(policy.until(state) if policy.is_held else None, agreement.former or agreement.own, agreement.peer,
-                  agreement.instance, "standard", agreement.claimed, policy.witness.is_apart)
+                  agreement.instance, "standard", agreement.claimed, policy.witness.is_apart, orders)
 
 
 def save(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:

@@ -33,6 +33,7 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
     """Return the heartbeat with the number that was given out last."""
     setup, timing, peer = state.setup, state.setup.timing, state.peer.heartbeat
     witness = None if setup.mode == "simple" else state.policy.witness
+    orders = state.orders
     acknowledges = peer is not None and (witness is None or state.agreement.believes(peer)
                                          and _outlives_a_restart(state, Timing.of(peer)))
     return Heartbeat(
@@ -41,7 +42,9 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
         state.incarnation.boot_id, state.outbox.sequence,
         peer.boot_id if acknowledges else None, peer.sequence if acknowledges else None, may_run,
         leaving, (agent_state or state.agents[0].state).value, state.trouble, clock, state.roles.yields,
-        None if witness is None else witness.key, None if witness is None else witness.proven)
+        None if witness is None else witness.key, None if witness is None else witness.proven,
+        orders.number, orders.by or None, orders.preferred if orders.number else None,
+        max(orders.paused_until - state.now, 0.001) if orders.is_paused else None)
 
 
 def _outlives_a_restart(state: State, timing: Timing) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Optional, Tuple
 
+from failover.decision.orders import Orders
 from failover.decision.vocabulary import Moment, Timing
 
 __all__ = ["Record", "Setup"]
@@ -17,6 +18,7 @@ class Record(NamedTuple):
     :ivar mode: the mode of that start, ``simple`` or ``standard``; None if it is not known.
     :ivar claimed_terms: the peer's times, as one heartbeat alone has said; None if there are none.
     :ivar vc_apart: whether the peer went by another VC.
+    :ivar orders: the operators' last orders; None if there never was one.
     """
 
     lease_until: Optional[Moment] = None
@@ -26,6 +28,7 @@ class Record(NamedTuple):
     mode: Optional[str] = None
     claimed_terms: Optional[Timing] = None
     vc_apart: bool = False
+    orders: Optional[Orders] = None
 
 
 class Setup(NamedTuple):
@@ -42,6 +45,8 @@ class Setup(NamedTuple):
     :ivar answer_within: seconds after which an answer on a connection is overdue.
     :ivar remote_instance: instance name of the peer's platform, if it is configured.
     :ivar quiet_until: until when this platform is probably shutting down, so that nothing is started or said.
+    :ivar fail_back: seconds for which the home primary must have been well before the managed agents go back to it; 0
+        is at once, infinity only by an order.
     """
 
     mode: str
@@ -55,3 +60,4 @@ class Setup(NamedTuple):
     answer_within: float
     remote_instance: Optional[str] = None
     quiet_until: Moment = 0.0
+    fail_back: float = 0.0

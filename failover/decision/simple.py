@@ -6,7 +6,7 @@ from failover.decision.decision import Decision
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.setup import Setup
 from failover.decision.table import Action, look_up
-from failover.decision.vocabulary import Command, Moment, Timing
+from failover.decision.vocabulary import Command, Liveness, Moment, Timing
 
 if TYPE_CHECKING:
     from failover.decision.machine import State
@@ -29,9 +29,9 @@ class SimplePolicy(NamedTuple):
     is_extended: bool = False
 
     @classmethod
-    def at_start(cls, setup: Setup, now: Moment) -> "SimplePolicy":
-        """Return that of a failover agent that starts now."""
-        return cls(now + (2 * setup.timing.heartbeat_period if setup.role == "primary" else 0.0))
+    def at_start(cls, setup: Setup, acting: str, now: Moment) -> "SimplePolicy":
+        """Return that of a failover agent that starts now, and acts as the primary or as the secondary."""
+        return cls(now + (2 * setup.timing.heartbeat_period if acting == "primary" else 0.0))
 
     def word(self, heartbeat: Heartbeat, own: Timing, now: Moment) -> "SimplePolicy":
         """Take in whether the peer says that its agent may run."""
@@ -55,9 +55,11 @@ class SimplePolicy(NamedTuple):
     def decide(self, facts: "State", now: Moment) -> "Tuple[SimplePolicy, Decision]":
         """Return what the table says."""
         timeout, last = facts.setup.timing.timeout, facts.peer.last_heard
-        peer = facts.sight.liveness(last, last, timeout, now)
+        has_left = facts.peer.has_left and facts.roles.acting == "secondary"
+        peer = Liveness.DOWN if has_left else facts.sight.liveness(last, last, timeout, now)
         action = look_up("simple", facts.roles.acting, peer)
-        return self, Decision(action, peer, wanted=_WANTED.get(action), start_from=self.hold_until)
+        wanted = None if facts.orders.is_paused else _WANTED.get(action)
+        return self, Decision(action, peer, wanted=wanted, start_from=self.hold_until)
 
     def deadline(self, facts: "State") -> Tuple[Moment, ...]:
         """Return the moments at which, while nothing new is heard, the decision may change."""

@@ -8,6 +8,7 @@ from failover.decision.heartbeat import Heartbeat
 from failover.decision.incarnation import Incarnation
 from failover.decision.lease import LeasePolicy
 from failover.decision.managed import Managed
+from failover.decision.orders import Orders
 from failover.decision.outbox import Cadence, Outbox
 from failover.decision.peer import Peer
 from failover.decision.roles import Roles
@@ -24,6 +25,7 @@ class State(NamedTuple):
     """All that one failover agent knows: of one pair, and of the agents that it manages.
 
     :ivar now: the moment of the last step.
+    :ivar peer_up_since: since when the peer has been up; None while it is not.
     :ivar trouble: what is wrong with a managed agent here, for the peer to show; None if nothing is.
     :ivar record: what is on disk, or on its way there.
     :ivar save_from: from when on it may be saved again; infinity while it is being saved.
@@ -39,12 +41,14 @@ class State(NamedTuple):
     roles: Roles
     incarnation: Incarnation
     agreement: Agreement
+    orders: Orders
     policy: Union[SimplePolicy, LeasePolicy]
     agents: Tuple[Managed, ...]
     outbox: Outbox
     decision: Decision
     record: Record
     save_from: Moment
+    peer_up_since: Optional[Moment] = None
     trouble: Optional[str] = None
     orphan_since: Optional[Moment] = None
     is_replaced: bool = False
@@ -84,14 +88,16 @@ def initial(setup: Setup, record: Record, now: Moment) -> State:
     :param record: what the last start has left.
     """
     is_simple = setup.mode == "simple"
-    policy = SimplePolicy.at_start(setup, now) if is_simple else LeasePolicy.at_start(record, now)
+    orders = (record.orders or Orders()).after(now)
+    roles = Roles.at_start(setup, orders.preferred)
+    policy = SimplePolicy.at_start(setup, roles.acting, now) if is_simple else LeasePolicy.at_start(record, now)
     # Who held the lease when its failover agent ended ran its agents.
     ran_last = not is_simple and policy.is_held
     cadence = Cadence(now)
     return State(
         setup=setup, now=now, sight=Sight.at_start(setup.timing.timeout, now), peer=Peer(setup.mode),
-        roles=Roles(setup.role), incarnation=Incarnation(setup.boot_id, setup.boot_id),
+        roles=roles, incarnation=Incarnation(setup.boot_id, setup.boot_id),
         agreement=Agreement.at_start(setup, Record() if is_simple else record, now),
-        policy=policy, agents=tuple(Managed(identity, now, now, ran_last=ran_last) for identity in setup.agents),
+        orders=orders, policy=policy, agents=tuple(Managed(identity, now, now, ran_last=ran_last) for identity in setup.agents),
         outbox=Outbox(cadence, None if is_simple else cadence),
         decision=Decision(Action.WAIT, Liveness.UNKNOWN), record=record, save_from=now)

@@ -4,7 +4,8 @@ The words in them:
 
 * *up*: the other failover agent was heard less than ``timeout`` ago. To the primary of standard failover it means
   contact both ways.
-* *down*: it was not, for ``timeout`` during which this side could have heard it.
+* *down*: it was not, for ``timeout`` during which this side could have heard it. To a secondary, a primary is down too that
+  has ended in order and said that its managed agent is gone.
 * *unknown*: neither yet, as after a start, or after this side was itself blind (:mod:`failover.decision.sight`).
 """
 
@@ -38,7 +39,8 @@ SIMPLE: Dict[str, Dict[Liveness, Action]] = {
 # Standard failover: {role: {(the peer, VOLTTRON Central): {lease: action}}}. The documentation's two tables are the rows
 # in which both are known. A cell that is not there cannot be, or not for longer than the local bus takes to confirm its
 # subscription: a lease ends before both that it could come from are down, VC is known once the peer is known to be down
-# and the reverse, and only the silence of a peer that is down is complete.
+# and the reverse, unless the peer is a primary that has said farewell, and only of a peer that is down it is verified that
+# its agent does not run.
 STANDARD: Dict[str, Dict[Tuple[Liveness, Liveness], Dict[Lease, Action]]] = {
     "primary": {
         (_UP, _UP):           {_NONE: _WAIT, _HELD: _START, _VERIFIED: _START},
@@ -55,6 +57,7 @@ STANDARD: Dict[str, Dict[Tuple[Liveness, Liveness], Dict[Lease, Action]]] = {
         (_UP, _DOWN):         {_NONE: _STOP},
         (_UNKNOWN, _UP):      {_NONE: _WAIT, _HELD: _START},
         (_UNKNOWN, _UNKNOWN): {_NONE: _WAIT, _HELD: _START},
+        (_DOWN, _UNKNOWN):    {_NONE: _WAIT},
         (_DOWN, _UP):         {_NONE: _VERIFY, _HELD: _START, _VERIFIED: _START},
         (_DOWN, _DOWN):       {_NONE: _STOP},
     },

@@ -48,7 +48,7 @@ class FailoverAgent:
         self.setup = Setup(
             "simple" if simple else "standard", side.role, timing,
             timing.heartbeat_period if simple else min(timing.heartbeat_period, timing.timeout / 3), side.name, "failover",
-            (MANAGED,), boot_id, self.answer_within)
+            (MANAGED,), boot_id, self.answer_within, fail_back=side.world.schedule.fail_back)
         self.truth = Truth(self, side.file.lease_until is not None)
         self.state = initial(self.setup, side.file, side.clock()) if state is None else state
         self.record: Optional[list] = [] if side.world.records else None
@@ -181,6 +181,8 @@ class FailoverAgent:
         topic = (heartbeat.agent_id, heartbeat.mode) if path is Path.DIRECT else (None, None)
         if heartbeat.boot_id == self.state.incarnation.boot_id:
             self.truth.echoed(heartbeat.sequence)
+        if heartbeat.leaving and not heartbeat.may_run:
+            self.truth.left()
         self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity))
         if self.lives and self.state.peer.last_heard == self.side.clock():
             self.truth.hears(heartbeat)

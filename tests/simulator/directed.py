@@ -1,5 +1,6 @@
 """Schedules made for a purpose: each is a function of a number, which shifts something a little."""
 
+from math import inf
 from typing import Callable, Dict
 
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, Timing
@@ -96,6 +97,47 @@ def workers_that_outlive(number):
     return Schedule((Fault("managed agent killed", PRIMARY, 20 + number / 10),), workers=True, seed=number)
 
 
+def a_late_farewell(number):
+    """The primary's farewell reaches the secondary over VC's bus alone, and after the primary's next start."""
+    return Schedule((Fault("slow", PRIMARY_AND_VC + FIRST_TO_SECOND, 28, 40, 12.0 + number / 5),
+                     Fault("cut", PRIMARY_AND_SECONDARY, 29.8, 1.7), Fault("failover agent stopped", PRIMARY, 30, 1)),
+                    stop_takes=0.1, vcp=False, seed=number)
+
+
+def a_switchover_before_the_first_start(number):
+    """An operator orders a switchover while the word is under way that lets the primary start."""
+    return Schedule((Fault("slow", PRIMARY_AND_SECONDARY, 0, 30, 3.0), Fault("slow", PRIMARY_AND_VC, 0, 30, 3.0),
+                     Fault("switchover ordered", SECONDARY, 2 + number / 15)), vcp=False, seed=number)
+
+
+def a_switchover(number):
+    """There and back."""
+    return Schedule((Fault("switchover ordered", number % 2, 30 + number / 10),
+                     Fault("switchover ordered", number // 2 % 2, 60 + number / 10)), seed=number)
+
+
+def a_switchover_that_is_cut_off(number):
+    """The two lose each other, or VC, in the middle of it."""
+    return Schedule((Fault("switchover ordered", number % 2, 30),
+                     Fault("cut", number % 3, 30 + number / 30, (None, 20.0)[number // 2 % 2])), seed=number)
+
+
+def a_pause(number):
+    """A lease that is lost stops the agent in a pause too, and nobody starts it before it is over."""
+    return Schedule((Fault("paused", number % 2, 30, 40, 5.0), Fault("cut off", PRIMARY, 40 + number / 10, 20)), seed=number)
+
+
+def kept_after_a_takeover(number):
+    """The primary comes back, and is to run the agent only when it has been well for a while, or not at all."""
+    return Schedule((Fault("power lost", PRIMARY, 30 + number / 10, 20),), fail_back=(8.0, inf)[number % 2], seed=number)
+
+
+def a_chosen_side_that_fails(number):
+    """An operator's choice ends when the chosen side fails."""
+    return Schedule((Fault("switchover ordered", PRIMARY, 30), Fault("power lost", SECONDARY, 45 + number / 10, 40)),
+                    seed=number)
+
+
 # Cases in which each cell of the tables matters
 
 def no_fault(number):
@@ -139,6 +181,10 @@ def restarted(*before):
     return schedule
 
 
+def primary_leaves_before_vc_is_known(number):
+    return Schedule((Fault("failover agent stopped", PRIMARY, 1.0 + number / 20, 20),), seed=number)
+
+
 def active_secondary_restarted_as_the_primary_returns(number):
     return Schedule((Fault("power lost", PRIMARY, 20, 40), Fault("failover agent killed", SECONDARY, 60 + number / 4, 0.2),
                      Fault("cut", 2, 60, 30)), seed=number)
@@ -148,10 +194,11 @@ RESTARTS = [restarted(), restarted(Fault("cut", PRIMARY_AND_SECONDARY, 25)), res
             restarted(Fault("power lost", PRIMARY, 20))]
 CASES = [no_fault, isolated_primary, primary_reboots, vc_never_answers, primary_reboots_when_the_secondary_is_gone,
          primary_cut_off_from_the_start, secondary_cut_off, primary_that_only_hears, primary_returns_without_vc,
-         secondary_lost_while_the_primary_returns, active_secondary_restarted_as_the_primary_returns] + RESTARTS
+         secondary_lost_while_the_primary_returns, primary_leaves_before_vc_is_known, active_secondary_restarted_as_the_primary_returns] + RESTARTS
 
 
-# Kinds that the search leaves out: what is configured, known or timed on one side is not as it was.
+# Kinds that the search leaves out or is unlikely to find: what is configured, known or timed on one side is not as it was;
+# and what operators order.
 
 def equal_primaries(number):
     """The secondary is configured as primary too, and both see VC and each other; no VCP says who runs."""
@@ -191,4 +238,6 @@ def a_clock_that_stood_still(number):
 
 
 KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
-    equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still)}
+    equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still, a_late_farewell,
+    a_switchover_before_the_first_start, a_switchover, a_switchover_that_is_cut_off, a_pause, kept_after_a_takeover,
+    a_chosen_side_that_fails)}

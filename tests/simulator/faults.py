@@ -112,6 +112,9 @@ _AT_SIDES: Dict[str, _Fault] = {
                      lambda place: place.here(place.side.start_agent)),
     "role changed": (lambda place: place.here(place.side.change_role),
                      lambda place: place.here(place.side.start_agent)),
+    "switchover ordered": (lambda place: place.here(place.side.switch_over), _nothing),
+    "paused": (lambda place: place.here(place.side.pause, 20 * place.fault.amount),
+               lambda place: place.here(place.side.resume)),
     "VC moved": (lambda place: place.here(place.side.move_vc), lambda place: place.here(place.side.start_agent)),
     "memory lost": (lambda place: place.here(place.side.lose_memory), lambda place: place.here(place.side.start_agent)),
     # It begins with the snapshot, and its end is that the machine is set back to it.

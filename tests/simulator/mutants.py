@@ -11,6 +11,7 @@ from failover.decision.agreement import Agreement
 from failover.decision.incarnation import Incarnation
 from failover.decision.lease import LeasePolicy
 from failover.decision.managed import Managed
+from failover.decision.orders import Orders
 from failover.decision.peer import STALE, Peer
 from failover.decision.sight import Sight
 from failover.decision.state import State
@@ -100,6 +101,10 @@ def _replied_without_echo(original):
         self.echoed(sequence, period, now), sequence, period, now)
 
 
+def _any_farewell(self, farewell, sent, period, now):
+    return self._replace(farewell=farewell, left_at=None if farewell.may_run or sent is None else now)
+
+
 def _needs_stop_if_seen(self, wanted):
     return wanted is Command.STOP and (self.pending is Command.START
                                        or self.pending is None and self.state is AgentState.RUNNING
@@ -142,6 +147,9 @@ MUTANTS = [
            directed.a_deaf_secondary),
     Mutant("an answer counts without its echo", _swap(Witness, "replied", _replied_without_echo),
            directed.a_mute_bus_of_vc),
+    Mutant("any farewell counts", ((Peer, "left", _any_farewell),), directed.a_late_farewell),
+    Mutant("a release notice by any orders", ((Orders, "are_those_of", lambda self, heartbeat: True),),
+           directed.a_switchover_before_the_first_start),
     Mutant("strays do not matter", _swap(Managed, "_known", _known_with_strays), directed.workers_that_outlive),
 ]
 

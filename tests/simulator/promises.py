@@ -82,12 +82,12 @@ class Liveness:
         One without a failover agent stays as it is. If VCP says that it runs, then the other side should not run,
         unless that one is the primary, which may have held the lease before.
 
-        The tables do not say what two sides in one role, or by two VCs, should do; only promise S is kept then. Nor do
+        The tables do not say what two sides in one role, or by two VCs, or in a pause should do; only promise S is kept then. Nor do
         they count on a side that has lost its memory, before it has heard the other one; or whose control never answers
         again, or answers with errors only.
         """
         world = self._world
-        if world.is_misconfigured or world.simple or any(side.control.is_mute for side in world.sides):
+        if world.is_misconfigured or world.is_paused or world.simple or any(side.control.is_mute for side in world.sides):
             return dict.fromkeys(world.sides)
         central = world.sides[0].central
         acts = {side: side.agent is not None and side.platform and not side.frozen for side in world.sides}
@@ -98,7 +98,8 @@ class Liveness:
         wanted: Dict[Side, Optional[Action]] = {}
         for side in world.sides:
             other = world.other(side)
-            action = DOCUMENTED[side.role][peer, on_bus[side] and central.vc]
+            role = "primary" if side.role == world.preferred else "secondary"
+            action = DOCUMENTED[role][peer, on_bus[side] and central.vc]
             is_revealed = other.drives and not acts[other] and world.vcp_takes(side) is not None
             if side.forgot:
                 wanted[side] = None
@@ -108,7 +109,7 @@ class Liveness:
                 wanted[side] = action
             elif is_revealed:
                 # It takes the word of VCP for a sighting, and then for none again when that is old.
-                wanted[side] = None if side.role == "primary" else Action.WAIT
+                wanted[side] = None if role == "primary" else Action.WAIT
             else:
                 wanted[side] = Action.START
         return wanted

@@ -1,6 +1,7 @@
 """What is varied from one run to another: faults, times, clocks, and how well the platforms work."""
 
 import random
+from math import inf
 from typing import NamedTuple, Optional, Tuple
 
 from failover.decision.vocabulary import Timing
@@ -38,6 +39,8 @@ class Schedule(NamedTuple):
     :ivar start_fails: how often a start fails, as a fraction.
     :ivar obeys: whether the managed agent ends when it is asked to; else it must be killed.
     :ivar workers: whether it has processes of its own, which outlive it for a moment.
+    :ivar fail_back: seconds that the home primary must have been well before the agent goes back to it; 0 is at once,
+        infinity never.
     :ivar seed: of everything that is left to chance.
     """
 
@@ -52,6 +55,7 @@ class Schedule(NamedTuple):
     start_fails: float = 0.0
     obeys: bool = True
     workers: bool = False
+    fail_back: float = 0.0
     seed: int = 0
 
 
@@ -84,6 +88,7 @@ def draw(chance: random.Random, kinds: Tuple[str, ...], passing: Tuple[str, ...]
         start_fails=chance.choice((0.0, 0.0, 0.3)),
         obeys=chance.random() < 0.7,
         workers=chance.random() < 0.3,
+        fail_back=chance.choice((0.0, 0.0, 0.0, 8.0, inf)),
         seed=chance.randrange(10000))
 
 

@@ -4,7 +4,9 @@ import copy
 from math import inf
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
+from failover.decision.events import PauseAsked, ResumeAsked, SwitchoverAsked
 from failover.decision.heartbeat import Heartbeat
+from failover.decision.orders import Orders
 from failover.decision.setup import Record
 from failover.decision.vocabulary import Path, Timing
 from tests.simulator.agent import MANAGED, FailoverAgent
@@ -115,6 +117,28 @@ class Side(Machine):
             agent.die()
             self._is_ending = False
             self.excuses.agent_killed(0.0 if self.control.forking else lease)
+
+    # What its operator does
+
+    def switch_over(self) -> None:
+        """The operator wants the other side to run the managed agent, or this one if the other does."""
+        if self.agent is not None:
+            self.agent.post(SwitchoverAsked(ROLES[self.world.preferred == ROLES[0]]))
+
+    def pause(self, seconds: float) -> None:
+        """The operator pauses the pair for so long."""
+        if self.agent is not None:
+            self.agent.post(PauseAsked(seconds))
+
+    def resume(self) -> None:
+        """The operator ends the pause."""
+        if self.agent is not None:
+            self.agent.post(ResumeAsked())
+
+    @property
+    def orders(self) -> Orders:
+        """What this side knows of the operators' orders."""
+        return (self.file.orders or Orders()) if self.agent is None else self.agent.state.orders
 
     # Its configuration
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Truth"]
 
 # In these the tables say nothing, or say it of another role.
-_NOT_JUDGED = ("role changed", "VC moved", "memory lost", "set back", "clock stood still")
+_NOT_JUDGED = ("role changed", "switchover ordered", "paused", "VC moved", "memory lost", "set back", "clock stood still")
 
 
 class Truth:
@@ -32,8 +32,9 @@ class Truth:
         self._heard_at = self._contact_at = self._vc_at = -inf
         self._sent_at: Dict[int, float] = {}
         self._echoed = self._replied = 0
+        self._has_left = False
         self._is_judged = not any(fault.kind in _NOT_JUDGED for fault in agent.side.world.schedule.faults) and (
-            not agent.side.world.simple)
+            not agent.side.world.simple) and agent.side.world.schedule.fail_back == 0.0
         self._said: Optional[tuple] = None
 
     def sent(self, sequence: int) -> None:
@@ -43,9 +44,13 @@ class Truth:
     def hears(self, heartbeat: Optional[Heartbeat]) -> None:
         """A heartbeat came that is not stale, genuine or not: until another one comes, the side cannot know better."""
         agent = self._agent
-        self._heard_at = agent.side.clock()
+        self._heard_at, self._has_left = agent.side.clock(), False
         if heartbeat is not None and heartbeat.heard_boot_id == agent.state.incarnation.boot_id:
             self._contact_at = max(self._contact_at, self._sent_at.get(heartbeat.heard_sequence, -inf))
+
+    def left(self) -> None:
+        """The other side says that it has ended and that its agent is gone: it need not be waited for."""
+        self._has_left = True
 
     def echoed(self, sequence: int) -> None:
         """A heartbeat of this side comes back from VC's bus."""
@@ -73,13 +78,14 @@ class Truth:
         if not self._is_judged or world.now < side.excuses.until or agent.state.peer.last_heard == side.clock():
             return
         now, lately, is_primary = side.clock(), agent.setup.timing.timeout / 2, agent.setup.role == "primary"
-        hears, knows_vc, is_new = now - self._heard_at < lately, now - self._vc_at < lately, now - self._started < lately
+        hears = now - self._heard_at < lately and not self._has_left
+        knows_vc, is_new = now - self._vc_at < lately, now - self._started < lately
         lie = None
         if said is Action.START:
             if hears and not is_primary or not self._had_lease and -inf == max(self._heard_at, self._vc_at):
                 lie = "may run its agent"
         elif said is Action.VERIFY:
-            if hears or is_primary or is_new or now - self._vc_at > world.lease_period:
+            if hears or is_primary or is_new and not self._has_left or now - self._vc_at > world.lease_period:
                 lie = "verifies with VC"
         elif said is Action.STOP and is_primary:
             if knows_vc or is_new or now - self._contact_at < lately:

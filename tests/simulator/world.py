@@ -136,6 +136,16 @@ class World:
         return 0.05 + sum(wire.transit() for wire in way) + other.control.delay
 
     @property
+    def preferred(self) -> str:
+        """The configured role of the side that the last orders prefer."""
+        return max(side.orders[:3] for side in self.sides)[2]
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether either side is paused."""
+        return any(side.orders.is_paused for side in self.sides)
+
+    @property
     def is_misconfigured(self) -> bool:
         """Whether both sides have the same role, or go by different VCs."""
         first, second = self.sides

@@ -1,0 +1,69 @@
+"""What operators have ordered for the pair: which side is preferred, and whether the pair is paused.
+
+Orders are numbered. Both sides keep the last ones and say them in each heartbeat, and the higher number holds; of two with
+the same number, those of the instance that comes last in the alphabet. So it does not matter on which side an order is
+given, and a side that was away learns it when it comes back. An earlier release knows no orders: beside it, each side goes
+by its configuration.
+"""
+
+from typing import NamedTuple, Optional
+
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.vocabulary import Moment
+
+__all__ = ["LONGEST_PAUSE", "Orders"]
+
+# Seconds. A pause ends by itself.
+LONGEST_PAUSE = 86400.0
+
+# By how much a number can be plausibly ahead of the last one that is known.
+_MOST_AHEAD = 1000
+
+
+class Orders(NamedTuple):
+    """The last orders.
+
+    :ivar number: how many there were; 0 if there never was one.
+    :ivar by: instance name of the side on which the last one was given.
+    :ivar preferred: the role, by configuration, of the side that acts as the primary.
+    :ivar paused_until: until when the pair is paused; None while it is not.
+    :ivar is_kept: whether this side is preferred because it has taken over, and not because somebody wanted that.
+    """
+
+    number: int = 0
+    by: str = ""
+    preferred: str = "primary"
+    paused_until: Optional[Moment] = None
+    is_kept: bool = False
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nobody starts a managed agent."""
+        return self.paused_until is not None
+
+    def after(self, now: Moment) -> "Orders":
+        """A pause ends by itself."""
+        return self if self.paused_until is None or now < self.paused_until else self._replace(paused_until=None)
+
+    def given(self, by: str, preferred: Optional[str] = None, paused_until: Optional[Moment] = None) -> "Orders":
+        """Return the next orders. Each one ends a pause, unless it begins one."""
+        return Orders(self.number + 1, by, preferred or self.preferred, paused_until)
+
+    def heard(self, heartbeat: Heartbeat, now: Moment) -> "Orders":
+        """Return those that hold when the peer goes by the ones in its heartbeat."""
+        if heartbeat.order is None or heartbeat.order - self.number > _MOST_AHEAD:
+            return self
+        left = heartbeat.pause_left
+        if (heartbeat.order, heartbeat.ordered_by or "") > (self.number, self.by):
+            return Orders(heartbeat.order, heartbeat.ordered_by or "", heartbeat.preferred or "primary",
+                          None if left is None else now + left)
+        is_forgotten = left is not None and self.paused_until is None and left > heartbeat.heartbeat_period
+        if is_forgotten and self.are_those_of(heartbeat):  # This machine has booted meanwhile, and its clock is a new one.
+            return self._replace(paused_until=now + left)
+        return self
+
+    def are_those_of(self, heartbeat: Heartbeat) -> bool:
+        """Whether the sender goes by these orders. One of an earlier release goes by those that there are at first."""
+        if heartbeat.order is None:
+            return self.preferred == "primary"
+        return (heartbeat.order, heartbeat.ordered_by or "") == (self.number, self.by)

@@ -1,0 +1,39 @@
+"""What the peer says of its managed agents, and what this side may go by it in standard failover.
+
+The primary goes by a *release notice*: a heartbeat of the secondary that acknowledges this start of the primary, dated when
+the acknowledged one was sent. The secondary goes by the *farewell* of a primary that has stopped its managed agents and
+ends, for a heartbeat period from when the heartbeat was sent that it acknowledges (:meth:`failover.decision.peer.Peer.left`).
+A primary that has started since runs its agents by silence only later than the secondary may run by that: its silence began
+with its start, after the farewell, and is longer than a period, the lease and the time for a stop together. By a release
+notice it runs them only when the secondary has heard its new start, and then the farewell counts no more.
+"""
+
+from typing import TYPE_CHECKING
+
+from failover.decision.heartbeat import Heartbeat
+from failover.decision.vocabulary import Moment
+
+if TYPE_CHECKING:
+    from failover.decision.machine import State
+
+__all__ = ["is_released", "may_run"]
+
+
+def may_run(heartbeat: Heartbeat, facts: "State") -> bool:
+    """Whether the sender's managed agent may run.
+
+    One that goes by other orders, or that is configured with this side's role and does not yield, may be no secondary.
+    """
+    return (heartbeat.may_run or heartbeat.agent_id == facts.setup.role and not heartbeat.yields
+            or not facts.orders.are_those_of(heartbeat))
+
+
+def is_released(facts: "State", now: Moment) -> bool:
+    """Whether this side knows by the peer's own words that its managed agent does not run there."""
+    peer, heartbeat = facts.peer, facts.peer.heartbeat
+    if facts.roles.acting != "primary":
+        return peer.left_at is not None and now - peer.left_at < facts.setup.timing.heartbeat_period
+    if heartbeat is None or may_run(heartbeat, facts):
+        return False
+    sent = facts.sent_when_acknowledged_by(heartbeat)
+    return sent is not None and now - sent < facts.agreement.lease_period and heartbeat.mode != "simple"
