@@ -63,7 +63,7 @@ def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:
 
 
 def _heard_without_content(state: State, event: HeartbeatReceived, now: Moment) -> State:
-    state = state._replace(peer=state.peer.heard(event.mode, None, now))
+    state = state._replace(peer=state.peer.heard(event.mode, None, None, now))
     return state if state.is_simple else state._replace(policy=state.policy.heard(True, now))
 
 
@@ -93,7 +93,9 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     state, effects = _check_own_past(state, heartbeat, now)
     own = state.setup.timing
     agreement, doubt = state.agreement.heard(heartbeat, now)
-    state = state._replace(agreement=agreement, peer=state.peer.heard(heartbeat.mode, heartbeat, now))
+    sent = None if heartbeat.mode == "simple" else state.sent_when_acknowledged_by(heartbeat)
+    state = state._replace(agreement=agreement, peer=state.peer.heard(
+        heartbeat.mode, heartbeat, None if may_run(heartbeat, state) else sent, now))
     if state.is_simple:
         policy = state.policy.word(heartbeat, own, now)
         return (state if policy is state.policy else state._replace(policy=policy)), effects
@@ -102,7 +104,6 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
         witness = policy.witness.compared(heartbeat, state.timing.timeout, own.heartbeat_period, now)
         policy = policy if witness is policy.witness else policy._replace(witness=witness)
     policy = policy.heard(may_run(heartbeat, state), now)
-    sent = None if heartbeat.mode == "simple" else state.sent_when_acknowledged_by(heartbeat)
     if sent is not None:
         policy = policy.renewed(sent)
         state = state._replace(agreement=state.agreement.acknowledged(heartbeat, now))
@@ -115,7 +116,7 @@ def _with_orders(state: State, heartbeat: Heartbeat, now: Moment) -> State:
     """Go by the peer's orders if they are newer, and let it know at once."""
     orders = state.orders.heard(heartbeat, now)
     if orders is not state.orders:
-        state = state._replace(orders=orders, outbox=state.outbox.hurried())
+        state = state._replace(orders=orders, outbox=state.outbox.hurried(), peer=state.peer.under_new_orders())
     return with_roles(state, state.roles.beside(heartbeat, orders.preferred, state.setup, now), now)
 
 

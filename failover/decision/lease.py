@@ -27,6 +27,7 @@ A lease that was held when the failover agent ended may be taken up by its next 
 the lease has not ended meanwhile; its end is on file (:class:`failover.decision.setup.Record`).
 """
 
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple, Optional, Tuple
 
 from failover.decision.decision import Decision
@@ -51,7 +52,8 @@ class LeasePolicy(NamedTuple):
 
     :ivar started: since when silence may count.
     :ivar on_file: when the lease ends that the last start left; ``started`` if it left none.
-    :ivar given_up_at: since when this side holds no lease; None while it does.
+    :ivar given_up_at: since when this side holds no lease; None while it does. Minus infinity once the managed agents are
+        known to be gone since: what appears later has no time of its own to stop.
     :ivar is_taken_up: whether it holds the last start's, and has not seen yet whether the managed agent runs.
     :ivar contact: when the last heartbeat was sent that the peer has acknowledged.
     :ivar sighted: when the peer was last sighted.
@@ -173,6 +175,10 @@ class LeasePolicy(NamedTuple):
         """What this side knew of when things were does not hold: it begins anew, as after a start."""
         witness = self.witness.reset()._replace(answered=None, vcp_in_vain=None)
         return self._given_up(now)._replace(started=now, on_file=now, contact=None, witness=witness)
+
+    def spent(self) -> "LeasePolicy":
+        """The managed agents are known not to run: the time to stop them is over, whatever appears later."""
+        return self if self.given_up_at in (None, -inf) else self._replace(given_up_at=-inf)
 
     def _given_up(self, now: Moment) -> "LeasePolicy":
         return self if self.given_up_at is not None else self._replace(given_up_at=now)

@@ -86,6 +86,9 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         state, beats = beat(state, now)
         effects += beats
     state = follow_takeover(state, now)
+    if not is_simple and not state.may_run:
+        policy = state.policy.spent()
+        state = state if policy is state.policy else state._replace(policy=policy)
     state, saves = save(state, now)
     return state, effects + commands + saves
 

@@ -41,6 +41,8 @@ class Peer(NamedTuple):
     :ivar farewell: its last heartbeat, if it has ended in order since.
     :ivar left_at: when the heartbeat of this side was sent that the farewell acknowledges, if that is so fresh, and the
         managed agents so surely gone there, that they need not be waited for; None if not.
+    :ivar released_at: when the heartbeat of this side was sent that the last one of the peer acknowledged, if that one said
+        that the managed agents do not run there; None if it did not.
     :ivar start: of its starts that have been heard, the one that was new last.
     :ivar ran_at: when it was last heard that its managed agents may run.
     :ivar newest: one for each start, the last heard at the end.
@@ -51,6 +53,7 @@ class Peer(NamedTuple):
     last_heard: Optional[Moment] = None
     farewell: Optional[Heartbeat] = None
     left_at: Optional[Moment] = None
+    released_at: Optional[Moment] = None
     start: Optional[str] = None
     ran_at: Optional[Moment] = None
     newest: Tuple[Newest, ...] = ()
@@ -81,11 +84,16 @@ class Peer(NamedTuple):
         return self._replace(newest=others[1 - _BOOTS:] + (newest,),
                              start=heartbeat.boot_id if last is None else self.start)
 
-    def heard(self, mode: str, heartbeat: Optional[Heartbeat], now: Moment) -> "Peer":
+    def heard(self, mode: str, heartbeat: Optional[Heartbeat], released_at: Optional[Moment], now: Moment) -> "Peer":
         """A heartbeat that counts came. One without content says nothing of the managed agents."""
         may_run = heartbeat is None or heartbeat.may_run
         return self._replace(mode=mode, heartbeat=heartbeat, last_heard=now, farewell=None, left_at=None,
-                             ran_at=now if may_run else self.ran_at)
+                             released_at=released_at, ran_at=now if may_run else self.ran_at)
+
+    def under_new_orders(self) -> "Peer":
+        """What the peer said of its managed agents, it said under the former orders."""
+        return self if self.released_at is None and self.left_at is None else self._replace(
+            released_at=None, left_at=None)
 
     def left(self, farewell: Heartbeat, sent: Optional[Moment], period: float, now: Moment) -> "Peer":
         """The peer's failover agent has ended in order.

@@ -30,10 +30,8 @@ def may_run(heartbeat: Heartbeat, facts: "State") -> bool:
 
 def is_released(facts: "State", now: Moment) -> bool:
     """Whether this side knows by the peer's own words that its managed agent does not run there."""
-    peer, heartbeat = facts.peer, facts.peer.heartbeat
-    if facts.roles.acting != "primary":
-        return peer.left_at is not None and now - peer.left_at < facts.setup.timing.heartbeat_period
-    if heartbeat is None or may_run(heartbeat, facts):
-        return False
-    sent = facts.sent_when_acknowledged_by(heartbeat)
-    return sent is not None and now - sent < facts.agreement.lease_period and heartbeat.mode != "simple"
+    if facts.roles.acting == "primary":
+        said, period = facts.peer.released_at, facts.agreement.lease_period
+    else:
+        said, period = facts.peer.left_at, facts.setup.timing.heartbeat_period
+    return said is not None and now - said < period

@@ -115,5 +115,5 @@ def next_fail_back(state: State) -> Moment:
 
 
 def _ordered(state: State, orders: Orders, now: Moment) -> State:
-    state = state._replace(orders=orders, outbox=state.outbox.hurried())
+    state = state._replace(orders=orders, outbox=state.outbox.hurried(), peer=state.peer.under_new_orders())
     return with_roles(state, state.roles.preferring(orders.preferred, state.setup, now), now)

@@ -41,10 +41,17 @@ def _sight(step: Step) -> Iterator[str]:
 
 def _roles(step: Step) -> Iterator[str]:
     before, after = step.before.roles, step.after.roles
+    old, new = step.before.orders, step.after.orders
+    if new[:2] != old[:2]:
+        yield "order {} of {}: the {} is preferred{}".format(
+            new.number, new.by, new.preferred,
+            ", and the pair is paused until {}".format(step.times.at(new.paused_until)) if new.is_paused else "")
+    elif new.is_paused is not old.is_paused:
+        yield "the pair is paused until {}".format(step.times.at(new.paused_until)) if new.is_paused else "the pause is over"
     if after.acting != before.acting:
         rival = after.rival.instance if after.rival is not None else None
         yield "acts as the {} now: {}".format(
-            after.acting, "the two sides have different roles" if rival is None
+            after.acting, "the {} is preferred".format(after.preferred) if rival is None
             else "{} is configured as {} too".format(rival, step.after.setup.role))
     if after.rival is not None and (before.rival is None or before.rival.instance != after.rival.instance):
         yield "{} says that it is configured as {} too".format(after.rival.instance, step.after.setup.role)

@@ -3,11 +3,11 @@
 from math import inf
 from typing import List, Optional
 
-from failover.decision.lease import may_run
 from failover.decision.managed import Managed
+from failover.decision.release import is_released, may_run
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Lease, Liveness, Moment
-from failover.recording.words import Times, agent_there, ago, is_released, last_sign, other, renewals, seconds, sighting
+from failover.recording.words import Times, agent_there, ago, last_sign, other, renewals, seconds, sighting
 
 __all__ = ["blindness", "liveness", "missing", "verification", "verdict", "why"]
 
@@ -31,6 +31,8 @@ def liveness(state: State, now: Moment) -> str:
     """Return what is known of the peer, and by what."""
     peer, sign, who = state.decision.peer, last_sign(state), other(state)
     needs_contact = not state.is_simple and state.roles.acting == "primary"
+    if state.peer.has_left and state.roles.acting == "secondary":
+        return "primary has ended in order, and said that {} does not run there: down".format(agent_there(state))
     if peer is Liveness.UP:
         return "{} {}: up".format(who, "acknowledges this side's heartbeats" if needs_contact else sighting(state, now))
     since = state.sight.quiet_since(sign)
@@ -50,7 +52,8 @@ def liveness(state: State, now: Moment) -> str:
 def verification(state: State, now: Moment) -> str:
     """Return by what the lease is verified."""
     if is_released(state, now):
-        return "the secondary says that {} does not run there".format(agent_there(state))
+        return "the {} {} that {} does not run there".format(
+            other(state), "says" if state.roles.acting == "primary" else "said in its farewell", agent_there(state))
     since, word = state.policy.silent_since(state), state.policy.witness.vcp_word
     silence = "" if since is None else " for " + seconds(now - since)
     if state.agreement.peer_instance is None:
@@ -65,6 +68,8 @@ def verification(state: State, now: Moment) -> str:
 def why(state: State, now: Moment, times: Times) -> str:
     """Return why the decision is what it is, in one line."""
     decision = state.decision
+    if state.orders.is_paused:
+        return "the pair is paused until {}".format(times.at(state.orders.paused_until))
     if state.is_simple:
         if state.roles.acting == "primary":
             return "the primary of simple failover always runs it"
@@ -86,6 +91,8 @@ def missing(state: State, now: Moment, times: Times, lapsed: Optional[Moment] = 
     """
     if state.decision.wanted is Command.START:
         return []
+    if state.orders.is_paused:
+        return ["the end of the pause, at {}".format(times.at(state.orders.paused_until))]
     if state.is_simple or state.roles.acting == "secondary" and state.decision.peer is Liveness.UP:
         if state.decision.peer is Liveness.UP:
             return ["the primary is up, so the secondary does not run: {}".format(sighting(state, now))]

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple, Optional, Tuple
 
 from failover.decision.effects import Effect
 from failover.decision.events import Event
-from failover.decision.lease import may_run
 from failover.decision.state import State
 from failover.decision.vocabulary import Moment
 
-__all__ = ["Step", "Times", "agent_there", "ago", "is_released", "last_sign", "other", "renewals", "seconds",
+__all__ = ["Step", "Times", "agent_there", "ago", "last_sign", "other", "renewals", "seconds",
            "sighting"]
 
 _EPOCH = datetime(1970, 1, 1)
@@ -103,12 +102,3 @@ def renewals(state: State, now: Moment) -> str:
     if state.roles.acting == "primary":
         text += ", last heartbeat that the secondary acknowledged " + ago(state.policy.contact, now)
     return text
-
-
-def is_released(state: State, now: Moment) -> bool:
-    """Whether the secondary has said that the managed agent does not run there, in a way that lets the primary start."""
-    heartbeat = state.peer.heartbeat
-    if state.roles.acting != "primary" or heartbeat is None or heartbeat.mode == "simple" or may_run(heartbeat, state):
-        return False
-    sent = state.sent_when_acknowledged_by(heartbeat)
-    return sent is not None and now - sent < state.agreement.lease_period
