@@ -5,15 +5,14 @@ sockets, processes and files are put together: each posts events to the driver, 
 there.
 """
 
-import functools
 import logging
-import os
 import uuid
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import gevent
 
-from failover import clock, compat, discovery, process
+from failover import clock, compat
+from failover.commands import Commands
 from failover.config import Config
 from failover.console import Console
 from failover.control import ControlError
@@ -26,18 +25,20 @@ from failover.decision.vocabulary import Path, Timing
 from failover.driver import Driver
 from failover.ending import Ending
 from failover.heartbeat import topic
+from failover.heartbeat_path import HeartbeatPath
+from failover.history import History
+from failover.last_resort import LastResort
 from failover.launch import launch
 from failover.lease_store import LeaseStore
 from failover.listener import Listener
 from failover.loops import spawn_loop
 from failover.managed.local_agent import LocalAgent
-from failover.heartbeat_path import HeartbeatPath
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
 from failover.recordist import Recordist
 from failover.text import clean
-from failover.vc_client import VcClient, pair_topic
-from failover.vip.address import is_web
+from failover.vc_of_config import vc_client_of
+from failover.words.lines import other_role
 
 __all__ = ["FailoverAgent", "main"]
 
@@ -46,10 +47,6 @@ _log = logging.getLogger(__name__)
 # Seconds.
 _FAREWELL_WITHIN = 0.5
 _LAST_ANSWER_WITHIN = 2.0
-_LEAVE_WITHIN = 0.2
-
-# Exit status. Not 0, so that the platform reports an agent that ended this way as failed, and starts it again.
-_EXIT_BROKEN = 1
 
 # Calls that are remembered at most until they are answered.
 _OPEN_CALLS = 100
@@ -74,39 +71,31 @@ class FailoverAgent(compat.Agent):
             mode=config.mode, role=config.agent_id, timing=Timing.of(config), beat_every=config.beat_every,
             instance_name=compat.instance_name(), vip_identity=self.core.identity, agents=(config.agent_vip_identity,),
             boot_id=uuid.uuid4().hex, answer_within=within, remote_instance=config.remote_instance_name or None,
-            quiet_until=self._ending.quiet_until)
+            quiet_until=self._ending.quiet_until, fail_back=config.fail_back_after)
         self._keeper = RecordKeeper(store, self._post, faults)
         self._peer_link = HeartbeatPath(Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
                                    topic(config.agent_id, config.mode), within, 1.5 * config.heartbeat_period, self._post)
-        self._vc = None if config.simple_behavior else self._connect_to_vc(within)
+        self._vc = None if config.simple_behavior else vc_client_of(self, config, within, self._post)
         self._local = LocalAgent(self, config.agent_vip_identity, self._call, within, config.timeout, self._post,
                                  self._guard.lives, self._warn, faults)
-        other_role = "secondary" if config.agent_id == "primary" else "primary"
-        self._listener = Listener(self, topic(other_role, config.mode), within, self._post,
+        self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), within, self._post,
                                   self._local.managed.is_installed, self._warn, faults)
+        self._history = History(folder)
         self._console = Console(self, config, setup, warnings, record.mode, self._peer_link, self._vc, self._local,
-                                faults, self._post)
+                                faults, self._history, self._post)
         state = initial(setup, record, clock.now())
         self._recordist = Recordist(state, folder / "recordings")
         self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
                               self._give_up)
+        self._commands = Commands(lambda: self._driver.state, self._post, lambda: compat.caller(self))
+        self._last_resort = LastResort(self._local.processes, self._closers())
         self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)
-
-    def _connect_to_vc(self, within: float) -> VcClient:
-        config = self._config
-        endpoint = compat.remote_endpoint(self, config.volttron_central_vip, config.volttron_central_serverkey)
-        find = None if not is_web(endpoint.address) else functools.partial(
-            discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
-        return VcClient(
-            endpoint, config.volttron_central_identity,
-            pair_topic(compat.serverkey(self), config.remote_serverkey, config.agent_vip_identity),
-            within, 1.5 * config.heartbeat_period, self._post, find)
 
     def _performers(self) -> Dict[type, Any]:
         """Who performs which effect."""
         performers = dict(self._local.performers)
         performers.update({
-            Publish: lambda effect: (self._peer_link if effect.path is Path.DIRECT else self._vc).publish(effect),
+            Publish: lambda effect: self._path(effect.path).publish(effect),
             ReconnectNow: lambda effect: self._peer_link.reconnect_now(),
             ProveHearing: self._listener.prove,
             Resubscribe: self._listener.renew,
@@ -117,6 +106,12 @@ class FailoverAgent(compat.Agent):
         if self._vc is not None:
             performers.update({AskVcp: self._vc.ask_vcp, RenewVcLink: lambda effect: self._vc.renew_link()})
         return performers
+
+    def _closers(self) -> List[Callable[[], None]]:
+        return [self._peer_link.link.close] + ([] if self._vc is None else [self._vc.close])
+
+    def _path(self, path: Path) -> Any:
+        return self._peer_link if path is Path.DIRECT else self._vc
 
     def _post(self, event: Any) -> None:
         self._driver.post(event)
@@ -157,9 +152,9 @@ class FailoverAgent(compat.Agent):
         effects = self._driver.decide(EndAsked(took_part or not duplicates(self.core.identity)))
         stops_too = any(isinstance(effect, StopForGood) for effect in effects)
         is_gone = stops_too and self._stop_for_good()
+        self._driver.catch_up()  # The farewell acknowledges the peer's last heartbeat, so that it counts at once.
         self._take_leave(self._driver.decide(Ended(is_gone)), took_part)
-        links = [self._peer_link.link.close] + ([] if self._vc is None else [self._vc.close])
-        gevent.wait([gevent.spawn(close) for close in links], timeout=max(0.0, deadline - clock.now()))
+        gevent.wait([gevent.spawn(close) for close in self._closers()], timeout=max(0.0, deadline - clock.now()))
         if self._guard.lives():
             # Who answers somebody who is gone ends on VOLTTRON 9: control, with the platform, or the managed agent.
             gevent.wait(self._open_calls, timeout=max(0.0, deadline - clock.now()))
@@ -188,37 +183,21 @@ class FailoverAgent(compat.Agent):
         deadline = clock.now() + _FAREWELL_WITHIN
         while farewells and clock.now() < deadline:
             farewells = [one for one in farewells
-                         if not (self._peer_link if one.path is Path.DIRECT else self._vc).say(one.heartbeat)]
+                         if not self._path(one.path).say(one.heartbeat)]
             gevent.sleep(_FAREWELL_WITHIN / 20)
 
     def _end_as_orphan(self, within: float) -> None:
         _log.error("ending, and %s too, because the platform that started this agent is gone",
                    self._config.agent_vip_identity)
-        self._end_now("its platform is gone", within, platform_on_file())
+        self._last_resort.end_all("its platform is gone", within, platform_on_file())
 
     def _give_up(self) -> None:
         """Nothing can be decided any more. The platform starts this agent again; until then nothing may run unsupervised."""
         _log.error("ending, because nothing can be decided any more: see the errors above")
         self._recordist.write_now()
         if self._config.simple_behavior:
-            os._exit(_EXIT_BROKEN)
-        self._end_now("its failover agent is broken", self._config.stop_grace)
-
-    def _end_now(self, why: str, within: float, spare: Optional[process.Process] = None) -> None:
-        """End the managed agent's processes, and then this one.
-
-        :param within: seconds.
-        :param spare: a process whose descendants are left alone.
-        """
-        try:
-            self._local.processes.end_all(within, why, spare=spare)
-        except ControlError as error:
-            _log.error("%s", error)
-        self._peer_link.link.close()
-        if self._vc is not None:
-            self._vc.close()
-        gevent.sleep(_LEAVE_WITHIN)
-        os._exit(_EXIT_BROKEN)
+            self._last_resort.end()
+        self._last_resort.end_all("its failover agent is broken", self._config.stop_grace)
 
     # What it offers
 
@@ -231,6 +210,31 @@ class FailoverAgent(compat.Agent):
     def record(self) -> Optional[str]:
         """Write down what happened lately, and return where; None if the disk does not take it."""
         return self._recordist.write_now()
+
+    @compat.RPC.export
+    def check(self) -> List[Dict[str, Any]]:
+        """Return each thing that a takeover needs: ``name``, whether it ``is_ok``, and a ``text``."""
+        return self._console.checklist(self._driver.state)
+
+    @compat.RPC.export
+    def history(self, count: int = 20) -> List[Dict[str, Any]]:
+        """Return the last changes, the newest at the end: :mod:`failover.words.history`."""
+        return self._history.last(count)
+
+    @compat.RPC.export
+    def pause(self, seconds: float = 3600.0) -> Dict[str, Any]:
+        """Have nobody on either side start the managed agent for so many seconds: :mod:`failover.commands`."""
+        return self._commands.pause(seconds)
+
+    @compat.RPC.export
+    def resume(self) -> Dict[str, Any]:
+        """End a pause."""
+        return self._commands.resume()
+
+    @compat.RPC.export
+    def switchover(self, to: Optional[str] = None) -> Dict[str, Any]:
+        """Have the side with this instance name, or configured role, run the managed agent; by default the other one."""
+        return self._commands.switchover(to)
 
 
 def main() -> None:

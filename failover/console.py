@@ -8,20 +8,24 @@ from failover import clock, compat
 from failover.config import Config
 from failover.decision.effects import Effect, Note, NoteKind, PrepareStart, Stop
 from failover.decision.events import Event, LinkChanged, TroubleChanged
+from failover.decision.orders import Orders
 from failover.decision.setup import Setup
 from failover.decision.state import State
 from failover.decision.table import Action
 from failover.decision.view import View, view
 from failover.decision.vocabulary import AgentState, Command
-from failover.managed.local_agent import LocalAgent
 from failover.heartbeat_path import HeartbeatPath
+from failover.history import History
+from failover.managed.local_agent import LocalAgent
 from failover.reporter import Reporter
 from failover.text import Once, clean
 from failover.vc_client import VcClient
 from failover.words import problems as kinds
 from failover.words.announcer import Announcer
 from failover.words.changes import Problems
-from failover.words.lines import alert_context, alert_key, headline, other_role, since, summary
+from failover.words.check import checklist
+from failover.words.history import Places
+from failover.words.lines import alert_context, alert_key, headline, order, other_role, since, summary
 from failover.words.status import Details, status
 from failover.words.surroundings import Surroundings
 
@@ -50,19 +54,22 @@ class Console:
 
     def __init__(self, agent: Any, config: Config, setup: Setup, warnings: Sequence[str], former_mode: Optional[str],
                  link: HeartbeatPath, vc: Optional[VcClient], local: LocalAgent, faults: Dict[str, str],
-                 post: Callable[[Event], None]):
+                 history: History, post: Callable[[Event], None]):
         self._config = config
         self._warnings = list(warnings)
         self._link = link.link
         self._vc = vc
         self._local = local
         self._faults = faults
+        self._history = history
         self._post = post
         self._once = Once()
         self.reporter = Reporter(agent, alert_key(setup.mode, setup.role), lambda: self._say_once(
             "reports are being lost: the message bus of this platform accepts none"))
         self._problems = Problems(config.timeout)
         self._announcer = Announcer()
+        self._places = Places()
+        self._paused_until: Optional[str] = None
         self._health: Optional[Tuple[str, str]] = None
         self._link_was_up = False
         self._reviewed_at = 0.0
@@ -78,13 +85,17 @@ class Console:
     def observe(self, before: State, after: State, event: Event, effects: Tuple[Effect, ...]) -> None:
         """Look at what a step has changed."""
         commands = [_COMMANDS[type(effect)] for effect in effects if type(effect) in _COMMANDS]
-        is_new = (after.decision[:3] != before.decision[:3] or after.decision.wanted is not before.decision.wanted
-                  or after.agents[0].state is not before.agents[0].state or after.roles != before.roles or type(event) is LinkChanged)
+        is_new = (type(event) is LinkChanged or after.decision[:3] != before.decision[:3]
+                  or after.decision.wanted is not before.decision.wanted
+                  or after.agents[0].state is not before.agents[0].state
+                  or after.roles is not before.roles or after.orders is not before.orders)
         if not is_new and not commands and after.now - self._reviewed_at < self._review_every:
             return
         self._reviewed_at = after.now
         seen = view(after, after.now)
         self._note_decision(before, after)
+        if after.orders != before.orders:
+            self._note_orders(seen, before.orders)
         self._announce(seen, commands)
         self._review(seen, after)
 
@@ -116,6 +127,18 @@ class Console:
             self._decided_at, self._decided_on = after.now, datetime.now(timezone.utc)
             _log.info("decision: %s (was %s)", new.action.value, old.action.value)
 
+    def _note_orders(self, seen: View, before: Orders) -> None:
+        left = seen.pause_left
+        self._paused_until = None if left is None else "{:%Y-%m-%d %H:%M:%S} UTC".format(
+            datetime.now(timezone.utc) + timedelta(seconds=left))
+        text = order(seen, before, self._paused_until)
+        _log.info("%s", text)
+        self.reporter.alert(False, text)
+        self._add_to_history({"event": "order", "why": text})
+
+    def _add_to_history(self, entry: Dict[str, Any]) -> None:
+        self._history.add(dict(at=datetime.now(timezone.utc).isoformat(timespec="milliseconds"), **entry))
+
     def _announce(self, seen: View, commands: List[Command]) -> None:
         executor, is_troubled = self._local.executor, self._local.runs.trouble(clock.now()) is not None
         has_failed = any(executor.has_failed(command) for command in commands)
@@ -132,6 +155,9 @@ class Console:
                       "up" if self._link.up else "down: {}".format(self._link.last_error or "connecting"))
         self._note_copy(seen, state.now)
         around = self._surroundings(state)
+        self._places, entries = self._places.after(seen, around, state.now)
+        for entry in entries:
+            self._add_to_history(entry)
         found = kinds.find(seen, around, self._problems.texts)
         for key in ("start", "stop"):
             if key not in found:
@@ -150,7 +176,7 @@ class Console:
         takes_over = seen.acting == "secondary" and seen.decision.action is Action.START
         texts = self._problems.texts
         health = (compat.STATUS_BAD if takes_over or texts else compat.STATUS_GOOD, "; ".join(
-            [headline(seen, around.unheard_since)]
+            [headline(seen, around)]
             + [summary(text) for key, text in texts.items() if key not in _IN_HEADLINE]))
         if health != self._health:
             self._health = health
@@ -177,7 +203,7 @@ class Console:
                 vc.link.refusal or (vc.link.up and vc.last_error) or vc.link.last_error),
             faults=self._faults, loop=runs.trouble(now), has_settled=runs.has_settled(now),
             has_unexpected_copy=self._copy_seen is not None and now - self._copy_seen < self._config.timeout,
-            unheard_since=self._unheard_since(state, now))
+            unheard_since=self._unheard_since(state, now), paused_until=self._paused_until)
 
     def _unheard_since(self, state: State, now: float) -> str:
         """Return since when the peer has not been heard, always in the same words for the same silence."""
@@ -185,6 +211,10 @@ class Console:
         if heard != self._unheard[0]:
             self._unheard = heard, since(datetime.now(timezone.utc) - timedelta(seconds=now - heard), True)
         return self._unheard[1]
+
+    def checklist(self, state: State) -> List[Dict[str, Any]]:
+        """Return the answer of the RPC ``check``."""
+        return checklist(view(state, clock.now()), self._surroundings(state), self._problems.texts, self._warnings)
 
     def status(self, state: State) -> Dict[str, Any]:
         """Return the answer of the RPC ``status``."""

@@ -78,6 +78,12 @@ class Driver:
             self._safely("the effect {}".format(type(effect).__name__), self._act, effect)
         self._safely("what follows a {}".format(type(event).__name__), self._observe, before, self.state, event, effects)
 
+    def catch_up(self) -> None:
+        """Take in what has been posted, though nobody waits for it any more. Nothing is performed."""
+        while not self._inbox.empty():
+            at, event = self._inbox.get_nowait()
+            self.decide(event, at)
+
     def decide(self, event: Event, at: Optional[float] = None) -> Tuple[Effect, ...]:
         """Step, and return what is to be done.
 

@@ -12,17 +12,17 @@ from typing import Any, Callable, Optional
 import gevent
 
 from failover import clock
+from failover.backoff import pauses
 from failover.decision.effects import AskVcp, Publish
 from failover.decision.events import LinkChanged, VcAnswered, VcKnown, VcpAnswered
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path
-from failover.backoff import pauses
 from failover.discovery import DiscoveryError
 from failover.heartbeat_path import HeartbeatPath
-from failover.vip.link import Endpoint, LinkError, RemoteError
 from failover.loops import spawn_loop, surviving
 from failover.reception import received
 from failover.text import clean
+from failover.vip.link import Endpoint, LinkError, RemoteError
 
 __all__ = ["VcClient", "pair_topic"]
 

@@ -7,13 +7,17 @@ import pytest
 from failover.decision.decision import Decision
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.machine import initial
+from failover.decision.orders import Orders
 from failover.decision.setup import Record, Setup
 from failover.decision.table import Action
 from failover.decision.view import LeaseView, view
 from failover.decision.vocabulary import AgentState, Command, Lease, Liveness, Timing
 from failover.words.announcer import Announcer
 from failover.words.changes import Change, Problems
-from failover.words.lines import alert_context, alert_key, headline, reason, since, summary
+from failover.words.check import checklist
+from failover.words.history import Places
+from failover.words.lines import (alert_context, alert_key, headline, order, reason, since, standing, standing_there,
+                                  summary)
 from failover.words.status import Details, status
 from failover.words.surroundings import Surroundings
 
@@ -50,13 +54,14 @@ def test_a_summary_is_what_is_the_matter():
     ("stopped", "primary node-a is up, but platform.driver is stopped there: heard within the last 10 s"),
 ])
 def test_the_peer_is_called_active_only_if_its_agent_runs(state, words):
-    line = headline(make_view(peer=PEER._replace(state=state)), "")
+    line = headline(make_view(peer=PEER._replace(state=state)), AROUND)
     assert line == words + "; platform.driver is stopped on this secondary node-b"
 
 
 @pytest.mark.parametrize("state, active", [(AgentState.RUNNING, "is active"), (AgentState.STOPPED, "is not active yet")])
 def test_a_takeover_says_since_when_the_primary_is_silent(state, active):
-    line = headline(make_view(state=state, decision=TAKEOVER), "since 2026-11-23 11:45:24 UTC")
+    line = headline(make_view(state=state, decision=TAKEOVER), AROUND._replace(
+        unheard_since="since 2026-11-23 11:45:24 UTC"))
     assert line == "secondary node-b {}: primary node-a not heard since 2026-11-23 11:45:24 UTC; platform.driver is {}".format(
         active, state.value)
 
@@ -71,11 +76,116 @@ def test_a_takeover_says_since_when_the_primary_is_silent(state, active):
     ("secondary", Decision(Action.WAIT, UNKNOWN), "waiting up to 10 s to hear primary node-a"),
 ])
 def test_each_decision_of_standard_failover_has_a_headline(role, decision, words):
-    assert words in headline(make_view(role, "standard", decision=decision), "since noon")
+    assert words in headline(make_view(role, "standard", decision=decision), AROUND)
 
 
 def test_the_headline_goes_by_the_role_in_which_a_side_acts():
-    assert headline(make_view("primary", acting="secondary"), "").endswith("on this secondary node-a")
+    assert headline(make_view("primary", acting="secondary"), AROUND).endswith("on this secondary node-a")
+
+
+def test_the_headline_of_a_pause_says_so_first():
+    assert headline(make_view(), AROUND._replace(paused_until="tea time")).startswith("paused until tea time; primary node-a")
+
+
+# Orders, and what each side does
+
+PAUSED = Orders(3, "node-a", "primary", 600.0)
+
+
+@pytest.mark.parametrize("fields, here, there", [
+    (dict(), "STANDBY", "ACTIVE"),
+    (dict(state=AgentState.RUNNING, peer=PEER._replace(state="stopped")), "ACTIVE", "STANDBY"),
+    (dict(decision=TAKEOVER), "STANDBY", "DOWN"),
+    (dict(farewell=PEER), "STANDBY", "DOWN"),
+    (dict(peer=None), "STANDBY", "UNKNOWN"),
+    (dict(decision=STANDBY._replace(peer=UNKNOWN)), "STANDBY", "UNKNOWN"),
+    (dict(orders=PAUSED, peer=PEER._replace(pause_left=5.0)), "PAUSED", "PAUSED"),
+])
+def test_what_each_side_does_is_said_in_a_word(fields, here, there):
+    seen = make_view(**dict(dict(peer=PEER._replace(state="running")), **fields))
+    assert (standing(seen), standing_there(seen)) == (here, there)
+
+
+@pytest.mark.parametrize("before, after, fields, words", [
+    (Orders(2), PAUSED, {}, "the pair is paused until noon, ordered on node-a: nobody starts platform.driver"),
+    (PAUSED, Orders(4, "node-b"), {}, "the pause is over, ordered on node-b"),
+    (PAUSED, PAUSED._replace(paused_until=None), {}, "the pause is over"),
+    (Orders(), Orders(1, "node-a", "secondary"), dict(acting="primary"),
+     "this side is preferred from now on, ordered on node-a"),
+    (Orders(), Orders(1, "node-a", "secondary", is_kept=True), {},
+     "the other side is preferred from now on, ordered on node-a, because it has taken over"),
+])
+def test_orders_are_told(before, after, fields, words):
+    assert order(make_view(orders=after, **fields), before, "noon") == words
+
+
+# The history
+
+def history(*views):
+    """Return the entries of views, one second apart."""
+    places, found = Places(), []
+    for now, seen in enumerate(views):
+        places, entries = places.after(seen, AROUND, float(now))
+        found += [(one["event"], one["on"], one["from"], one["planned"], one["outage"]) for one in entries]
+    return found
+
+
+def secondary(here, there, **fields):
+    return make_view(state=here, peer=PEER._replace(state=there), heard_ago=0.0, **fields)
+
+
+RUNS, STOPPED = AgentState.RUNNING, AgentState.STOPPED
+NORMAL = secondary(STOPPED, "running")
+
+
+def test_the_history_of_a_takeover_and_of_the_return():
+    silent = [NORMAL._replace(decision=TAKEOVER, heard_ago=float(ago)) for ago in (1, 2)]
+    assert history(NORMAL, *silent, secondary(RUNS, "running", decision=TAKEOVER)._replace(heard_ago=3.0), secondary(RUNS, "stopped"),
+                   secondary(STOPPED, "stopped"), NORMAL) == [
+        ("active", "node-b", "node-a", False, 3.0), ("stopped", "node-b", None, False, None),
+        ("active", "node-a", "node-b", False, 2.0)]
+
+
+def test_the_history_of_a_switchover():
+    orders = Orders(1, "node-a", "secondary")
+    assert history(NORMAL, secondary(STOPPED, "stopped", orders=orders), secondary(RUNS, "stopped", orders=orders)) == [
+        ("stopped", "node-a", None, True, None), ("active", "node-b", "node-a", True, 2.0)]
+
+
+def test_the_history_of_an_orderly_leave():
+    left = PEER._replace(leaving=True, may_run=False, state="stopped")
+    assert history(NORMAL, secondary(STOPPED, "running", farewell=left), secondary(RUNS, "running", farewell=left)) == [
+        ("stopped", "node-a", None, True, None), ("active", "node-b", "node-a", True, 2.0)]
+
+
+# The checklist
+
+def wrong(seen, around=AROUND, problems={}, warnings=()):
+    return {one["name"]: one["text"] for one in checklist(seen, around, problems, warnings) if not one["is_ok"]}
+
+
+def test_a_pair_in_order_has_nothing_on_its_checklist():
+    assert wrong(make_view(peer=PEER._replace(heard_boot_id="boot", heard_sequence=3, state="running"))) == {}
+
+
+@pytest.mark.parametrize("seen, around, problems, name, words", [
+    (NORMAL, AROUND, {"missing": "it is not installed"}, "managed agent", "not installed"),
+    (NORMAL, AROUND._replace(link_up=False), {}, "link to the other platform", "connecting"),
+    (NORMAL._replace(heard_ago=None), AROUND, {}, "heartbeats of the other side", "never heard"),
+    (NORMAL._replace(heard_ago=60.0), AROUND, {}, "heartbeats of the other side", "last heard 60.0 s ago"),
+    (NORMAL, AROUND, {}, "own heartbeats", "not acknowledged"),
+    (secondary(STOPPED, "not installed"), AROUND, {}, "managed agent on the other side", "not installed"),
+    (NORMAL._replace(peer=PEER._replace(trouble="no start")), AROUND, {}, "managed agent on the other side", "no start"),
+    (NORMAL._replace(decision=TAKEOVER), AROUND, {}, "managed agent on the other side", "not heard"),
+    (make_view(mode="standard"), AROUND, {}, "VOLTTRON Central", "has not answered"),
+    (secondary(AgentState.UNKNOWN, "running"), AROUND, {}, "managed agent", "not known"),
+])
+def test_what_is_not_in_order_is_on_the_checklist(seen, around, problems, name, words):
+    assert words in wrong(seen, around, problems)[name]
+
+
+def test_warnings_are_on_the_checklist():
+    assert wrong(NORMAL, warnings=["configuration: x"])["configuration"] == "configuration: x"
 
 
 def test_since_is_a_time_of_day():
@@ -144,7 +254,8 @@ KEYS = {
     "agent_id": None, "acts_as": None, "mode": None, "instance_name": None, "vip_identity": None, "health": None,
     "text": None, "problems": None, "warnings": None, "decision": None, "decided_on": None, "decided_for": None,
     "why": None, "timeout": None, "heartbeat_period": None, "stop_grace": None, "platform_answers": None,
-    "other": {"instance_name", "vip_identity", "liveness", "heartbeat_age", "may_run", "managed_agent", "left"},
+    "standing": None, "orders": {"number", "given_on", "preferred", "preferred_here", "known_there", "paused_for"},
+    "other": {"instance_name", "vip_identity", "standing", "liveness", "heartbeat_age", "may_run", "managed_agent", "left"},
     "link": {"address", "up", "since", "last_error", "refusal"},
     "vc": {"address", "identity", "up", "since", "liveness", "answer_age", "vcp", "last_error"},
     "lease": {"held", "seconds_left"}, "managed_agent": {"identity", "uuid", "pid", "state"},

@@ -23,6 +23,11 @@ __all__ = ["main"]
 
 _SUBCOMMANDS = (
     "status",
+    "check",
+    "pause",
+    "resume",
+    "switchover",
+    "history",
     "trace",
     "replay",
 )

@@ -12,6 +12,7 @@ __all__ = ["render", "without_answer"]
 
 # Characters of one text on the page. A problem is told with the commands that mend it.
 _LONGEST_TEXT = 1000
+_STANDING = "{:24} {}"
 
 
 def without_answer(why: str, page: Optional[str], age: float) -> str:
@@ -29,6 +30,13 @@ def render(status: Dict[str, Any]) -> str:
     """Return the status as lines for a person. What an older or newer agent does not say is left out or shown as ?."""
     rows = [
         ("this side", "{} {}, {} failover".format(*_texts(status, "agent_id", "instance_name", "mode"))),
+    ]
+    if "standing" in status:
+        peer = _part(status, "other")
+        rows += [("", _STANDING.format(_text(status["instance_name"]), _text(status["standing"]))),
+                 ("", _STANDING.format(_text(peer.get("instance_name") or "the other side"), _text(peer.get("standing"))))]
+    rows += _rows_of_orders(_part(status, "orders"))
+    rows += [
         ("health", "{}: {}".format(*_texts(status, "health", "text"))),
     ]
     rows += _rows("problems", status.get("problems")) + _rows("warnings", status.get("warnings"))
@@ -44,6 +52,18 @@ def render(status: Dict[str, Any]) -> str:
     if status.get("platform_answers") is False:
         rows.append(("local platform", "its control does not answer"))
     return "\n".join("{:14} {}".format(name, text) for name, text in rows)
+
+
+def _rows_of_orders(orders: Dict[str, Any]) -> List[Tuple[str, str]]:
+    if not _number(orders.get("number")):
+        return []
+    text = "order {} of {}: {} is preferred".format(
+        *_texts(orders, "number", "given_on"), "this side" if orders.get("preferred_here") is True else "the other side")
+    if _number(orders.get("paused_for")) is not None:
+        text += "; the pair is paused for {} more".format(_duration(orders["paused_for"]))
+    if orders.get("known_there") is False:
+        text += "; the other side does not know it yet"
+    return [("orders", text)]
 
 
 def _rows_of_managed_agent(agent: Dict[str, Any]) -> List[Tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 import sys
 from typing import Any
 
@@ -9,10 +10,11 @@ from failover.command import output
 from failover.command.exit_status import USAGE
 from failover.text import clean
 
-__all__ = ["Parser", "identity", "interval"]
+__all__ = ["Parser", "identity", "interval", "length_of_time"]
 
 # Seconds.
 _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 0.1, 86400.0
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,3 +54,14 @@ def identity(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise argparse.ArgumentTypeError("found {!r}; wanted: the VIP identity of an agent".format(text))
     return text
+
+
+def length_of_time(text: str) -> float:
+    """Return the seconds that a text such as 90s, 10m or 2h stands for.
+
+    :raises argparse.ArgumentTypeError: it stands for none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError("found {}; wanted: a length of time as 90s, 10m or 2h".format(clean(text)))
+    return float(match[1]) * _UNITS[match[2]]

@@ -1,7 +1,6 @@
 """``python -m failover trace``: tells what happened, and why."""
 
 import argparse
-import re
 import sys
 from math import inf
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import List, Tuple
 from failover.command.asking import Asker, NoAnswer, volttron_home
 from failover.command.exit_status import GOOD
 from failover.command.output import show
-from failover.command.parsing import identity
+from failover.command.parsing import identity, length_of_time
 from failover.command.recordings import LONGEST_LINE, latest, latest_below, open_recording
 from failover.recording.trace import trace
 from failover.text import clean
@@ -21,8 +20,6 @@ SUMMARY = "tells what happened on this platform, and why."
 HELP = "tell what happened, and why"
 
 _EXIT_STATUSES = "exit status: 0; 2 if there is no recording that can be read; 64 after wrong usage"
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,14 +64,3 @@ def _ask_for_one(vip_identity: str) -> Tuple[Path, List[str]]:
     finally:
         asker.close()
     return latest_below(Path(volttron_home())), ["the failover agent was not asked for a new one: {}".format(why)]
-
-
-def length_of_time(text: str) -> float:
-    """Return the seconds that a text such as 90s, 10m or 2h stands for.
-
-    :raises argparse.ArgumentTypeError: it stands for none.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError("found {}; wanted: a length of time as 90s, 10m or 2h".format(clean(text)))
-    return float(match[1]) * _UNITS[match[2]]

@@ -1,7 +1,8 @@
 """A configuration that has been checked."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Tuple
+from math import inf
+from typing import Any, Dict, Mapping, Tuple, Union
 
 from failover.config.errors import ConfigError, show
 from failover.config.keys import BY_PERIOD, KEYS, LONGEST_GRACE, NOT_NEEDED, problem, unknown_keys
@@ -27,6 +28,8 @@ class Config:
         which its VIP address is to be asked for; "" if not given.
     :ivar volttron_central_serverkey: public key of that platform; "" if only its web address and no key is given.
     :ivar volttron_central_identity: VIP identity of VC there.
+    :ivar fail_back: when the managed agent goes back to the home primary after a takeover: ``auto`` (at once), ``manual``
+        (by a switchover), or the seconds for which that must have been well.
     :ivar remote_instance_name: instance name of the other platform; "" means as learnt from its heartbeats.
     :ivar warnings: what works but is better set otherwise, a line for each thing.
     """
@@ -42,6 +45,7 @@ class Config:
     volttron_central_vip: str = ""
     volttron_central_serverkey: str = ""
     volttron_central_identity: str = "volttron.central"
+    fail_back: Union[str, float] = "auto"
     remote_instance_name: str = ""
     warnings: Tuple[str, ...] = field(default=(), compare=False)
 
@@ -58,6 +62,11 @@ class Config:
         three must fit into ``timeout``.
         """
         return self.heartbeat_period if self.simple_behavior else min(self.heartbeat_period, self.timeout / 3)
+
+    @property
+    def fail_back_after(self) -> float:
+        """Seconds that ``fail_back`` stands for; infinity if it is ``manual``."""
+        return {"auto": 0.0, "manual": inf}.get(self.fail_back, self.fail_back)
 
     @property
     def stop_within(self) -> float:

@@ -87,6 +87,10 @@ def _is_seconds(shortest: float) -> Callable[[Any], bool]:
     return check
 
 
+def _is_fail_back(value: Any) -> bool:
+    return value in ("auto", "manual") if isinstance(value, str) else _is_seconds(0)(value)
+
+
 def _or_none(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value == "" or check(value)
 
@@ -108,6 +112,8 @@ KEYS: Dict[str, Key] = {
         _or_none(is_serverkey), "public key of VOLTTRON Central's platform, " + _KEY_COMMAND, ""),
     "volttron_central_identity": Key(
         _is_identity, 'VIP identity of VOLTTRON Central, such as "volttron.central"' + _OF_LETTERS, "volttron.central"),
+    "fail_back": Key(_is_fail_back, '"auto" (at once), "manual", or the seconds for which the primary must have been well, '
+                     'up to {:g}'.format(_LONGEST), "auto"),
     "remote_instance_name": Key(
         _or_none(_is_identity),
         'instance name of the other platform, such as "node-b", or "" to learn it from heartbeats' + _OF_LETTERS, ""),

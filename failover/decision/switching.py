@@ -91,7 +91,7 @@ def _unready_there(state: State) -> Optional[str]:
 def follow_takeover(state: State, now: Moment) -> State:
     """A side that has taken over may be to keep what it took: then it is preferred from now on.
 
-    An operator's choice ends when the chosen side fails. And what was kept goes back to the home primary when that has been
+    An operator's choice ends when the chosen side fails, but not when that ends in order. And what was kept goes back to the home primary when that has been
     well for long enough.
     """
     setup, orders = state.setup, state.orders
@@ -99,7 +99,7 @@ def follow_takeover(state: State, now: Moment) -> State:
         return state
     if state.roles.acting == "secondary":
         runs = state.decision.action is Action.START and all(one.state is AgentState.RUNNING for one in state.agents)
-        if runs and (setup.fail_back > 0.0 or setup.role == "primary"):
+        if runs and (setup.fail_back > 0.0 or setup.role == "primary" and not state.peer.has_left):
             return _ordered(state, orders.given(setup.instance_name, setup.role)._replace(
                 is_kept=setup.role != "primary"), now)
     elif now >= next_fail_back(state) and no_switchover(state, "primary", now) is None:

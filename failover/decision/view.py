@@ -4,6 +4,7 @@ from typing import NamedTuple, Optional, Tuple
 
 from failover.decision.decision import Decision
 from failover.decision.heartbeat import Heartbeat
+from failover.decision.orders import Orders
 from failover.decision.setup import Setup
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Moment, Timing
@@ -56,6 +57,8 @@ class View(NamedTuple):
     :ivar peer_mode: the peer's mode, as last heard.
     :ivar heard_ago: seconds since the peer was last heard; None if it never was.
     :ivar alike: name of an instance that is configured with this side's role; this side's own if its heartbeats come back.
+    :ivar orders: the operators' last orders.
+    :ivar pause_left: seconds until a pause ends; None while the pair is not paused.
     :ivar is_quiet: whether nothing is started because this platform may be shutting down.
     :ivar lease: None in simple failover.
     """
@@ -70,9 +73,16 @@ class View(NamedTuple):
     peer_mode: str
     heard_ago: Optional[float]
     alike: Optional[str]
+    orders: Orders
+    pause_left: Optional[float]
     is_quiet: bool
     agents: Tuple[AgentView, ...]
     lease: Optional[LeaseView]
+
+    @property
+    def is_preferred(self) -> bool:
+        """Whether this side acts as the primary: it runs the managed agents whenever it can."""
+        return self.acting == "primary"
 
     @property
     def is_simple(self) -> bool:
@@ -86,7 +96,8 @@ def view(state: State, now: Moment) -> View:
         setup=state.setup, acting=state.roles.acting, timing=state.timing, decision=state.decision,
         platform_answers=state.sight.answers(now), peer=state.peer.heartbeat, farewell=state.peer.farewell,
         peer_mode=state.peer.mode, heard_ago=_ago(state.peer.last_heard, now),
-        alike=state.roles.heard_alike(state.setup.timing.timeout, now), is_quiet=now < state.setup.quiet_until,
+        alike=state.roles.heard_alike(state.setup.timing.timeout, now), orders=state.orders,
+        pause_left=state.orders.paused_until - now if state.orders.is_paused else None, is_quiet=now < state.setup.quiet_until,
         agents=tuple(AgentView(one.identity, one.state, one.pending) for one in state.agents),
         lease=None if state.is_simple else _lease(state, now))
 

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any, Optional
 
+from failover.decision.orders import Orders
 from failover.decision.table import Action
 from failover.decision.view import View
 from failover.decision.vocabulary import AgentState, Command, Liveness
 
-__all__ = ["alert_context", "alert_key", "differences", "headline", "other_role", "reason", "since", "summary"]
+__all__ = ["alert_context", "alert_key", "differences", "headline", "order", "other_role", "reason", "since",
+           "standing", "standing_there", "summary"]
 
 
 def summary(problem: str) -> str:
@@ -62,8 +64,51 @@ def since(at: datetime, heard: bool) -> str:
     return "since {:%Y-%m-%d %H:%M:%S} UTC{}".format(at, "" if heard else ", when this failover agent started")
 
 
-def headline(view: View, unheard: str) -> str:
+def standing(view: View) -> str:
+    """Return in a word what this side does: ACTIVE, STANDBY or PAUSED."""
+    if view.orders.is_paused:
+        return "PAUSED"
+    return "ACTIVE" if all(one.state is AgentState.RUNNING for one in view.agents) else "STANDBY"
+
+
+def standing_there(view: View) -> str:
+    """Return in a word what the other side does: ACTIVE, STANDBY, PAUSED or DOWN; UNKNOWN if it was not heard lately."""
+    if view.farewell is not None or view.decision.peer is Liveness.DOWN:
+        return "DOWN"
+    if view.peer is None or view.decision.peer is not Liveness.UP:
+        return "UNKNOWN"
+    if view.peer.pause_left is not None:
+        return "PAUSED"
+    return "ACTIVE" if view.peer.state == AgentState.RUNNING.value else "STANDBY"
+
+
+def order(view: View, before: Orders, until: Optional[str]) -> str:
+    """Return what has changed by the last orders.
+
+    :param before: the orders before them.
+    :param until: until when the pair is paused, as a time of day.
+    """
+    orders = view.orders
+    by = "" if not orders.by or orders.number == before.number else ", ordered on {}".format(orders.by)
+    if orders.is_paused and not before.is_paused:
+        return "the pair is paused until {}{}: nobody starts {}".format(until, by, view.agents[0].identity)
+    if before.is_paused and not orders.is_paused:
+        return "the pause is over{}".format(by)
+    here = "this side" if view.is_preferred else "the other side"
+    return "{} is preferred from now on{}{}".format(here, by, ", because it has taken over" if orders.is_kept else "")
+
+
+def headline(view: View, around: Any) -> str:
     """Return one line that says who is active and why.
+
+    :param around: the :class:`failover.words.surroundings.Surroundings`.
+    """
+    text = _headline(view, around.unheard_since)
+    return text if around.paused_until is None else "paused until {}; {}".format(around.paused_until, text)
+
+
+def _headline(view: View, unheard: str) -> str:
+    """Return the same line without a pause.
 
     :param unheard: since when the peer has not been heard, as :func:`since` returns it.
     """

@@ -54,11 +54,10 @@ def gone(key: str, view: View, around: Surroundings) -> str:
 
 def trouble(view: View, around: Surroundings, problems: Dict[str, str]) -> Optional[str]:
     """Return what is wrong with the managed agent here, in a few words for the peer; None if nothing is."""
-    if view.decision.wanted is not Command.START:
-        return None
-    if around.loop is not None:
+    if view.decision.wanted is Command.START and around.loop is not None:
         return "{} {}".format(_agent(view), around.loop)
-    return next((summary(problems[key]) for key, kind in KINDS.items() if kind.is_of_agent and key in problems), None)
+    return next((summary(problems[key]) for key, kind in KINDS.items() if key in problems and (
+        kind.is_of_agent and view.decision.wanted is Command.START or key in _UNREADY)), None)
 
 
 def _agent(view: View) -> str:
@@ -193,6 +192,9 @@ def _peer_unknown(view: View, around: Surroundings) -> bool:
     return (view.acting == "primary" or not view.is_simple) and (
         view.decision.peer is Liveness.UNKNOWN or not view.platform_answers)
 
+
+# The kinds for which a side could not take over.
+_UNREADY = ("missing", "unauthorized")
 
 # All kinds, in the order in which they are listed.
 KINDS: Dict[str, Kind] = {

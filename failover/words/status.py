@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from failover.decision.view import View
-from failover.words.lines import reason
+from failover.words.lines import reason, standing, standing_there
 from failover.words.surroundings import Surroundings
 
 __all__ = ["Details", "status"]
@@ -39,6 +39,7 @@ def status(view: View, around: Surroundings, details: Details) -> Dict[str, Any]
     return {
         "agent_id": setup.role,
         "acts_as": view.acting,
+        "standing": standing(view),
         "mode": setup.mode,
         "instance_name": setup.instance_name,
         "vip_identity": setup.vip_identity,
@@ -57,11 +58,20 @@ def status(view: View, around: Surroundings, details: Details) -> Dict[str, Any]
         "other": {
             "instance_name": peer.instance_name if peer else None,
             "vip_identity": peer.vip_identity if peer else None,
+            "standing": standing_there(view),
             "liveness": decision.peer.value,
             "heartbeat_age": view.heard_ago,
             "may_run": last.may_run if last else None,
             "managed_agent": last.state if last else None,
             "left": view.farewell is not None,
+        },
+        "orders": {
+            "number": view.orders.number,
+            "given_on": view.orders.by or None,
+            "preferred": view.orders.preferred,
+            "preferred_here": view.is_preferred,
+            "known_there": peer is not None and view.orders.are_those_of(peer),
+            "paused_for": view.pause_left,
         },
         "link": {
             "address": around.address,

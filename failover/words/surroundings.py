@@ -19,6 +19,7 @@ class Surroundings(NamedTuple):
     :ivar loop: what is wrong if the managed agent ends again and again.
     :ivar has_settled: whether the managed agent has run for long enough for its start to have succeeded.
     :ivar has_unexpected_copy: whether it ran within ``timeout`` without having been started by the rules.
+    :ivar paused_until: until when the pair is paused, as a time of day; None while it is not.
     :ivar unheard_since: since when the peer has not been heard: :func:`failover.words.lines.since`.
     """
 
@@ -34,3 +35,4 @@ class Surroundings(NamedTuple):
     has_settled: bool
     has_unexpected_copy: bool
     unheard_since: str
+    paused_until: Optional[str] = None

@@ -1,0 +1,51 @@
+"""``python -m failover switchover``: the other side runs the managed agent from now on."""
+
+import argparse
+from typing import Any, Dict
+
+from failover import clock
+from failover.command.asking import MISSING, Asker
+from failover.command.order import add_common_arguments, ordered
+
+if MISSING is None:
+    import gevent
+
+__all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
+
+SUMMARY = "has the other side run the managed agent from now on."
+HELP = "have the other side run the managed agent"
+
+_DESCRIPTION = ("Have the other side run the managed agent from now on: this one stops it, then the other one starts it. It is "
+                "refused if that side is not ready. It holds until the next switchover, or until that side fails.")
+
+# Seconds: beyond what a stop may take, and between two looks.
+_EXTRA, _LOOK_EVERY = 60.0, 0.2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this subcommand."""
+    add_common_arguments(parser, _DESCRIPTION)
+    parser.add_argument("--to", metavar="NAME", help="instance name of the side, or primary or secondary as it is configured "
+                                                     "(default: the one that is not preferred)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Order it, wait until that side is active, and return the exit status."""
+    return ordered(options, "switchover", options.to, then=_await)
+
+
+def _await(asker: Asker, answer: Dict[str, Any]) -> Dict[str, Any]:
+    """Wait until that side is active, and nobody has ordered anything else."""
+    begin, grace = clock.now(), 10.0
+    while clock.now() < begin + 2 * grace + _EXTRA:
+        status = asker.ask_status()
+        grace = float(status.get("stop_grace") or grace)
+        side = status if status.get("instance_name") == answer["to"] else status.get("other", {})
+        if status.get("orders", {}).get("number") != answer["order"]:
+            return dict(answer, done=False, text="{}, but then something else was ordered".format(answer["text"]))
+        if side.get("standing") == "ACTIVE":
+            took = clock.now() - begin
+            return dict(answer, took=round(took, 1), text="{} is active, after {:.1f} s".format(answer["to"], took))
+        gevent.sleep(_LOOK_EVERY)
+    return dict(answer, done=False, text="{}, but it is not active after {:.0f} s: see `python -m failover status` on both "
+                                         "sides".format(answer["text"], clock.now() - begin))

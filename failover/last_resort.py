@@ -1,0 +1,52 @@
+"""The end of the failover agent when it cannot do its work any more: nothing may run on unsupervised."""
+
+import logging
+import os
+from typing import Callable, Optional, Sequence
+
+import gevent
+
+from failover import process
+from failover.control import ControlError
+from failover.managed.processes import Processes
+
+__all__ = ["LastResort"]
+
+_log = logging.getLogger(__name__)
+
+# Seconds for the connections to close.
+_LEAVE_WITHIN = 0.2
+
+# Exit status. Not 0, so that the platform reports an agent that ended this way as failed, and starts it again.
+_EXIT_BROKEN = 1
+
+
+class LastResort:
+    """Ends the managed agent's processes, and then this one.
+
+    :param closers: close the connections.
+    """
+
+    def __init__(self, processes: Processes, closers: Sequence[Callable[[], None]]):
+        self._processes = processes
+        self._closers = closers
+
+    def end_all(self, why: str, within: float, spare: Optional[process.Process] = None) -> None:
+        """End the managed agent's processes, and then this one.
+
+        :param within: seconds.
+        :param spare: a process whose descendants are left alone.
+        """
+        try:
+            self._processes.end_all(within, why, spare=spare)
+        except ControlError as error:
+            _log.error("%s", error)
+        for close in self._closers:
+            close()
+        gevent.sleep(_LEAVE_WITHIN)
+        self.end()
+
+    @staticmethod
+    def end() -> None:
+        """End this process alone."""
+        os._exit(_EXIT_BROKEN)

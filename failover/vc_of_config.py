@@ -1,0 +1,24 @@
+"""The client by which an agent reaches the VC that its configuration names."""
+
+import functools
+from typing import Any, Callable
+
+from failover import compat, discovery
+from failover.config import Config
+from failover.vc_client import VcClient, pair_topic
+from failover.vip.address import is_web
+
+__all__ = ["vc_client_of"]
+
+
+def vc_client_of(agent: Any, config: Config, within: float, post: Callable[[Any], None]) -> VcClient:
+    """Return the client by which an agent reaches the VC of its configuration.
+
+    :param within: seconds after which an answer is overdue.
+    :param post: takes what comes of it.
+    """
+    endpoint = compat.remote_endpoint(agent, config.volttron_central_vip, config.volttron_central_serverkey)
+    find = None if not is_web(endpoint.address) else functools.partial(
+        discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
+    topic = pair_topic(compat.serverkey(agent), config.remote_serverkey, config.agent_vip_identity)
+    return VcClient(endpoint, config.volttron_central_identity, topic, within, 1.5 * config.heartbeat_period, post, find)

@@ -1,0 +1,86 @@
+"""The checklist of a pair: each thing that a takeover needs, and whether it is in order."""
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from failover.decision.view import View
+from failover.decision.vocabulary import AgentState, Liveness
+from failover.words.lines import other_role
+from failover.words.surroundings import Surroundings
+
+__all__ = ["checklist"]
+
+# Each item, with the kinds of problems that concern it.
+_ITEMS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
+    ("control of this platform", ("control", "quiet", "deaf")),
+    ("authorization on this platform", ("unauthorized",)),
+    ("link to the other platform", ("link",)),
+    ("authorization on the other platform", ("refused",)),
+    ("roles", ("rival", "names")),
+    ("configuration of both sides", ("differ",)),
+    ("managed agent", ("missing", "start", "stop", "stray", "signals", "absent", "silent", "unwell", "loop", "copy")),
+    ("memory on disk", ("memory",)),
+)
+_ITEMS_OF_STANDARD: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
+    ("VOLTTRON Central", ("vc", "vcs", "isolated", "unsupervised")),
+)
+
+
+class _Item(NamedTuple):
+    name: str
+    text: str
+    is_ok: bool
+
+
+def checklist(view: View, around: Surroundings, problems: Mapping[str, str],
+              warnings: Sequence[str]) -> List[Dict[str, Any]]:
+    """Return an item for each thing: its name, whether it is in order, and what to do if it is not.
+
+    :param problems: the text of each problem that there is, by its kind.
+    :param warnings: what was found at the start.
+    """
+    items = [_Item("configuration", text, False) for text in warnings] or [_Item("configuration", "in order", True)]
+    for name, kinds in _ITEMS + (() if view.is_simple else _ITEMS_OF_STANDARD):
+        found = [problems[kind] for kind in kinds if kind in problems]
+        items += [_Item(name, text, False) for text in found] or [_fine(name, view, around)]
+    items.append(_heard(view))
+    items.append(_hears(view))
+    items.append(_there(view))
+    return [one._asdict() for one in items]
+
+
+def _fine(name: str, view: View, around: Surroundings) -> _Item:
+    if name.startswith("link") and not around.link_up:
+        return _Item(name, "not connected yet: {}".format(around.link_error or "connecting"), False)
+    if name == "managed agent" and view.agents[0].state is AgentState.UNKNOWN:
+        return _Item(name, "it is not known yet whether {} runs".format(view.agents[0].identity), False)
+    if name == "VOLTTRON Central" and view.decision.vc is not Liveness.UP:
+        return _Item(name, "it has not answered yet", False)
+    return _Item(name, "in order", True)
+
+
+def _heard(view: View) -> _Item:
+    name, who = "heartbeats of the other side", other_role(view.setup.role)
+    if view.heard_ago is None:
+        return _Item(name, "the {} was never heard: is its failover agent started?".format(who), False)
+    is_fresh = view.heard_ago < view.timing.timeout
+    return _Item(name, "last heard {:.1f} s ago{}".format(
+        view.heard_ago, "" if is_fresh else ": see `vctl status` there"), is_fresh)
+
+
+def _hears(view: View) -> _Item:
+    is_heard = view.peer is not None and view.peer.heard_boot_id is not None and (
+        view.heard_ago is not None and view.heard_ago < view.timing.timeout)
+    return _Item("own heartbeats", "the other side hears them" if is_heard else
+                 "the other side has not acknowledged them: see `python -m failover status` there", is_heard)
+
+
+def _there(view: View) -> _Item:
+    name, peer = "managed agent on the other side", view.peer
+    if peer is None or view.decision.peer is not Liveness.UP:
+        return _Item(name, "not known: the other side is not heard", False)
+    trouble: Optional[str] = peer.trouble
+    if trouble is None and peer.state in (AgentState.MISSING.value, AgentState.UNKNOWN.value):
+        trouble = "it is {}".format(peer.state)
+    if trouble is not None:
+        return _Item(name, "{}; see `python -m failover check` on {}".format(trouble, peer.instance_name), False)
+    return _Item(name, "{} there".format(peer.state or "in order"), True)

@@ -1,0 +1,80 @@
+"""What is worth an entry in the history: where the managed agents run, from when on, and why."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from failover.decision.view import View
+from failover.decision.vocabulary import AgentState, Liveness, Moment
+from failover.words.lines import headline
+from failover.words.surroundings import Surroundings
+
+__all__ = ["Places"]
+
+
+# Seconds that a start may take.
+_START_TAKES = 60.0
+
+
+class Places(NamedTuple):
+    """Where the managed agents were last seen to run.
+
+    :ivar here: whether they ran on this side; None if that was never known.
+    :ivar there: whether they ran on the other side, by its heartbeats.
+    :ivar active: instance name of the side where they ran last.
+    :ivar ran_at: when they were last known to run anywhere.
+    :ivar preferred: the role of the preferred side.
+    :ivar ordered_at: when that changed because somebody ordered it; None if it did not.
+    """
+
+    here: Optional[bool] = None
+    there: Optional[bool] = None
+    active: Optional[str] = None
+    ran_at: Optional[Moment] = None
+    preferred: Optional[str] = None
+    ordered_at: Optional[Moment] = None
+
+    def after(self, view: View, around: Surroundings, now: Moment) -> "Tuple[Places, List[Dict[str, Any]]]":
+        """Return where they run now, and an entry for each change, without its time."""
+        entries: List[Dict[str, Any]] = []
+        here, there = _here(view, self.here), _there(view, self.there)
+        name, peer = view.setup.instance_name, view.peer.instance_name if view.peer is not None else None
+        places, orders = self._replace(preferred=view.orders.preferred), view.orders
+        if self.preferred not in (None, orders.preferred):
+            places = places._replace(ordered_at=None if orders.is_kept else now)
+        if here is False and self.here and self.active == name:
+            entries.append(places._entry("stopped", name, None, view, around, now))
+        if there is False and self.there and self.active == peer:
+            entries.append(places._entry("stopped", peer, None, view, around, now))
+        for runs, ran, where in ((there, self.there, peer), (here, self.here, name)):
+            if runs and not ran:
+                if ran is False:
+                    entries.append(places._entry("active", where, places.active, view, around, now))
+                places = places._replace(active=where)
+        if here or there:
+            heard = now - (view.heard_ago or 0.0)
+            places = places._replace(ran_at=now if here else max(heard, places.ran_at or heard))
+        return places._replace(here=here, there=there), entries
+
+    def _entry(self, event: str, on: Optional[str], former: Optional[str], view: View, around: Surroundings,
+               now: Moment) -> Dict[str, Any]:
+        is_ordered = self.ordered_at is not None and now - self.ordered_at < 2 * view.timing.stop_grace + _START_TAKES
+        outage = None if event != "active" or self.ran_at is None else round(max(0.0, now - self.ran_at), 2)
+        return {"event": event, "on": on, "from": former, "planned": is_ordered or view.farewell is not None,
+                "outage": outage, "why": headline(view, around)}
+
+
+def _here(view: View, before: Optional[bool]) -> Optional[bool]:
+    states = [one.state for one in view.agents]
+    if any(one in (AgentState.UNKNOWN, AgentState.STARTING) for one in states):
+        return before
+    return all(one is AgentState.RUNNING for one in states)
+
+
+def _there(view: View, before: Optional[bool]) -> Optional[bool]:
+    """Return what the peer says. While it is not heard, nothing is known of it, and it may run on."""
+    if view.farewell is not None:
+        return view.farewell.may_run
+    if view.peer is None or view.peer.state is None or view.decision.peer is not Liveness.UP:
+        return before
+    if view.peer.state in (AgentState.UNKNOWN.value, AgentState.STARTING.value):
+        return before
+    return view.peer.state == AgentState.RUNNING.value

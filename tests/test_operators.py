@@ -1,0 +1,138 @@
+"""What operators do in a day, on two real platforms: pause, switch over, shut down in order, look what happened."""
+
+import json
+import subprocess
+
+import pytest
+
+from failover import clock
+from tests.conftest import is_normal
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, wait
+
+
+def run(side, *arguments):
+    """Run a command as an operator does on this side's machine."""
+    command = [str(side.platform.root / "env" / "bin" / "python"), "-m", "failover", *arguments]
+    return subprocess.run(command, env=side.platform.env, cwd=str(side.platform.code_folder(FAILOVER)),
+                          capture_output=True, text=True, timeout=LIMIT)
+
+
+def order(side, *arguments):
+    done = run(side, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def entries(side):
+    return [json.loads(line) for line in order(side, "history", "--json").splitlines()]
+
+
+def await_other_runs(runs, other):
+    """Wait until the managed agent runs on one side alone, and both sides say so."""
+    wait(lambda: runs.runs() and not other.runs(), LIMIT, "the managed agent on {} alone".format(runs.platform.name))
+    await_status(runs, lambda status: (status["standing"], status["other"]["standing"]) == ("ACTIVE", "STANDBY"), "active")
+    await_status(other, lambda status: (status["standing"], status["other"]["standing"]) == ("STANDBY", "ACTIVE"), "standby")
+
+
+@pytest.fixture(params=["simple", "standard"])
+def each_pair(request):
+    """Either pair. In the end the primary is preferred and nothing is paused."""
+    pair = request.getfixturevalue("pair" if request.param == "simple" else "standard_pair")
+    yield pair
+    for side in pair.sides:
+        side.bring_back()
+    side = pair.primary if pair.primary.status() else pair.secondary
+    side.observer.call(FAILOVER, "resume")
+    if side.status()["orders"]["preferred"] != "primary":
+        run(side, "switchover", "--to", "primary")
+    wait(lambda: is_normal(pair), LIMIT, "the normal state")
+
+
+def test_while_the_pair_is_paused_nobody_starts_the_managed_agent(each_pair):
+    primary, secondary = each_pair.sides
+    assert "paused for 600 s" in order(secondary, "pause", "--for", "10m")
+    for side in each_pair.sides:
+        status = await_status(side, lambda status: status["standing"] == "PAUSED", "both sides are paused")
+        assert 500 < status["orders"]["paused_for"] <= 600 and status["orders"]["given_on"] == "node-secondary"
+        assert status["text"].startswith("paused until ")
+        await_alert(side, "GOOD", "the pair is paused until")
+    primary.platform.vctl("stop", primary.platform.uuid(MANAGED))
+    secondary.restart_agent(FAILOVER)  # It remembers.
+    await_status(secondary, lambda status: status["standing"] == "PAUSED" and status["other"]["liveness"] == "up", "a pause")
+    assert not primary.runs() and not secondary.runs()
+    assert "resumed" in order(primary, "resume")
+    await_other_runs(primary, secondary)
+    for side in each_pair.sides:
+        await_status(side, lambda status: not status["text"].startswith("paused"), "both sides go on")
+    refused = run(primary, "resume")
+    assert (refused.returncode, refused.stderr) == (1, "the pair is not paused\n")
+
+
+def test_a_pause_ends_by_itself(pair):
+    assert json.loads(order(pair.primary, "pause", "--for", "3", "--json"))["done"] is True
+    for process in pair.primary.platform.processes(MANAGED):
+        process.terminate()
+    wait(lambda: not pair.primary.runs(), LIMIT, "end of the managed agent")
+    wait(lambda: is_normal(pair), LIMIT, "the normal state")
+    await_alert(pair.secondary, "GOOD", "the pause is over", whole=True)
+
+
+def test_a_switchover_there_and_back(each_pair):
+    primary, secondary = each_pair.sides
+    assert "node-secondary is active" in order(primary, "switchover")
+    await_other_runs(secondary, primary)
+    for side in each_pair.sides:
+        [*_, entry] = entries(side)
+        assert (entry["event"], entry["on"], entry["from"], entry["planned"]) == (
+            "active", "node-secondary", "node-primary", True), entries(side)
+        await_alert(side, "GOOD", "preferred from now on, ordered on node-primary")
+    for side in each_pair.sides:  # It is remembered.
+        side.restart_agent(FAILOVER)
+        await_status(side, lambda status: status["other"]["liveness"] == "up", "the other side is heard")
+    await_other_runs(secondary, primary)
+    refused = run(primary, "switchover", "--to", "node-secondary")
+    assert (refused.returncode, refused.stderr) == (
+        1, "no switchover to node-secondary: it is the preferred side already\n")
+    assert "node-primary is active" in order(secondary, "switchover", "--to", "primary")
+    await_other_runs(primary, secondary)
+
+
+def test_no_switchover_to_a_side_that_is_not_ready(pair):
+    secondary = pair.secondary
+    secondary.stop_agent(FAILOVER)
+    wait(lambda: run(pair.primary, "switchover").returncode == 1, LIMIT, "a refusal")
+    refused = run(pair.primary, "switchover")
+    assert "the other side is not heard" in refused.stderr
+    checked = run(pair.primary, "check")
+    assert checked.returncode == 1 and "BAD  heartbeats of the other side" in checked.stdout
+    secondary.start_agent(FAILOVER)
+    wait(lambda: is_normal(pair), LIMIT, "the normal state")
+
+    wait(lambda: run(pair.primary, "check").returncode == 0, LIMIT, "everything in order")
+    wrong = run(pair.primary, "switchover", "--to", "node-x")
+    assert wrong.returncode != 0 and "wanted: one of node-primary, node-secondary, primary, secondary" in wrong.stderr
+
+
+def test_after_an_orderly_shutdown_the_other_side_takes_over_at_once(each_pair):
+    primary, secondary = each_pair.sides
+    each_pair.secondary.observer.alerts.clear()
+    begin = clock.now()
+    primary.platform.stop()
+    wait(secondary.runs, LIMIT, "takeover")
+    print("takeover {:.1f} s after the shutdown began, {}".format(clock.now() - begin, secondary.status()["mode"]))
+    await_status(secondary, lambda status: status["standing"] == "ACTIVE", "the takeover")
+    entry = entries(secondary)[-1]
+    assert (entry["event"], entry["from"], entry["planned"]) == ("active", "node-primary", True)
+    assert entry["outage"] < 3, entry
+
+
+def test_the_secondary_takes_over_at_once_when_the_primarys_failover_agent_is_stopped(standard_pair):
+    """In standard failover it stops the managed agent too."""
+    primary, secondary = standard_pair.sides
+    primary.stop_agent(FAILOVER)
+    wait(secondary.runs, LIMIT, "takeover")
+    await_status(secondary, lambda status: status["standing"] == "ACTIVE", "the takeover")
+    entry = entries(secondary)[-1]
+    assert entry["outage"] < 5 and entry["planned"], entry  # By silence it would take 9 s.
+    primary.start_agent(FAILOVER)
+    await_other_runs(primary, secondary)
