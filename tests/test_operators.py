@@ -8,6 +8,7 @@ import pytest
 from failover import clock
 from tests.conftest import is_normal
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, wait
+from tests.testbed.platforms import MONOLITHIC_ROOT, PlatformError
 
 
 def run(side, *arguments):
@@ -95,6 +96,16 @@ def test_a_switchover_there_and_back(each_pair):
         1, "no switchover to node-secondary: it is the preferred side already\n")
     assert "node-primary is active" in order(secondary, "switchover", "--to", "primary")
     await_other_runs(primary, secondary)
+
+
+@pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="VOLTTRON 9 takes no commands from agents' packages")
+def test_vctl_has_the_same_commands(pair):
+    platform = pair.primary.platform
+    assert "node-primary             ACTIVE" in platform.vctl("failover", "status")
+    assert json.loads(platform.vctl("failover", "status", "--json"))["standing"] == "ACTIVE"
+    assert "OK   link to the other platform" in platform.vctl("failover", "check")
+    with pytest.raises(PlatformError, match="exit status 1\nthe pair is not paused"):
+        platform.vctl("failover", "resume")
 
 
 def test_no_switchover_to_a_side_that_is_not_ready(pair):

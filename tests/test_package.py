@@ -46,7 +46,8 @@ def test_the_wheel_requires_nothing_and_holds_the_default_identity(wheel):
     assert "volttron-failover=failover.agent:main" in read(wheel, "entry_points.txt")
     with zipfile.ZipFile(wheel) as archive:
         modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "failover").rglob("*.py")}
-        assert {path for path in archive.namelist() if ".dist-info/" not in path} == modules | {IDENTITY_FILE}
+        assert {path for path in archive.namelist() if ".dist-info/" not in path} == modules | {
+            IDENTITY_FILE, "volttron/plugins/vctl/failover.py"}
 
 
 def test_setup_py_makes_the_same_distribution(folder, wheel):

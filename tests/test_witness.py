@@ -1,0 +1,61 @@
+"""Standard failover with a bare third platform of VOLTTRON 11 as the witness in VC's place: nothing is installed on it."""
+
+import contextlib
+
+import pytest
+
+from tests.conftest import is_normal
+from tests.testbed.central import StandInCentral
+from tests.testbed.pair import LIMIT, Pair, await_give_back, await_status, await_takeover, wait
+from tests.testbed.platforms import MONOLITHIC_ROOT
+from tests.testbed.recorder import Recorder
+
+pytestmark = pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="VOLTTRON 9 has VC")
+
+
+class Witness(StandInCentral):
+    """A platform without agents."""
+
+    def install(self):
+        self.power_on()
+
+    def bring_back(self, identity=None):
+        if self.platform.pid is None:
+            self.platform.power_off()
+            self.power_on()
+
+
+def await_normal(pair):
+    wait(lambda: is_normal(pair) and all(status and status["vc"]["liveness"] == "up" for status in (
+        side.status() for side in pair.sides)), LIMIT, "the normal state")
+
+
+def test_a_bare_platform_is_a_witness(show_logs, folder):
+    with contextlib.closing(Witness(folder / "witness")) as witness, contextlib.closing(show_logs(
+            Pair(folder / "witnessed", None, witness))) as pair:
+        witness.install()
+        pair.install(volttron_central_identity="platform.health")
+        await_normal(pair)
+        with contextlib.closing(Recorder([side.platform for side in pair.sides])) as recorder:
+            recorder.start()
+            pair.primary.platform.power_off()
+            await_takeover(pair)
+            pair.primary.bring_back()
+            await_give_back(pair)
+            await_normal(pair)
+
+            witness.platform.power_off()  # Then the primary goes on as long as the secondary answers.
+            for side in pair.sides:
+                await_status(side, lambda status: status["vc"]["liveness"] == "down", "no witness")
+            assert pair.primary.runs() and not pair.secondary.runs()
+            witness.bring_back()
+            await_normal(pair)
+
+            for relay in (pair.primary.to_other, pair.secondary.to_other, pair.primary.to_central):
+                relay.stall()  # With neither it stops, and the secondary starts.
+            await_takeover(pair)
+            assert not pair.primary.runs()
+            for relay in pair.relays:
+                relay.resume()
+            await_give_back(pair)
+            assert recorder.overlap() == 0, recorder.story()
