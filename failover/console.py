@@ -62,6 +62,7 @@ class Console:
         self._local = local
         self._faults = faults
         self._history = history
+        self._record_topic = "record/failover/{}/{}".format(setup.instance_name, setup.agents[0])
         self._post = post
         self._once = Once()
         self.reporter = Reporter(agent, alert_key(setup.mode, setup.role), lambda: self._say_once(
@@ -137,7 +138,9 @@ class Console:
         self._add_to_history({"event": "order", "why": text})
 
     def _add_to_history(self, entry: Dict[str, Any]) -> None:
-        self._history.add(dict(at=datetime.now(timezone.utc).isoformat(timespec="milliseconds"), **entry))
+        entry = dict(at=datetime.now(timezone.utc).isoformat(timespec="milliseconds"), **entry)
+        self._history.add(entry)
+        self.reporter.record(self._record_topic, entry)
 
     def _announce(self, seen: View, commands: List[Command]) -> None:
         executor, is_troubled = self._local.executor, self._local.runs.trouble(clock.now()) is not None

@@ -1,7 +1,7 @@
-"""Tells the platform how this agent is: alerts and health, one at a time."""
+"""Tells the platform how this agent is, and what has changed: alerts, health and records, one at a time."""
 
 import logging
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Mapping, Tuple
 
 import gevent
 from gevent.queue import Full, Queue
@@ -39,6 +39,11 @@ class Reporter:
     def health(self, health: Tuple[str, str]) -> None:
         """Have this status and text become the agent's health."""
         self._enqueue(lambda: self._agent.vip.health.set_status(*health))
+
+    def record(self, topic: str, entry: Mapping[str, Any]) -> None:
+        """Have an entry of the history published, for historians."""
+        self._enqueue(lambda: self._agent.vip.pubsub.publish(
+            "pubsub", topic, headers={"TimeStamp": entry["at"]}, message=dict(entry)).get())
 
     def _enqueue(self, report: Callable[[], None]) -> None:
         try:

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from failover import clock
+from failover.vip.link import Endpoint, Link
 from tests.conftest import is_normal
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT, PlatformError
@@ -49,6 +50,27 @@ def each_pair(request):
     wait(lambda: is_normal(pair), LIMIT, "the normal state")
 
 
+@pytest.fixture
+def records():
+    """Return a function that collects what is published for historians on the bus of a side."""
+    links = []
+
+    def collect(side):
+        messages = []
+        platform = side.platform
+        link = Link(Endpoint(platform.address, platform.serverkey, "test.historian", *platform.command_keys()), 5, 1)
+        link.subscribe("record/", lambda topic, sender, message: messages.append(
+            (topic, json.loads(message) if isinstance(message, str) else message)))
+        link.start()
+        links.append(link)
+        wait(lambda: link.up, LIMIT, "a connection")
+        return messages
+
+    yield collect
+    for link in links:
+        link.close()
+
+
 def test_while_the_pair_is_paused_nobody_starts_the_managed_agent(each_pair):
     primary, secondary = each_pair.sides
     assert "paused for 600 s" in order(secondary, "pause", "--for", "10m")
@@ -78,8 +100,9 @@ def test_a_pause_ends_by_itself(pair):
     await_alert(pair.secondary, "GOOD", "the pause is over", whole=True)
 
 
-def test_a_switchover_there_and_back(each_pair):
+def test_a_switchover_there_and_back(each_pair, records):
     primary, secondary = each_pair.sides
+    published = [records(side) for side in each_pair.sides]
     assert "node-secondary is active" in order(primary, "switchover")
     await_other_runs(secondary, primary)
     for side in each_pair.sides:
@@ -87,6 +110,9 @@ def test_a_switchover_there_and_back(each_pair):
         assert (entry["event"], entry["on"], entry["from"], entry["planned"]) == (
             "active", "node-secondary", "node-primary", True), entries(side)
         await_alert(side, "GOOD", "preferred from now on, ordered on node-primary")
+    for side, messages in zip(each_pair.sides, published):
+        topic = "record/failover/{}/platform.driver".format(side.platform.name)
+        wait(lambda: messages and messages[-1] == (topic, entries(side)[-1]), LIMIT, "the same record on the bus")
     for side in each_pair.sides:  # It is remembered.
         side.restart_agent(FAILOVER)
         await_status(side, lambda status: status["other"]["liveness"] == "up", "the other side is heard")
