@@ -143,6 +143,9 @@ def test_a_primary_that_is_not_heard_says_so():
     (primary(), fault("unwell"), "unwell failed"),
     (primary(), fault("memory"), None),
     (primary(decision=WANTS_STOP), fault("unwell"), None),
+    # A standby that could not take over.
+    (make_view(state=AgentState.MISSING), AROUND, "platform.driver is not installed here"),
+    (make_view(), fault("unauthorized"), "unauthorized failed"),
 ])
 def test_the_peer_is_told_what_is_wrong_with_the_managed_agent(seen, around, text):
     assert problems.trouble(seen, around, find(seen, around)) == text
