@@ -75,7 +75,7 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         effects += (ProveHearing(),)
     if decision.peer is Liveness.UP and before.peer is not Liveness.UP:
         effects += (ReconnectNow(),)
-    if decision.peer is not before.peer:
+    if decision.peer is not before.peer and setup.fail_back > 0.0:
         state = state._replace(peer_up_since=now if decision.peer is Liveness.UP else None)
     if decision != before or policy is not state.policy or sight is not state.sight:
         state = state._replace(policy=policy, decision=decision, sight=sight)

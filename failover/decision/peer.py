@@ -44,7 +44,6 @@ class Peer(NamedTuple):
     :ivar released_at: when the heartbeat of this side was sent that the last one of the peer acknowledged, if that one said
         that the managed agents do not run there; None if it did not.
     :ivar start: of its starts that have been heard, the one that was new last.
-    :ivar ran_at: when it was last heard that its managed agents may run.
     :ivar newest: one for each start, the last heard at the end.
     """
 
@@ -55,7 +54,6 @@ class Peer(NamedTuple):
     left_at: Optional[Moment] = None
     released_at: Optional[Moment] = None
     start: Optional[str] = None
-    ran_at: Optional[Moment] = None
     newest: Tuple[Newest, ...] = ()
 
     def refusal(self, heartbeat: Heartbeat, timeout: float, now: Moment) -> Optional[str]:
@@ -86,9 +84,8 @@ class Peer(NamedTuple):
 
     def heard(self, mode: str, heartbeat: Optional[Heartbeat], released_at: Optional[Moment], now: Moment) -> "Peer":
         """A heartbeat that counts came. One without content says nothing of the managed agents."""
-        may_run = heartbeat is None or heartbeat.may_run
         return self._replace(mode=mode, heartbeat=heartbeat, last_heard=now, farewell=None, left_at=None,
-                             released_at=released_at, ran_at=now if may_run else self.ran_at)
+                             released_at=released_at)
 
     def under_new_orders(self) -> "Peer":
         """What the peer said of its managed agents, it said under the former orders."""

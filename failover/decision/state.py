@@ -25,7 +25,7 @@ class State(NamedTuple):
     """All that one failover agent knows: of one pair, and of the agents that it manages.
 
     :ivar now: the moment of the last step.
-    :ivar peer_up_since: since when the peer has been up; None while it is not.
+    :ivar peer_up_since: since when the peer has been up; None while it is not, or if that does not matter.
     :ivar trouble: what is wrong with a managed agent here, for the peer to show; None if nothing is.
     :ivar record: what is on disk, or on its way there.
     :ivar save_from: from when on it may be saved again; infinity while it is being saved.

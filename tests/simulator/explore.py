@@ -35,6 +35,8 @@ FAULTS: Dict[str, Tuple[Tuple, ...]] = {
     "crash": (("crash", 0), ("crash", 1)),
     "die": (("die", 0), ("die", 1)),
     "mute": (("mute", 0), ("mute", 1)),
+    "leave": (("leave", 0), ("leave", 1)),
+    "order": (("order", 0), ("order", 1)),
 }
 # Where a search may begin: both have just started; the primary runs; the two sides cannot reach each other, but VC; the
 # primary has no power, and the secondary runs.

@@ -34,6 +34,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Set, Tup
 import failover.decision
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.state import State
+from failover.decision.vocabulary import AgentState
 
 __all__ = ["BASE", "COMMANDS", "HORIZON", "Ranks", "heartbeat_from_now", "moment_fields", "numbers_in",
            "numbers_in_heartbeat", "renamed", "side_from_now"]
@@ -43,7 +44,9 @@ HORIZON = 8.0
 # The number of the last heartbeat, and the number of the last command.
 BASE, COMMANDS = 1000, 10
 
-_BOOT_IDS = ("boot_id", "first_boot_id", "heard_boot_id")
+_BOOT_IDS = ("boot_id", "first_boot_id", "heard_boot_id", "start")
+# What the peer says of its managed agent, where a rule reads that: whether a switchover to it can be done.
+_UNREADY = (AgentState.MISSING.value, AgentState.UNKNOWN.value)
 
 
 class _MomentMark:
@@ -244,5 +247,6 @@ def side_from_now(state: State, passed: float, boots: Tuple[str, str], ranks: Se
 def _heard(heartbeat: Optional[Heartbeat], boots: Tuple[str, str], ranks: Sequence[Ranks]) -> Optional[Heartbeat]:
     if heartbeat is None:
         return None
-    heartbeat = heartbeat._replace(clock=None, state=None, vc_sequence=None)
+    heartbeat = heartbeat._replace(
+        clock=None, state=heartbeat.state if heartbeat.state in _UNREADY else None, vc_sequence=None)
     return heartbeat_from_now(heartbeat, 0.0, (boots[1], boots[0]), (ranks[1], ranks[0]))

@@ -11,6 +11,8 @@ stands here: the surroundings know which processes run, which ways are cut, and 
 * A **machine** may lose its power, and come back: with a new start, and with the record on disk, in which no lease counts
   any more. The failover agent alone may **die**, and come back at once; the managed agent goes on meanwhile, and a lease
   on file counts. It does not die during a start or a stop: promise S makes an exception of that.
+* A failover agent may be stopped **in order**, and its platform with it: it stops the managed agent, says farewell, and comes
+  back like a machine. An **operator** may order a switchover on either side.
 * **Control** of a platform may fall silent. Stops go on, by signals.
 * A **start** has the managed agent run at once or ``stop_grace`` later, and a **stop** ends it at once or at the end of
   the time that it has. What ends and what begins in the same moment does not overlap: the bound is strict in real time.
@@ -472,6 +474,22 @@ class _Change:
         self._lose_connections(side)
         self._start_failover(side, record)
 
+    def _do_leave(self, side: int) -> None:
+        self.tell("{}: the platform is shut down in order", ROLES[side])
+        self._post(side, happens.EndAsked())
+        self.settle()
+        self.runs[side] = False
+        self.pending = [one for one in self.pending if one.side != side]
+        self._post(side, happens.Ended(True))
+        self.settle()
+        self._do_crash(side)
+
+    def _do_order(self, side: int) -> None:
+        state = self._machinery.states[self.sides[side]]
+        to = ROLES[state.roles.preferred == ROLES[0]]
+        self.tell("{}: a switchover to the {} is ordered", ROLES[side], to)
+        self._post(side, happens.SwitchoverAsked(to))
+
     def _do_mute(self, side: int) -> None:
         self.tell("{}: control falls silent", ROLES[side])
         self.muted[side] = True
@@ -484,7 +502,7 @@ class _Change:
 _PERFORM = {
     does.Publish: _Change._publish, does.AskVcp: _Change._ask_vcp, does.PrepareStart: _Change._prepare,
     does.Launch: _Change._launch, does.Stop: _Change._stop, does.ProveHearing: _Change._prove, does.SaveRecord: _Change._save,
-    does.Want: None, does.Note: None, does.ReconnectNow: None, does.RenewVcLink: None}
+    does.StopForGood: None, does.Want: None, does.Note: None, does.ReconnectNow: None, does.RenewVcLink: None}
 
 
 def begun(machinery: Machinery, now: float = 0.0) -> World:

@@ -67,6 +67,8 @@ class Liveness:
         Where either is right on both sides, go on for as long as settling may take: promise S may be broken late.
         """
         world = self._world
+        if world.is_paused:  # It ends by itself, and only then the right ones can run.
+            self._quiet_from = self._wrong_until = world.now
         wanted = self.wanted()
         free = all(action is None for action in wanted.values())
         if not all(self._is_right(side, action) for side, action in wanted.items()):
@@ -91,14 +93,18 @@ class Liveness:
             return dict.fromkeys(world.sides)
         central = world.sides[0].central
         acts = {side: side.agent is not None and side.platform and not side.frozen for side in world.sides}
-        on_bus = {side: central.platform and not central.mute[side.name] and not world.wires[side, central].cuts
-                  and not world.wires[central, side].cuts for side in world.sides}
+        publishes = {side: central.platform and not world.wires[side, central].cuts
+                     and not world.wires[central, side].cuts for side in world.sides}
+        on_bus = {side: publishes[side] and not central.mute[side.name] for side in world.sides}
         direct = not any(world.wires[side, world.other(side)].cuts for side in world.sides)
-        peer = all(acts.values()) and (direct or all(on_bus.values()))
+        hears = {side: all(acts.values()) and (direct or publishes[world.other(side)] and on_bus[side])
+                 for side in world.sides}
         wanted: Dict[Side, Optional[Action]] = {}
         for side in world.sides:
             other = world.other(side)
             role = "primary" if side.role == world.preferred else "secondary"
+            # To a primary, "up" means contact both ways.
+            peer = hears[side] and (role == "secondary" or hears[other])
             action = DOCUMENTED[role][peer, on_bus[side] and central.vc]
             is_revealed = other.drives and not acts[other] and world.vcp_takes(side) is not None
             if side.forgot:
