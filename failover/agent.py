@@ -73,8 +73,9 @@ class FailoverAgent(compat.Agent):
             boot_id=uuid.uuid4().hex, answer_within=within, remote_instance=config.remote_instance_name or None,
             quiet_until=self._ending.quiet_until, fail_back=config.fail_back_after)
         self._keeper = RecordKeeper(store, self._post, faults)
-        self._peer_link = HeartbeatPath(Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
-                                   topic(config.agent_id, config.mode), within, 1.5 * config.heartbeat_period, self._post)
+        self._peer_link = HeartbeatPath(
+            Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
+            topic(config.agent_id, config.mode), within, 1.5 * config.heartbeat_period, self._post)
         self._vc = None if config.simple_behavior else vc_client_of(self, config, within, self._post)
         self._local = LocalAgent(self, config.agent_vip_identity, self._call, within, config.timeout, self._post,
                                  self._guard.lives, self._warn, faults)
@@ -182,8 +183,7 @@ class FailoverAgent(compat.Agent):
         farewells = [effect for effect in effects if isinstance(effect, Publish) and took_part]
         deadline = clock.now() + _FAREWELL_WITHIN
         while farewells and clock.now() < deadline:
-            farewells = [one for one in farewells
-                         if not self._path(one.path).say(one.heartbeat)]
+            farewells = [one for one in farewells if not self._path(one.path).say(one.heartbeat)]
             gevent.sleep(_FAREWELL_WITHIN / 20)
 
     def _end_as_orphan(self, within: float) -> None:

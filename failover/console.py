@@ -70,7 +70,7 @@ class Console:
         self._problems = Problems(config.timeout)
         self._announcer = Announcer()
         self._places = Places()
-        self._paused_until: Optional[str] = None
+        self._pause: Tuple[Optional[Orders], Optional[str]] = (None, None)
         self._health: Optional[Tuple[str, str]] = None
         self._link_was_up = False
         self._reviewed_at = 0.0
@@ -129,10 +129,7 @@ class Console:
             _log.info("decision: %s (was %s)", new.action.value, old.action.value)
 
     def _note_orders(self, seen: View, before: Orders) -> None:
-        left = seen.pause_left
-        self._paused_until = None if left is None else "{:%Y-%m-%d %H:%M:%S} UTC".format(
-            datetime.now(timezone.utc) + timedelta(seconds=left))
-        text = order(seen, before, self._paused_until)
+        text = order(seen, before, self._paused_until(seen))
         _log.info("%s", text)
         self.reporter.alert(False, text)
         self._add_to_history({"event": "order", "why": text})
@@ -157,7 +154,7 @@ class Console:
             _log.info("link to %s is %s", self._config.remote_vip,
                       "up" if self._link.up else "down: {}".format(self._link.last_error or "connecting"))
         self._note_copy(seen, state.now)
-        around = self._surroundings(state)
+        around = self._surroundings(seen, state)
         self._places, entries = self._places.after(seen, around, state.now)
         for entry in entries:
             self._add_to_history(entry)
@@ -197,7 +194,7 @@ class Console:
 
     # What is the case
 
-    def _surroundings(self, state: State) -> Surroundings:
+    def _surroundings(self, seen: View, state: State) -> Surroundings:
         now, link, vc, runs = clock.now(), self._link, self._vc, self._local.runs
         return Surroundings(
             address=self._config.remote_vip, link_up=link.up, link_error=link.last_error, link_refusal=link.refusal,
@@ -206,7 +203,7 @@ class Console:
                 vc.link.refusal or (vc.link.up and vc.last_error) or vc.link.last_error),
             faults=self._faults, loop=runs.trouble(now), has_settled=runs.has_settled(now),
             has_unexpected_copy=self._copy_seen is not None and now - self._copy_seen < self._config.timeout,
-            unheard_since=self._unheard_since(state, now), paused_until=self._paused_until)
+            unheard_since=self._unheard_since(state, now), paused_until=self._paused_until(seen))
 
     def _unheard_since(self, state: State, now: float) -> str:
         """Return since when the peer has not been heard, always in the same words for the same silence."""
@@ -215,14 +212,23 @@ class Console:
             self._unheard = heard, since(datetime.now(timezone.utc) - timedelta(seconds=now - heard), True)
         return self._unheard[1]
 
+    def _paused_until(self, seen: View) -> Optional[str]:
+        """Return until when the pair is paused, always in the same words for the same pause; None while it is not."""
+        if seen.orders != self._pause[0]:
+            self._pause = seen.orders, None if seen.pause_left is None else "{:%Y-%m-%d %H:%M:%S} UTC".format(
+                datetime.now(timezone.utc) + timedelta(seconds=seen.pause_left))
+        return self._pause[1]
+
     def checklist(self, state: State) -> List[Dict[str, Any]]:
         """Return the answer of the RPC ``check``."""
-        return checklist(view(state, clock.now()), self._surroundings(state), self._problems.texts, self._warnings)
+        seen = view(state, clock.now())
+        return checklist(seen, self._surroundings(seen, state), self._problems.texts, self._warnings)
 
     def status(self, state: State) -> Dict[str, Any]:
         """Return the answer of the RPC ``status``."""
         now, local, vc = clock.now(), self._local, self._vc
-        return status(view(state, now), self._surroundings(state), Details(
+        seen = view(state, now)
+        return status(seen, self._surroundings(seen, state), Details(
             health=self._health or ("UNKNOWN", "starting"), problems=list(self._problems.texts.values()),
             warnings=list(self._warnings), decided_on=self._decided_on.isoformat(timespec="milliseconds"),
             decided_for=now - self._decided_at,

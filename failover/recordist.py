@@ -55,7 +55,9 @@ class Recordist:
         if self._writing is None:
             self._schedule = self._schedule.demanded("on demand", clock.now())
             self._write()
-        return self._writing.get(timeout=_WRITE_WITHIN)
+        with gevent.Timeout(_WRITE_WITHIN, False):
+            return self._writing.get()
+        return None
 
     def _write(self) -> None:
         now = clock.now()

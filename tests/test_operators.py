@@ -81,7 +81,8 @@ def test_while_the_pair_is_paused_nobody_starts_the_managed_agent(each_pair):
         await_alert(side, "GOOD", "the pair is paused until")
     primary.platform.vctl("stop", primary.platform.uuid(MANAGED))
     secondary.restart_agent(FAILOVER)  # It remembers.
-    await_status(secondary, lambda status: status["standing"] == "PAUSED" and status["other"]["liveness"] == "up", "a pause")
+    await_status(secondary, lambda status: status["standing"] == "PAUSED" and status["other"]["liveness"] == "up"
+                 and status["text"].startswith("paused until "), "a pause")
     assert not primary.runs() and not secondary.runs()
     assert "resumed" in order(primary, "resume")
     await_other_runs(primary, secondary)
