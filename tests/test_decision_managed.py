@@ -2,11 +2,14 @@
 
 import pytest
 
+from failover.decision.decision import Decision
 from failover.decision.effects import (EndAsOrphan, EndStrays, ForbidRestart, Launch, Note, PrepareStart, Publish,
                                        RenewVcLink, SaveRecord, Stop, StopForGood, Want)
 from failover.decision.events import (Ended, EndAsked, HeartbeatReceived, LinkChanged, LinkFree, PlatformSeen,
                                       RestartForbidden, StartAnswered, StraysEnded, VcAnswered)
-from failover.decision.vocabulary import AgentState, Command, Path
+from failover.decision.managed import Managed
+from failover.decision.table import Action
+from failover.decision.vocabulary import AgentState, Command, Liveness, Path
 from tests.driving import AGENT, GRACE, TIMEOUT, TIMING, Core, heartbeat, run
 from tests.test_decision_lease import Side
 
@@ -23,6 +26,19 @@ def starting_primary():
     run(core, 2.0)
     assert core.agent.pending is Command.START
     return core
+
+
+# What nobody has seen
+
+@pytest.mark.parametrize("was_wanted, kinds_then", [(True, [Want, Stop]), (False, [Want])])
+def test_what_the_platform_may_have_started_unseen_is_stopped(was_wanted, kinds_then):
+    """While it is wanted, the platform's monitor may start it, and control may be too slow to say so."""
+    wanted = Decision(Action.START, Liveness.UP, wanted=Command.START)
+    unseen = Managed(AGENT, 0.0, 0.0)
+    if was_wanted:
+        unseen, _ = unseen.toward(wanted, True, True, GRACE, 1.0)
+    _, effects = unseen.toward(wanted._replace(wanted=Command.STOP), True, True, GRACE, 2.0)
+    assert kinds(effects) == kinds_then
 
 
 # Starts

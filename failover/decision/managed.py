@@ -45,7 +45,8 @@ class Managed(NamedTuple):
     :ivar number: of the last command.
     :ivar lost_at: when that is given up if nothing is heard of it.
     :ivar is_ready: whether the start that is under way has everything that it needs.
-    :ivar ran_last: whether it ran when that could last be told, or was then about to.
+    :ivar ran_last: whether it ran when that could last be told, or was then about to; or whether the platform may have
+        started it by itself since, which it may while the agent is wanted and nothing is seen.
     :ivar launched_at: when control was asked for the start that it has not answered yet.
     :ivar launched: the number of that start.
     :ivar wanted: as last told to the shell.
@@ -161,6 +162,8 @@ class Managed(NamedTuple):
         if wanted is not self.wanted or is_strict is not self.is_strict:
             managed = self._replace(wanted=wanted, is_strict=is_strict, start_backoff=Backoff(), stop_backoff=Backoff())
             effects = (Want(self.identity, wanted, is_strict),)
+        if wanted is Command.START and managed.state is AgentState.UNKNOWN and not managed.ran_last:
+            managed = managed._replace(ran_last=True)
         if managed.pending is not None and now >= managed.lost_at:
             managed = managed._replace(pending=None, is_ready=False, ended_at=now, lost_at=inf)
         if managed.strays_at is not None and now >= managed.strays_at:

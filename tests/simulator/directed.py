@@ -80,6 +80,13 @@ def errors_after_a_start(number):
                     answer_takes=5.0, vcp=False, seed=number)
 
 
+def a_copy_that_nobody_sees(number):
+    """An agent that had to be killed is wanted again while control answers too slowly to say anything. The platform starts
+    it again, and then the primary is cut off."""
+    return Schedule((Fault("control slow", PRIMARY, 12, 80, 40.0), Fault("cut off", PRIMARY, 20, 21 + number % 10 / 10),
+                     Fault("cut off", PRIMARY, 56 + number / 10)), obeys=False, vcp=False, seed=number)
+
+
 def a_deaf_secondary(number):
     """The secondary's bus has dropped its subscription, and the primary is cut off from VC."""
     return Schedule((Fault("deafened", SECONDARY, 20 + number / 10), Fault("cut", PRIMARY_AND_VC, 22)), vcp=False,
@@ -239,5 +246,6 @@ def a_clock_that_stood_still(number):
 
 KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
     equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still, a_late_farewell,
+    a_copy_that_nobody_sees,
     a_switchover_before_the_first_start, a_switchover, a_switchover_that_is_cut_off, a_pause, kept_after_a_takeover,
     a_chosen_side_that_fails)}

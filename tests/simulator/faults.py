@@ -10,7 +10,10 @@ from tests.simulator.schedule import Fault
 if TYPE_CHECKING:
     from tests.simulator.world import World
 
-__all__ = ["DIRECTED_ONLY", "FAULTS", "PASSING", "Place", "other_timing"]
+__all__ = ["DIRECTED_ONLY", "FAULTS", "PASSING", "Place", "ends_by_itself", "other_timing"]
+
+# Seconds of a pause, for each second of the fault's amount.
+_PAUSE = 20.0
 
 
 class Place:
@@ -97,6 +100,11 @@ def other_timing(fault: Fault) -> Timing:
     return (Timing(4.0, 1.0, 1.0), Timing(10.0, 2.0, 5.0), Timing(20.0, 3.0, 10.0))[fault.where // 2 % 3]
 
 
+def ends_by_itself(fault: Fault) -> float:
+    """Return the seconds after which a fault that nobody mends is over; 0 if it is not, or has no duration."""
+    return 1.02 * _PAUSE * fault.amount if fault.kind == "paused" else 0.0
+
+
 _Fault = Tuple[Callable[[Place], None], Callable[[Place], None]]
 
 _AT_SIDES: Dict[str, _Fault] = {
@@ -113,7 +121,7 @@ _AT_SIDES: Dict[str, _Fault] = {
     "role changed": (lambda place: place.here(place.side.change_role),
                      lambda place: place.here(place.side.start_agent)),
     "switchover ordered": (lambda place: place.here(place.side.switch_over), _nothing),
-    "paused": (lambda place: place.here(place.side.pause, 20 * place.fault.amount),
+    "paused": (lambda place: place.here(place.side.pause, _PAUSE * place.fault.amount),
                lambda place: place.here(place.side.resume)),
     "VC moved": (lambda place: place.here(place.side.move_vc), lambda place: place.here(place.side.start_agent)),
     "memory lost": (lambda place: place.here(place.side.lose_memory), lambda place: place.here(place.side.start_agent)),

@@ -101,6 +101,13 @@ def _replied_without_echo(original):
         self.echoed(sequence, period, now), sequence, period, now)
 
 
+def _only_what_was_seen(original):
+    def toward(self, *args):
+        moved, effects = original(self, *args)
+        return (moved._replace(ran_last=False) if not self.ran_last and moved.pending is None else moved), effects
+    return toward
+
+
 def _any_farewell(self, farewell, sent, period, now):
     return self._replace(farewell=farewell, left_at=None if farewell.may_run or sent is None else now)
 
@@ -147,6 +154,8 @@ MUTANTS = [
            directed.a_deaf_secondary),
     Mutant("an answer counts without its echo", _swap(Witness, "replied", _replied_without_echo),
            directed.a_mute_bus_of_vc),
+    Mutant("what nobody has seen is not stopped", _swap(Managed, "toward", _only_what_was_seen),
+           directed.a_copy_that_nobody_sees),
     Mutant("any farewell counts", ((Peer, "left", _any_farewell),), directed.a_late_farewell),
     Mutant("a release notice by any orders", ((Orders, "are_those_of", lambda self, heartbeat: True),),
            directed.a_switchover_before_the_first_start),

@@ -67,8 +67,6 @@ class Liveness:
         Where either is right on both sides, go on for as long as settling may take: promise S may be broken late.
         """
         world = self._world
-        if world.is_paused:  # It ends by itself, and only then the right ones can run.
-            self._quiet_from = self._wrong_until = world.now
         wanted = self.wanted()
         free = all(action is None for action in wanted.values())
         if not all(self._is_right(side, action) for side, action in wanted.items()):

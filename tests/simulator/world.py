@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from failover.decision.setup import Record
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND
-from tests.simulator.faults import FAULTS, Place, other_timing
+from tests.simulator.faults import FAULTS, Place, ends_by_itself, other_timing
 from tests.simulator.machine import ROLES, Central, Machine
 from tests.simulator.network import Wire
 from tests.simulator.promises import SETTLED_WITHIN, Liveness, Safety
@@ -69,7 +69,7 @@ class World:
             side.after(self.random.random(), side.start_agent)
         for fault in schedule.faults:
             self._plan(fault)
-        self.quiet_from = max([fault.at + (fault.lasts or 0.0) for fault in schedule.faults], default=0.0)
+        self.quiet_from = max([fault.at + (fault.lasts or ends_by_itself(fault)) for fault in schedule.faults], default=0.0)
         self.liveness = Liveness(self, self.quiet_from)
         self.at(self.quiet_from, self._quiet)
 
@@ -142,8 +142,8 @@ class World:
 
     @property
     def is_paused(self) -> bool:
-        """Whether either side is paused."""
-        return any(side.orders.is_paused for side in self.sides)
+        """Whether either side is paused, and its failover agent could end that."""
+        return any(side.orders.is_paused and not side.frozen for side in self.sides)
 
     @property
     def is_misconfigured(self) -> bool:
