@@ -102,7 +102,10 @@ class Excuses:
     def copy_started(self) -> None:
         """The monitor has started a copy."""
         side = self._side
-        if side.agent is None or side.has_lease:
+        if side.agent is None:
+            self.check_supervision()
+            return
+        if side.has_lease:
             return
         self._once_seen = _KILLED_WITHIN
         if side.control.is_mute:
