@@ -177,10 +177,10 @@ class FailoverAgent(compat.Agent):
 
     def _take_leave(self, effects: Tuple[Effect, ...], took_part: bool) -> None:
         """Save what the next start should know, and let the peer know that this side ends in order."""
-        for effect in effects:
-            if isinstance(effect, SaveRecord):
-                self._keeper.save(effect.record)
+        is_saved = all([self._keeper.save(effect.record) for effect in effects if isinstance(effect, SaveRecord)])
         farewells = [effect for effect in effects if isinstance(effect, Publish) and took_part]
+        if not is_saved:  # The next start may take up the lease that is on file.
+            farewells = [one._replace(heartbeat=one.heartbeat._replace(may_run=True)) for one in farewells]
         deadline = clock.now() + _FAREWELL_WITHIN
         while farewells and clock.now() < deadline:
             farewells = [one for one in farewells if not self._path(one.path).say(one.heartbeat)]

@@ -32,6 +32,12 @@ class LeaseStore:
 
     def __init__(self, folder: Path):
         self.path = folder / "lease.json"
+        self._begun = 0
+
+    def begin(self) -> int:
+        """Return the number of the save that begins now. One that a slow disk has held up does not replace a later one."""
+        self._begun += 1
+        return self._begun
 
     def load(self, timeout: float = 0.0) -> Record:
         """Return what was saved; nothing if it cannot be read. This never raises, and waits for the disk alone.
@@ -50,15 +56,17 @@ class LeaseStore:
         orders = found.orders
         if orders is not None and orders.is_paused and not (
                 same_boot and orders.paused_until <= clock.now() + LONGEST_PAUSE):
-            found = found._replace(orders=orders._replace(paused_until=None))
+            found = found._replace(orders=orders._replace(paused_until=None, is_pause_lost=True))
         longest = max(timeout, found.own_terms.timeout if found.own_terms is not None else 0.0)
         if found.lease_until is None or (
                 same_boot and found.lease_until <= clock.now() + longest):
             return found
         return found._replace(lease_until=None)
 
-    def save(self, record: Record) -> None:
+    def save(self, record: Record, number: Optional[int] = None) -> None:
         """Write it down, all or nothing. This may wait for the disk.
+
+        :param number: of this save; None if there is no other one.
 
         :raises OSError: it could not be written.
         """
@@ -69,6 +77,8 @@ class LeaseStore:
                 json.dump(dict(record._asdict(), kernel_boot=kernel_boot_id()), file)
                 file.flush()
                 os.fsync(file.fileno())
+            if number is not None and number < self._begun:
+                raise OSError("a later save has begun")
             os.replace(new, str(self.path))
         except BaseException:
             os.unlink(new)
@@ -105,10 +115,12 @@ def _mode(saved: Any) -> Optional[str]:
 def _orders(saved: Any) -> Optional[Orders]:
     if not isinstance(saved, list) or len(saved) < len(Orders._fields):
         return None
-    number, by, preferred, paused_until, is_kept = saved[:len(Orders._fields)]
-    is_known = (isinstance(number, int) and 0 < number < 2 ** 53 and not isinstance(number, bool) and _name(by) is not None
+    number, by, preferred, paused_until, is_kept, is_pause_lost = saved[:len(Orders._fields)]
+    is_known = (isinstance(number, int) and 0 < number < 2 ** 52 and not isinstance(number, bool) and _name(by) is not None
                 and preferred in ("primary", "secondary"))
-    return Orders(number, by, preferred, _moment(paused_until), is_kept is True) if is_known else None
+    if not is_known:
+        return None
+    return Orders(number, by, preferred, _moment(paused_until), is_kept is True, is_pause_lost is True)
 
 
 # For each field of Record, by its name: what is on file, or None if that cannot be.

@@ -35,9 +35,10 @@ class RecordKeeper:
 
     def save(self, record: Record) -> bool:
         """Save a record, and return whether that succeeded within some seconds."""
+        number = self._store.begin()
         try:
             with gevent.Timeout(_WRITE_WITHIN):
-                gevent.get_hub().threadpool.apply(self._store.save, (record,))
+                gevent.get_hub().threadpool.apply(self._store.save, (record, number))
         except (OSError, gevent.Timeout) as error:
             self._faults["memory"] = "{} cannot be written: {}; see `df` and `ls -l` there".format(
                 self._store.path, error if isinstance(error, OSError) else "the disk does not answer")

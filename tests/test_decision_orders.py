@@ -6,9 +6,11 @@ import pytest
 
 from failover.decision import events as happens
 from failover.decision.orders import LONGEST_PAUSE, Orders
+from failover.decision.release import may_run
 from failover.decision.setup import Record
 from failover.decision.switching import no_switchover
 from failover.decision.vocabulary import AgentState, Liveness, Path
+from failover.heartbeat import decode, encode
 from tests.driving import PERIOD, TIMEOUT, Core, heartbeat
 from tests.test_decision_pair import KNOWN, STEP, Two
 
@@ -95,7 +97,6 @@ def test_a_side_that_is_not_ready_is_not_switched_to(change, words):
     (dict(heard_boot_id=None, heard_sequence=None), "does not hear this side"),
     (dict(trouble="not authorized"), "on there: not authorized"),
     (dict(state="not installed"), "platform.driver is not installed on there"),
-    (dict(pause_left=60.0), "paused"),
 ])
 def test_a_side_that_does_not_say_it_is_ready_is_not_switched_to(changes, words):
     core = Core("primary", "simple")
@@ -105,6 +106,18 @@ def test_a_side_that_does_not_say_it_is_ready_is_not_switched_to(changes, words)
         order=0, heard_boot_id="boot-here", heard_sequence=core.state.outbox.sequence)
     core.hear(said._replace(**changes), 1.1)
     assert words in no_switchover(core.state, "secondary", core.now)
+
+
+def test_no_switchover_to_a_side_that_has_just_been_stopped():
+    core = Core("primary", "simple")
+    core.observe(AgentState.RUNNING, 1.0)
+    core.beat(1.0)
+    said = heartbeat(1, agent_id="secondary", may_run=False)._replace(
+        order=0, heard_boot_id="boot-here", heard_sequence=core.state.outbox.sequence)
+    core.hear(said, 1.1)
+    assert no_switchover(core.state, "secondary", core.now) is None
+    core.hear(said._replace(sequence=2, leaving=True), 1.2)
+    assert "has been stopped" in no_switchover(core.state, "secondary", core.now)
 
 
 def test_no_switchover_of_equal_roles():
@@ -117,12 +130,62 @@ def test_no_switchover_of_equal_roles():
 
 def test_the_higher_number_holds_and_of_two_alike_those_of_the_last_by_name():
     own = Orders(2, "m", "primary")
-    for number, by, holds in ((1, "z", False), (2, "a", False), (2, "m", False), (2, "n", True), (3, "a", True)):
+    for number, by, holds in ((1, "z", False), (2, "a", False), (2, "m", True), (2, "n", True), (3, "a", True)):
         heard = own.heard(heartbeat()._replace(order=number, ordered_by=by, preferred="secondary"), 0.0)
         assert (heard.preferred == "secondary") is holds
-    assert own.heard(heartbeat()._replace(order=2 ** 40, ordered_by="z", preferred="secondary"), 0.0) is own
     assert own.heard(heartbeat(), 0.0) is own
+    assert own.heard(heartbeat()._replace(order=9), 0.0) is own  # It does not say whose, nor what.
 
+
+def test_of_two_orders_with_one_number_of_one_side_the_same_holds_on_both():
+    """Who gave the first had lost its memory."""
+    first, second = Orders(1, "a", "secondary"), Orders(1, "a", "primary", 60.0)
+    said = [heartbeat()._replace(order=1, ordered_by="a", preferred=one.preferred) for one in (first, second)]
+    assert second.heard(said[0], 0.0) == first and first.heard(said[1], 0.0) is first
+    assert not second.are_those_of(said[0]) and not first.are_those_of(said[1])
+
+
+@pytest.mark.parametrize("order_number", [1, 500, 2 ** 40])
+def test_one_heartbeat_alone_orders_nothing(order_number):
+    core = Core("secondary", "standard")
+    ordered = heartbeat(1, mode="standard")._replace(order=order_number, ordered_by="z", preferred="secondary")
+    core.hear(ordered, 1.0)
+    core.hear(heartbeat(2, mode="standard")._replace(order=0), 1.5)
+    core.hear(ordered._replace(boot_id="forged", sequence=5), 2.0)
+    assert core.state.orders == Orders() and core.state.roles.acting == "secondary"
+    core.hear(ordered._replace(sequence=3), 3.0)
+    core.hear(ordered._replace(sequence=4), 3.1)
+    assert core.state.orders.number == order_number and core.state.roles.acting == "primary"
+
+
+def test_a_primary_of_this_moment_has_not_been_silent_before():
+    """As the secondary it did not listen for \"running\"."""
+    two = running(False)
+    order(two, 0, happens.SwitchoverAsked("secondary"))
+    two.run(30)
+    order(two, 0, happens.SwitchoverAsked("primary"))
+    assert two.sides[0].core.lease.sighted_running == two.now
+    assert not two.sides[0].core.lease.is_held
+    assert two.run(30) == [True, False] and two.both == 0
+
+
+def test_orders_at_once_one_after_the_other_never_let_both_run():
+    two = running(False)
+    for number in range(40):
+        order(two, number % 2, happens.SwitchoverAsked(("secondary", "primary")[number % 2]))
+        two.run(STEP * (number % 7 + 1))
+        order(two, number % 2, happens.SwitchoverAsked(("primary", "secondary")[number % 2]))
+        two.run(STEP * (number % 5 + 1))
+    assert two.both == 0
+    assert sum(two.run(60)) == 1
+
+
+def test_beside_a_peer_without_content_each_side_goes_by_its_configuration():
+    core = Core("primary", "simple", record=Record(orders=Orders(4, "there", "secondary")))
+    assert core.state.roles.acting == "secondary"
+    for now in (1.0, 2.0):
+        core.hear(None, now)
+    assert core.state.roles.acting == "primary"
 
 def test_two_orders_at_once_end_alike_on_both_sides():
     two = running(False)
@@ -142,6 +205,7 @@ def test_beside_a_release_that_knows_no_orders_each_side_goes_by_its_configurati
     assert core.state.roles.acting == "primary"  # One may be forged.
     core.hear(heartbeat(2, mode="standard"), 2.0)
     assert core.state.roles.acting == "secondary"
+    assert not may_run(heartbeat(3, mode="standard", may_run=False), core.state)  # It goes by its configuration too.
     core.hear(heartbeat(3, mode="standard", may_run=False)._replace(order=4, ordered_by="there", preferred="secondary"), 3.0)
     assert core.state.roles.acting == "primary"
 
@@ -171,6 +235,41 @@ def test_a_pause_leaves_alone_what_runs_and_can_be_ended(simple):
     assert two.run(5) == [False, False]
     order(two, 1, happens.ResumeAsked())
     assert two.run(3) == [True, False]
+
+
+@BOTH_MODES
+def test_what_runs_in_a_pause_goes_on_though_the_peer_comes_back(simple):
+    two = running(simple)
+    two.sides[0].running, two.halted = False, two.sides[0]
+    assert two.run(60)[1]
+    order(two, 1, happens.PauseAsked(100.0))
+    two.halted, two.both = None, 0
+    two.sides[0].configure("primary", two.now)
+    assert two.run(60) == [False, True]
+    assert two.run(60) == [True, False] and two.both == 0
+
+
+@pytest.mark.parametrize("length", [3600.0, LONGEST_PAUSE])
+def test_what_is_said_of_a_pause_can_be_read(length):
+    core = Core("primary", "simple", now=987654.321)
+    core.post(happens.PauseAsked(length), 987654.4)
+    said = core.beat(987654.4000001)
+    assert decode(encode(said)) == said and length - 1 < said.pause_left <= length
+
+
+def test_a_pause_ends_however_late_its_end_is_heard():
+    core = Core("secondary", "simple")
+    for number in range(2, 60):
+        core.hear(heartbeat(number)._replace(order=1, ordered_by="there", preferred="primary",
+                                             pause_left=max(0.1, 30.0 - number)), number + 3.0)
+    assert not core.state.orders.is_paused
+
+
+def test_after_a_boot_the_peer_tells_how_long_a_pause_lasts():
+    core = Core("secondary", "simple", record=Record(orders=Orders(1, "there", is_pause_lost=True)))
+    for number in (1, 2):
+        core.hear(heartbeat(number)._replace(order=1, ordered_by="there", preferred="primary", pause_left=30.0), float(number))
+    assert core.state.orders.paused_until == 32.0
 
 
 def test_a_lease_that_is_lost_stops_the_agent_in_a_pause_too():
@@ -208,6 +307,14 @@ def test_what_is_kept_goes_back_when_the_primary_has_been_well_for_long_enough(s
     two = takeover(60.0, simple)
     assert two.run(55) == [False, True]
     assert two.run(15) == [True, False] and two.both == 0
+
+
+def test_what_is_kept_is_still_kept_after_a_pause():
+    two = takeover(60.0, False)
+    two.run(10)
+    order(two, 1, happens.PauseAsked(5.0))
+    assert two.run(30) == [False, True] and two.sides[1].core.state.orders.is_kept
+    assert two.run(60) == [True, False]
 
 
 # A peer that leaves in order
@@ -254,6 +361,20 @@ def test_a_farewell_of_a_former_start_does_not():
     again.hear(heartbeat(9, "first", mode="standard", may_run=False)._replace(
         order=0, leaving=True, heard_boot_id="boot-here", heard_sequence=again.state.outbox.sequence), 2.0)
     assert core.peer.has_left and not again.peer.has_left
+
+
+def test_a_farewell_that_comes_after_a_later_start_was_heard_does_not():
+    """All of the former start, its only heartbeat and its farewell, was held up."""
+    core = Core("secondary", "standard", record=KNOWN)
+    core.beat(1.0)
+    acknowledges = dict(order=0, heard_boot_id="boot-here", heard_sequence=core.state.outbox.sequence)
+    core.hear(heartbeat(1, "second", mode="standard")._replace(**acknowledges), 1.4)
+    core.hear(heartbeat(1, "first", mode="standard")._replace(order=0), 1.5)
+    core.hear(heartbeat(2, "first", mode="standard", may_run=False)._replace(leaving=True, **acknowledges), 1.5)
+    assert core.peer.farewell is not None and not core.peer.has_left
+    core.hear(heartbeat(2, "second", mode="standard")._replace(**acknowledges), 1.6)
+    core.hear(heartbeat(3, "first", mode="standard", may_run=False)._replace(leaving=True, **acknowledges), 1.7)
+    assert core.peer.farewell is None
 
 
 def test_a_farewell_ends_with_the_next_heartbeat():

@@ -64,6 +64,7 @@ def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:
 
 def _heard_without_content(state: State, event: HeartbeatReceived, now: Moment) -> State:
     state = state._replace(peer=state.peer.heard(event.mode, None, None, now))
+    state = with_roles(state, state.roles.beside(False, "", state.orders.preferred, state.setup, now), now)
     return state if state.is_simple else state._replace(policy=state.policy.heard(True, now))
 
 
@@ -113,11 +114,15 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
 
 
 def _with_orders(state: State, heartbeat: Heartbeat, now: Moment) -> State:
-    """Go by the peer's orders if they are newer, and let it know at once."""
-    orders = state.orders.heard(heartbeat, now)
+    """Go by the peer's orders if they are newer, and let it know at once. One heartbeat alone may be forged."""
+    last = state.peer.heartbeat
+    says_it_again = last is not None and last.boot_id == heartbeat.boot_id and (
+        (last.order, last.ordered_by, last.preferred) == (heartbeat.order, heartbeat.ordered_by, heartbeat.preferred))
+    orders = state.orders.heard(heartbeat, now) if says_it_again else state.orders
     if orders is not state.orders:
         state = state._replace(orders=orders, outbox=state.outbox.hurried(), peer=state.peer.under_new_orders())
-    return with_roles(state, state.roles.beside(heartbeat, orders.preferred, state.setup, now), now)
+    return with_roles(state, state.roles.beside(
+        heartbeat.order is not None, heartbeat.boot_id, orders.preferred, state.setup, now), now)
 
 
 def _check_own_past(state: State, heartbeat: Heartbeat, now: Moment) -> _Result:
@@ -144,6 +149,9 @@ def with_roles(state: State, roles: Roles, now: Moment) -> State:
     state = state._replace(roles=roles)
     if is_preferred_now and state.is_simple and last is not None and last.may_run:
         state = state._replace(policy=state.policy.preferred(state.setup.timing, now))
+    if is_preferred_now and not state.is_simple:
+        # What it heard as the secondary was no silence of "running": that begins now.
+        state = state._replace(policy=state.policy.seen(True, now))
     return state
 
 

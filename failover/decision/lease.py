@@ -192,12 +192,14 @@ class LeasePolicy(NamedTuple):
         peer, vc = policy.peer_liveness(facts, now), policy.vc_liveness(facts, now)
         lease = policy._lease(facts, peer, until, now)
         action = look_up("standard", role, peer, vc, lease)
-        if action is Action.START and (lease is Lease.HELD or not facts.orders.is_paused):
+        if facts.orders.is_paused and lease is Lease.HELD:
+            # What runs goes on though the peer has come back, which may start nothing.
+            return policy, Decision(action, peer, vc, lease, None, start_before=until)
+        if action is Action.START and not facts.orders.is_paused:
             if policy.given_up_at is not None:
                 policy = policy._replace(given_up_at=None)
-            wanted = None if facts.orders.is_paused else Command.START
-            return policy, Decision(action, peer, vc, lease, wanted, start_before=until)
-        if action is not Action.START and lease is Lease.HELD:
+            return policy, Decision(action, peer, vc, lease, Command.START, start_before=until)
+        if action is not Action.START and policy.is_held:
             policy, lease = policy._given_up(now), Lease.NONE
             action = look_up("standard", role, peer, vc, lease)
         return policy, Decision(action, peer, vc, lease, Command.STOP)
@@ -208,9 +210,7 @@ class LeasePolicy(NamedTuple):
         if AgentState.UNKNOWN in states:
             return self
         policy = self._replace(is_taken_up=False)
-        if AgentState.RUNNING in states:
-            return policy
-        return policy._given_up(now)._replace(on_file=self.started)
+        return policy if AgentState.RUNNING in states else policy._given_up(now)._replace(on_file=self.started)
 
     def _lease(self, facts: "State", peer: Liveness, until: Moment, now: Moment) -> Lease:
         """Return what this side's evidence comes to."""

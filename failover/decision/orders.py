@@ -1,7 +1,7 @@
 """What operators have ordered for the pair: which side is preferred, and whether the pair is paused.
 
 Orders are numbered. Both sides keep the last ones and say them in each heartbeat, and the higher number holds; of two with
-the same number, those of the instance that comes last in the alphabet. So it does not matter on which side an order is
+the same number, those of the instance that comes last in the alphabet, and then those that prefer the secondary. So it does not matter on which side an order is
 given, and a side that was away learns it when it comes back. An earlier release knows no orders: beside it, each side goes
 by its configuration.
 """
@@ -16,10 +16,6 @@ __all__ = ["LONGEST_PAUSE", "Orders"]
 # Seconds. A pause ends by itself.
 LONGEST_PAUSE = 86400.0
 
-# By how much a number can be plausibly ahead of the last one that is known.
-_MOST_AHEAD = 1000
-
-
 class Orders(NamedTuple):
     """The last orders.
 
@@ -28,6 +24,7 @@ class Orders(NamedTuple):
     :ivar preferred: the role, by configuration, of the side that acts as the primary.
     :ivar paused_until: until when the pair is paused; None while it is not.
     :ivar is_kept: whether this side is preferred because it has taken over, and not because somebody wanted that.
+    :ivar is_pause_lost: whether it is not known any more how long a pause lasts, because this machine has booted since.
     """
 
     number: int = 0
@@ -35,6 +32,7 @@ class Orders(NamedTuple):
     preferred: str = "primary"
     paused_until: Optional[Moment] = None
     is_kept: bool = False
+    is_pause_lost: bool = False
 
     @property
     def is_paused(self) -> bool:
@@ -47,23 +45,20 @@ class Orders(NamedTuple):
 
     def given(self, by: str, preferred: Optional[str] = None, paused_until: Optional[Moment] = None) -> "Orders":
         """Return the next orders. Each one ends a pause, unless it begins one."""
-        return Orders(self.number + 1, by, preferred or self.preferred, paused_until)
+        return Orders(self.number + 1, by, preferred or self.preferred, paused_until, self.is_kept and preferred is None)
 
     def heard(self, heartbeat: Heartbeat, now: Moment) -> "Orders":
         """Return those that hold when the peer goes by the ones in its heartbeat."""
-        if heartbeat.order is None or heartbeat.order - self.number > _MOST_AHEAD:
+        if not heartbeat.order or heartbeat.ordered_by is None or heartbeat.preferred is None:
             return self
-        left = heartbeat.pause_left
-        if (heartbeat.order, heartbeat.ordered_by or "") > (self.number, self.by):
-            return Orders(heartbeat.order, heartbeat.ordered_by or "", heartbeat.preferred or "primary",
-                          None if left is None else now + left)
-        is_forgotten = left is not None and self.paused_until is None and left > heartbeat.heartbeat_period
-        if is_forgotten and self.are_those_of(heartbeat):  # This machine has booted meanwhile, and its clock is a new one.
-            return self._replace(paused_until=now + left)
+        until = None if heartbeat.pause_left is None else now + heartbeat.pause_left
+        if (heartbeat.order, heartbeat.ordered_by, heartbeat.preferred) > self[:3]:
+            return Orders(heartbeat.order, heartbeat.ordered_by, heartbeat.preferred, until,
+                          self.is_kept and heartbeat.preferred == self.preferred)
+        if self.is_pause_lost and self.are_those_of(heartbeat):
+            return self._replace(paused_until=until, is_pause_lost=False)
         return self
 
     def are_those_of(self, heartbeat: Heartbeat) -> bool:
-        """Whether the sender goes by these orders. One of an earlier release goes by those that there are at first."""
-        if heartbeat.order is None:
-            return self.preferred == "primary"
-        return (heartbeat.order, heartbeat.ordered_by or "") == (self.number, self.by)
+        """Whether the sender goes by these orders: that one who gave them had lost its memory may make two of one number."""
+        return (heartbeat.order, heartbeat.ordered_by or "", heartbeat.preferred or "primary") == self[:3]

@@ -43,7 +43,6 @@ class Peer(NamedTuple):
         managed agents so surely gone there, that they need not be waited for; None if not.
     :ivar released_at: when the heartbeat of this side was sent that the last one of the peer acknowledged, if that one said
         that the managed agents do not run there; None if it did not.
-    :ivar start: of its starts that have been heard, the one that was new last.
     :ivar newest: one for each start, the last heard at the end.
     """
 
@@ -53,7 +52,6 @@ class Peer(NamedTuple):
     farewell: Optional[Heartbeat] = None
     left_at: Optional[Moment] = None
     released_at: Optional[Moment] = None
-    start: Optional[str] = None
     newest: Tuple[Newest, ...] = ()
 
     def refusal(self, heartbeat: Heartbeat, timeout: float, now: Moment) -> Optional[str]:
@@ -79,8 +77,7 @@ class Peer(NamedTuple):
                 last.before if last.before < heartbeat.sequence else 0)
         others = tuple(one for one in self.newest if one.boot_id != heartbeat.boot_id)
         newest = Newest(heartbeat.boot_id, heartbeat.sequence, now, before)
-        return self._replace(newest=others[1 - _BOOTS:] + (newest,),
-                             start=heartbeat.boot_id if last is None else self.start)
+        return self._replace(newest=others[1 - _BOOTS:] + (newest,))
 
     def heard(self, mode: str, heartbeat: Optional[Heartbeat], released_at: Optional[Moment], now: Moment) -> "Peer":
         """A heartbeat that counts came. One without content says nothing of the managed agents."""
@@ -95,14 +92,18 @@ class Peer(NamedTuple):
     def left(self, farewell: Heartbeat, sent: Optional[Moment], period: float, now: Moment) -> "Peer":
         """The peer's failover agent has ended in order.
 
-        That the managed agents do not run there counts only if no other start of the peer has been heard since this one
-        began, and if the farewell acknowledges a heartbeat of this side that is younger than a period: whatever the peer's
-        next start runs by silence, it runs later than this side may start by that.
+        That the managed agents do not run there counts only if the farewell acknowledges a heartbeat of this side that is
+        younger than a period, and no other start of the peer was heard since that was sent. Whatever the peer's next start
+        runs by silence, it runs later than this side may start by that; and what it runs by a release notice, it runs only
+        when it has been heard.
 
         :param sent: when that heartbeat was sent; None if it acknowledges none.
         :param period: seconds.
         """
-        is_sure = not farewell.may_run and farewell.boot_id == self.start and sent is not None and now - sent < period
+        if self.heartbeat is not None and self.heartbeat.boot_id != farewell.boot_id:
+            return self  # Another start has been heard since.
+        is_sure = not farewell.may_run and sent is not None and now - sent < period and all(
+            one.at <= sent for one in self.newest if one.boot_id != farewell.boot_id)
         return self._replace(farewell=farewell, left_at=sent if is_sure else None)
 
     @property

@@ -24,8 +24,9 @@ def may_run(heartbeat: Heartbeat, facts: "State") -> bool:
 
     One that goes by other orders, or that is configured with this side's role and does not yield, may be no secondary.
     """
-    return (heartbeat.may_run or heartbeat.agent_id == facts.setup.role and not heartbeat.yields
-            or not facts.orders.are_those_of(heartbeat))
+    goes_along = (facts.roles.preferred == "primary" if heartbeat.order is None
+                  else facts.orders.are_those_of(heartbeat))
+    return heartbeat.may_run or heartbeat.agent_id == facts.setup.role and not heartbeat.yields or not goes_along
 
 
 def is_released(facts: "State", now: Moment) -> bool:

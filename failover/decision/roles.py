@@ -59,14 +59,18 @@ class Roles(NamedTuple):
         """The side with this configured role is preferred from now on."""
         return self if preferred == self.preferred else self._replace(preferred=preferred).decided(setup, now)
 
-    def beside(self, heartbeat: Heartbeat, preferred: str, setup: Setup, now: Moment) -> "Roles":
-        """Go by the orders if the peer does too. A peer that knows none acts as it is configured, and so does this side."""
-        if heartbeat.order is not None:
+    def beside(self, knows_orders: bool, boot_id: str, preferred: str, setup: Setup, now: Moment) -> "Roles":
+        """Go by the orders if the peer does too. A peer that knows none acts as it is configured, and so does this side.
+
+        :param knows_orders: whether a heartbeat of it says so.
+        :param boot_id: that heartbeat's; "" of one without content.
+        """
+        if knows_orders:
             roles = self if self.orderless is None else self._replace(orderless=None)
             return roles.preferring(preferred, setup, now)
         if self.preferred == "primary":
             return self
-        orderless, is_certain = suspect(self.orderless, heartbeat.boot_id, setup.timing.heartbeat_period, now)
+        orderless, is_certain = suspect(self.orderless, boot_id, setup.timing.heartbeat_period, now)
         roles = self._replace(orderless=orderless)
         return roles.preferring("primary", setup, now) if is_certain else roles
 

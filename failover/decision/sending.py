@@ -4,6 +4,7 @@ from typing import Optional, Tuple
 
 from failover.decision.effects import Effect, Publish, SaveRecord
 from failover.decision.heartbeat import Heartbeat
+from failover.decision.orders import LONGEST_PAUSE
 from failover.decision.saving import to_remember
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Moment, Path, Timing
@@ -44,7 +45,7 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
         leaving, (agent_state or state.agents[0].state).value, state.trouble, clock, state.roles.yields,
         None if witness is None else witness.key, None if witness is None else witness.proven,
         orders.number, orders.by or None, orders.preferred if orders.number else None,
-        max(orders.paused_until - state.now, 0.001) if orders.is_paused else None)
+        min(max(orders.paused_until - state.now, 0.001), LONGEST_PAUSE) if orders.is_paused else None)
 
 
 def _outlives_a_restart(state: State, timing: Timing) -> bool:

@@ -52,6 +52,8 @@ def no_switchover(state: State, to: str, now: Moment) -> Optional[str]:
         return "both sides are configured as {}".format(state.setup.role)
     if state.decision.peer is not Liveness.UP or peer is None:
         return "the other side is not heard"
+    if state.peer.farewell is not None:
+        return "the failover agent of {} has been stopped".format(peer.instance_name)
     if peer.order is None:
         return "{} runs a release of the failover agent that knows no switchover".format(peer.instance_name)
     sent = state.sent_when_acknowledged_by(peer)

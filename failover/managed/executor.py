@@ -199,6 +199,9 @@ class Executor:
         :raises ControlError: it may still run, or run again.
         """
         self.stop_now(within, self._greenlet if self.is_busy else None)
+        if self._managed.start_is_open:
+            raise ControlError("control has not answered a start of {}, which may take effect yet".format(
+                self._managed.identity))
         if self._platform_lives() and self._managed.uuid is not None:
             self._managed.forbid_restart()
 

@@ -44,7 +44,7 @@ HORIZON = 8.0
 # The number of the last heartbeat, and the number of the last command.
 BASE, COMMANDS = 1000, 10
 
-_BOOT_IDS = ("boot_id", "first_boot_id", "heard_boot_id", "start")
+_BOOT_IDS = ("boot_id", "first_boot_id", "heard_boot_id")
 # What the peer says of its managed agent, where a rule reads that: whether a switchover to it can be done.
 _UNREADY = (AgentState.MISSING.value, AgentState.UNKNOWN.value)
 
