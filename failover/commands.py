@@ -47,7 +47,7 @@ class Commands:
         if not is_number or not 0 < seconds <= LONGEST_PAUSE:
             raise ValueError("found {}; wanted: seconds, more than 0 and at most {:g}".format(
                 clean(repr(seconds)), LONGEST_PAUSE))
-        return self._give(PauseAsked(float(seconds)), "paused for {:g} s".format(seconds))
+        return self._give(PauseAsked(float(seconds)), "paused for {:g} s; meanwhile there is no takeover".format(seconds))
 
     def resume(self) -> Dict[str, Any]:
         """End a pause."""
@@ -56,9 +56,8 @@ class Commands:
         return self._give(ResumeAsked(), "resumed")
 
     def switchover(self, to: Optional[str] = None) -> Dict[str, Any]:
-        """Have the side with this instance name, or configured role, run the managed agent; the other one if it is not given.
-
-        :raises ValueError: there is no such side.
+        """Have the side with this instance name, or configured role, run the managed agent; by default the one that is not
+        preferred now.
         """
         state = self._state()
         own, there = state.setup.role, state.peer.heartbeat
@@ -67,7 +66,8 @@ class Commands:
             names[there.instance_name] = other_role(own)
         role = other_role(state.roles.preferred) if to is None else names.get(to)
         if role is None:
-            raise ValueError("found {}; wanted: one of {}".format(clean(repr(to)), ", ".join(sorted(names))))
+            return self._answer(False, "no switchover: no side is called {}; there are {}".format(
+                clean(to), ", ".join(sorted(names))))
         name = state.setup.instance_name if role == own else "the other side" if there is None else there.instance_name
         why = no_switchover(state, role, clock.now())
         if why is not None:
@@ -100,5 +100,5 @@ class Commands:
         state = self._state()
         is_known = self._is_known(state)
         if done and not is_known:
-            text += "; the other side does not know it yet, it will when it is heard"
+            text += "; the other side will learn of it when it is next heard"
         return {"done": done, "text": text, "order": state.orders.number, "known_there": is_known}

@@ -135,7 +135,8 @@ class Console:
         self._add_to_history({"event": "order", "why": text})
 
     def _add_to_history(self, entry: Dict[str, Any]) -> None:
-        entry = dict(at=datetime.now(timezone.utc).isoformat(timespec="milliseconds"), **entry)
+        on = datetime.now(timezone.utc)
+        entry = dict(at=on.isoformat(timespec="milliseconds"), **entry)
         self._history.add(entry)
         self.reporter.record(self._record_topic, entry)
 

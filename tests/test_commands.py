@@ -99,9 +99,9 @@ def test_a_switchover_that_does_not_come_is_told(answers, capsys, monkeypatch, s
 
 
 def test_a_checklist(answers, capsys):
-    answers.answers["check"] = [[{"name": "roles", "is_ok": True, "text": "in order"}]]
+    answers.answers["check"] = [[{"name": "roles", "is_ok": True, "text": "in order", "level": "OK"}]]
     assert main(["check"]) == GOOD and capsys.readouterr().out == "OK   roles: in order\n"
-    answers.answers["check"] = [[{"name": "roles", "is_ok": False, "text": "both\x1b primary"}]]
+    answers.answers["check"] = [[{"name": "roles", "is_ok": False, "text": "both\x1b primary", "level": "BAD"}]]
     assert main(["check"]) == BAD and capsys.readouterr().out == "BAD  roles: both\\x1b primary\n"
 
 
@@ -112,7 +112,7 @@ def test_a_history_is_told(answers, capsys):
         {"at": "2026-11-26T16:02:00.000+00:00", "event": "order", "why": "the pause is over"}]]
     assert main(["history", "-n", "3"]) == GOOD and answers.asked == [("history", 3)]
     assert capsys.readouterr().out.splitlines() == [
-        "2026-11-26 16:00:00.123  node-b is active, before it was node-a (planned), outage 1.5 s: so",
+        "2026-11-26 16:00:00.123  node-b became active, previously node-a (planned); outage 1.5 s: so",
         "2026-11-26 16:01:00.000  stopped on node-b: no", "2026-11-26 16:02:00.000  order: the pause is over"]
 
 
@@ -137,8 +137,8 @@ def test_a_pause_of_no_length_is_refused(seconds):
 
 
 def test_a_side_that_is_none_is_refused():
-    with pytest.raises(ValueError, match="wanted: one of here, primary, secondary"):
-        commands(Core()).switchover("node-x")
+    answer = commands(Core()).switchover("node-x")
+    assert not answer["done"] and answer["text"] == "no switchover: no side is called node-x; there are here, primary, secondary"
 
 
 def test_orders_are_given_and_refused(monkeypatch):
@@ -147,7 +147,7 @@ def test_orders_are_given_and_refused(monkeypatch):
     core.observe(AgentState.RUNNING, 1.0)
     assert commands(core).resume() == {"done": False, "text": "the pair is not paused", "order": 0, "known_there": False}
     answer = commands(core).pause(60)
-    assert answer["done"] and answer["order"] == 1 and "does not know it yet" in answer["text"]
+    assert answer["done"] and answer["order"] == 1 and "will learn of it" in answer["text"]
     core.hear(heartbeat(1, agent_id="secondary")._replace(order=1, ordered_by="here"), 1.1)
     assert commands(core).pause(60)["order"] == 2
     assert commands(core).resume()["order"] == 3

@@ -107,13 +107,16 @@ def test_what_each_side_does_is_said_in_a_word(fields, here, there):
 
 
 @pytest.mark.parametrize("before, after, fields, words", [
-    (Orders(2), PAUSED, {}, "the pair is paused until noon, ordered on node-a: nobody starts platform.driver"),
+    (Orders(2), PAUSED, {}, "the pair is paused until noon, ordered on node-a: nobody starts platform.driver, and there is no takeover"),
+    (PAUSED, PAUSED._replace(number=4), {},
+     "the pair is paused until noon, ordered on node-a: nobody starts platform.driver, and there is no takeover"),
+    (Orders(2), Orders(3, "node-a"), {}, "the last order holds here too, ordered on node-a"),
     (PAUSED, Orders(4, "node-b"), {}, "the pause is over, ordered on node-b"),
     (PAUSED, PAUSED._replace(paused_until=None), {}, "the pause is over"),
     (Orders(), Orders(1, "node-a", "secondary"), dict(acting="primary"),
      "this side is preferred from now on, ordered on node-a"),
     (Orders(), Orders(1, "node-a", "secondary", is_kept=True), {},
-     "the other side is preferred from now on, ordered on node-a, because it has taken over"),
+     "the other side is preferred from now on, because it has taken over"),
 ])
 def test_orders_are_told(before, after, fields, words):
     assert order(make_view(orders=after, **fields), before, "noon") == words
@@ -185,7 +188,14 @@ def test_what_is_not_in_order_is_on_the_checklist(seen, around, problems, name, 
 
 
 def test_warnings_are_on_the_checklist():
-    assert wrong(NORMAL, warnings=["configuration: x"])["configuration"] == "configuration: x"
+    items = checklist(NORMAL, AROUND, {}, ["configuration: x", "signals ignored"])
+    assert [(one["level"], one["name"], one["text"]) for one in items[:2]] == [
+        ("WARN", "configuration", "x"), ("WARN", "configuration", "signals ignored")]
+    assert items[0]["is_ok"]
+
+
+def test_a_pause_is_on_the_checklist():
+    assert "no takeover: run `python -m failover resume`" in wrong(NORMAL, AROUND._replace(paused_until="noon"))["pause"]
 
 
 def test_since_is_a_time_of_day():

@@ -22,7 +22,8 @@ _LONGEST = 1000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand."""
-    parser.description = "Tell whether all that a takeover needs is in order, a line for each thing."
+    parser.description = ("Tell whether all that a takeover needs is in order, a line for each thing: OK, WARN for what works but "
+                          "is better set otherwise, or BAD.")
     parser.epilog = _EXIT_STATUSES
     parser.add_argument("--json", action="store_true", help="print the list as one line of JSON")
     parser.add_argument("--vip-identity", type=identity, default="failover",
@@ -43,6 +44,6 @@ def run(options: argparse.Namespace) -> int:
         show(json.dumps(items))
     else:
         for one in items:
-            show("{:4} {}: {}".format("OK" if one.get("is_ok") else "BAD", clean(one.get("name")), clean(
+            show("{:4} {}: {}".format(clean(one.get("level")), clean(one.get("name")), clean(
                 one.get("text"), _LONGEST)))
     return GOOD if all(one.get("is_ok") for one in items) else BAD

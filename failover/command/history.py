@@ -49,10 +49,10 @@ def _line(entry: Dict[str, Any]) -> str:
     """Return an entry as a line for a person."""
     event, planned = entry.get("event"), " (planned)" if entry.get("planned") else ""
     if event == "active":
-        text = "{} is active{}{}".format(clean(entry.get("on")), "" if entry.get("from") is None else ", before it was " + clean(
+        text = "{} became active{}{}".format(clean(entry.get("on")), "" if entry.get("from") is None else ", previously " + clean(
             entry["from"]), planned)
         if entry.get("outage") is not None:
-            text += ", outage {} s".format(clean(entry["outage"]))
+            text += "; outage {} s".format(clean(entry["outage"]))
     elif event == "stopped":
         text = "stopped on {}{}".format(clean(entry.get("on")), planned)
     else:

@@ -8,11 +8,11 @@ from failover.decision.orders import LONGEST_PAUSE
 
 __all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
 
-SUMMARY = "has nobody on either side start the managed agent for a while, for maintenance."
-HELP = "start nothing on either side for a while"
+SUMMARY = "suspends all starts and takeovers on both sides for a while."
+HELP = "suspend all starts and takeovers for a while"
 
-_DESCRIPTION = ("Have nobody on either side start or restart the managed agent for a while. It ends by itself. In standard "
-                "failover a side that loses its lease stops the agent all the same.")
+_DESCRIPTION = ("Suspend all starts and takeovers on both sides for a while. If the managed agent ends, or its platform fails, it "
+                "stays down until you resume or the pause ends. In standard failover an isolated side still stops the agent.")
 _USUAL = 3600.0
 
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand."""
     add_common_arguments(parser, _DESCRIPTION)
     parser.add_argument("--for", dest="length", type=_length, default=_USUAL, metavar="TIME",
-                        help="how long, as 90s, 10m or 2h, at most 24h (default 1h)")
+                        help="how long to pause, e.g. 90s, 10m or 2h, at most 24h (default 1h)")
 
 
 def _length(text: str) -> float:

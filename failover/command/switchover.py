@@ -12,11 +12,12 @@ if MISSING is None:
 
 __all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
 
-SUMMARY = "has the other side run the managed agent from now on."
-HELP = "have the other side run the managed agent"
+SUMMARY = "moves the managed agent to the other side."
+HELP = "move the managed agent to the other side"
 
-_DESCRIPTION = ("Have the other side run the managed agent from now on: this one stops it, then the other one starts it. It is "
-                "refused if that side is not ready. It holds until the next switchover, or until that side fails.")
+_DESCRIPTION = ("Move the managed agent to the side that is not preferred now, or to NAME: the active side stops it, then the other "
+                "one starts it. It may be given on either side, and is refused if the target is not ready. It lasts until the next "
+                "switchover, or until the target fails. The command waits for the move; Ctrl-C does not cancel it.")
 
 # Seconds: beyond what a stop may take, and between two looks.
 _EXTRA, _LOOK_EVERY = 60.0, 0.2
@@ -25,8 +26,8 @@ _EXTRA, _LOOK_EVERY = 60.0, 0.2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand."""
     add_common_arguments(parser, _DESCRIPTION)
-    parser.add_argument("--to", metavar="NAME", help="instance name of the side, or primary or secondary as it is configured "
-                                                     "(default: the one that is not preferred)")
+    parser.add_argument("--to", metavar="NAME", help="instance name of the target, or its configured role, primary or secondary "
+                                                     "(default: the side that is not preferred now)")
 
 
 def run(options: argparse.Namespace) -> int:

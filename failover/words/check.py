@@ -29,23 +29,33 @@ class _Item(NamedTuple):
     name: str
     text: str
     is_ok: bool
+    level: str = ""
 
 
 def checklist(view: View, around: Surroundings, problems: Mapping[str, str],
               warnings: Sequence[str]) -> List[Dict[str, Any]]:
-    """Return an item for each thing: its name, whether it is in order, and what to do if it is not.
+    """Return an item for each thing: its name, whether it is in order, a text that says what to do if it is not, and a level.
 
     :param problems: the text of each problem that there is, by its kind.
     :param warnings: what was found at the start.
     """
-    items = [_Item("configuration", text, False) for text in warnings] or [_Item("configuration", "in order", True)]
+    items = [_warned(text) for text in warnings] or [_Item("configuration", "in order", True)]
+    if around.paused_until is not None:
+        items.append(_Item("pause", "the pair is paused until {}, and there is no takeover: run `python -m failover "
+                                    "resume`".format(around.paused_until), False))
     for name, kinds in _ITEMS + (() if view.is_simple else _ITEMS_OF_STANDARD):
         found = [problems[kind] for kind in kinds if kind in problems]
         items += [_Item(name, text, False) for text in found] or [_fine(name, view, around)]
     items.append(_heard(view))
     items.append(_hears(view))
     items.append(_there(view))
-    return [one._asdict() for one in items]
+    return [one._replace(level=one.level or ("OK" if one.is_ok else "BAD"))._asdict() for one in items]
+
+
+def _warned(text: str) -> _Item:
+    """Return the item of what works but is better set otherwise. It begins with what it concerns."""
+    name, _, rest = text.partition(": ")
+    return _Item(name if rest else "configuration", rest or text, True, "WARN")
 
 
 def _fine(name: str, view: View, around: Surroundings) -> _Item:

@@ -88,14 +88,16 @@ def order(view: View, before: Orders, until: Optional[str]) -> str:
     :param before: the orders before them.
     :param until: until when the pair is paused, as a time of day.
     """
-    orders = view.orders
+    orders, agent = view.orders, view.agents[0].identity
     by = "" if not orders.by or orders.number == before.number else ", ordered on {}".format(orders.by)
-    if orders.is_paused and not before.is_paused:
-        return "the pair is paused until {}{}: nobody starts {}".format(until, by, view.agents[0].identity)
-    if before.is_paused and not orders.is_paused:
+    if orders.is_paused:
+        return "the pair is paused until {}{}: nobody starts {}, and there is no takeover".format(until, by, agent)
+    if orders.preferred != before.preferred:
+        text = "{} is preferred from now on".format("this side" if view.is_preferred else "the other side")
+        return text + (", because it has taken over" if orders.is_kept else by)
+    if before.is_paused:
         return "the pause is over{}".format(by)
-    here = "this side" if view.is_preferred else "the other side"
-    return "{} is preferred from now on{}{}".format(here, by, ", because it has taken over" if orders.is_kept else "")
+    return "the last order holds here too{}".format(by)
 
 
 def headline(view: View, around: Any) -> str:
