@@ -82,6 +82,8 @@ def test_one_crash_is_no_problem(primary):
 def test_an_agent_that_is_killed_again_and_again_is_a_problem(primary):
     for _ in range(3):
         before = wait(lambda: primary.platform.processes(MANAGED), LIMIT, "the managed agent")
+        # One that ends before it has been seen to run does not count.
+        await_status(primary, lambda status: status["managed_agent"]["pid"] == before[0].pid, "it is seen")
         before[0].kill()
         wait(lambda: before[0] not in primary.platform.processes(MANAGED) and primary.runs(), LIMIT, "another one")
     await_problem(primary, "platform.driver stopped")
