@@ -189,7 +189,7 @@ def restarted(*before):
 
 
 def primary_leaves_before_vc_is_known(number):
-    return Schedule((Fault("failover agent stopped", PRIMARY, 1.0 + number / 20, 20),), seed=number)
+    return Schedule((Fault("failover agent stopped", PRIMARY, 1.0, 20),), seed=750 + number)
 
 
 def active_secondary_restarted_as_the_primary_returns(number):
