@@ -5,7 +5,7 @@ import json
 import gevent
 import pytest
 
-from failover.command import main, order, switchover
+from failover.command import asking, main, order, switchover
 from failover.command.asking import NoAnswer
 from failover.command.exit_status import BAD, GOOD, NO_PLATFORM, REFUSED, USAGE
 from failover.commands import Commands
@@ -41,9 +41,7 @@ class Asker:
 def answers(monkeypatch):
     """What the agent answers, by method; and `asked`, what it was asked."""
     asker = Asker({})
-    from failover.command import check, history
-
-    for module in (order, check, history):
+    for module in (order, asking):
         monkeypatch.setattr(module, "Asker", lambda vip_identity: asker)
     monkeypatch.setattr(switchover.gevent, "sleep", lambda seconds: None)
     return asker

@@ -16,7 +16,7 @@ try:
 except ImportError as error:  # This Python is not the platform's. --help works all the same.
     MISSING = str(error)
 
-__all__ = ["ANSWER_WITHIN", "MISSING", "Asker", "NoAnswer", "no_agent", "no_platform", "volttron_home"]
+__all__ = ["ANSWER_WITHIN", "MISSING", "Asker", "NoAnswer", "ask_once", "no_agent", "no_platform", "volttron_home"]
 
 # Seconds, for the connection and for the answer.
 ANSWER_WITHIN = 10.0
@@ -100,6 +100,18 @@ class Asker:
                 raise no_platform(link.last_error or "no answer within {:g} s".format(self._answer_within),
                                   endpoint.address)
         return link
+
+
+def ask_once(vip_identity: str, method: str, *args: Any) -> Any:
+    """Return what a method of a failover agent returns, over a connection for this question alone.
+
+    :raises NoAnswer: it returns nothing.
+    """
+    asker = Asker(vip_identity)
+    try:
+        return asker.ask(method, *args)
+    finally:
+        asker.close()
 
 
 def _find_platform() -> "Endpoint":

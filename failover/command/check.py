@@ -4,10 +4,10 @@ import argparse
 import json
 import sys
 
-from failover.command.asking import Asker, NoAnswer
+from failover.command.asking import NoAnswer, ask_once
 from failover.command.exit_status import BAD, GOOD
 from failover.command.output import show
-from failover.command.parsing import identity
+from failover.command.parsing import add_vip_identity
 from failover.text import clean
 
 __all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
@@ -26,20 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                           "is better set otherwise, or BAD.")
     parser.epilog = _EXIT_STATUSES
     parser.add_argument("--json", action="store_true", help="print the list as one line of JSON")
-    parser.add_argument("--vip-identity", type=identity, default="failover",
-                        help="of the failover agent (default failover)")
+    add_vip_identity(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the list."""
-    asker = Asker(options.vip_identity)
     try:
-        items = asker.ask("check")
+        items = ask_once(options.vip_identity, "check")
     except NoAnswer as failure:
         print(failure, file=sys.stderr, flush=True)
         return failure.exit_status
-    finally:
-        asker.close()
     if options.json:
         show(json.dumps(items))
     else:

@@ -5,10 +5,10 @@ import json
 import sys
 from typing import Any, Dict
 
-from failover.command.asking import Asker, NoAnswer
+from failover.command.asking import NoAnswer, ask_once
 from failover.command.exit_status import GOOD
 from failover.command.output import show
-from failover.command.parsing import identity
+from failover.command.parsing import add_vip_identity
 from failover.text import clean
 
 __all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
@@ -26,20 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXIT_STATUSES
     parser.add_argument("-n", dest="count", type=int, default=20, metavar="N", help="only the last N changes (default 20)")
     parser.add_argument("--json", action="store_true", help="print each change as a line of JSON")
-    parser.add_argument("--vip-identity", type=identity, default="failover",
-                        help="of the failover agent (default failover)")
+    add_vip_identity(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the history."""
-    asker = Asker(options.vip_identity)
     try:
-        entries = asker.ask("history", options.count)
+        entries = ask_once(options.vip_identity, "history", options.count)
     except NoAnswer as failure:
         print(failure, file=sys.stderr, flush=True)
         return failure.exit_status
-    finally:
-        asker.close()
     for entry in entries:
         show(json.dumps(entry) if options.json else _line(entry))
     return GOOD

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict
 from failover.command.asking import Asker, NoAnswer
 from failover.command.exit_status import GOOD, REFUSED
 from failover.command.output import show
-from failover.command.parsing import identity
+from failover.command.parsing import add_vip_identity
 
 __all__ = ["EXIT_STATUSES", "add_common_arguments", "ordered"]
 
@@ -27,8 +27,7 @@ def add_common_arguments(parser: argparse.ArgumentParser, description: str) -> N
     parser.epilog = EXIT_STATUSES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
-    parser.add_argument("--vip-identity", type=identity, default="failover",
-                        help="of the failover agent (default failover)")
+    add_vip_identity(parser)
 
 
 def ordered(options: argparse.Namespace, method: str, *args: Any,

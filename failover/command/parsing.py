@@ -10,7 +10,7 @@ from failover.command import output
 from failover.command.exit_status import USAGE
 from failover.text import clean
 
-__all__ = ["Parser", "identity", "interval", "length_of_time"]
+__all__ = ["Parser", "add_vip_identity", "identity", "interval", "length_of_time"]
 
 # Seconds.
 _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 0.1, 86400.0
@@ -29,6 +29,12 @@ class Parser(argparse.ArgumentParser):
             print(message or "", end="", file=file, flush=True)
         except BrokenPipeError:
             output.discard()
+
+
+def add_vip_identity(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names the failover agent."""
+    parser.add_argument("--vip-identity", type=identity, default="failover",
+                        help="of the failover agent (default failover)")
 
 
 def interval(text: str) -> float:

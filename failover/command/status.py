@@ -11,7 +11,7 @@ from failover.command import output
 from failover.command.asking import ANSWER_WITHIN, MISSING, Asker, NoAnswer
 from failover.command.exit_status import BAD, GOOD, INTERRUPTED
 from failover.command.page import render, without_answer
-from failover.command.parsing import identity, interval
+from failover.command.parsing import add_vip_identity, interval
 
 if MISSING is None:
     import gevent
@@ -43,8 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--watch", action="store_true", help="look again and again until interrupted")
     parser.add_argument("--interval", type=interval, default=2.0, metavar="SECONDS",
                         help="between two looks, at least 0.1 (default 2)")
-    parser.add_argument("--vip-identity", type=identity, default="failover",
-                        help="of the failover agent (default failover)")
+    add_vip_identity(parser)
 
 
 def run(options: argparse.Namespace) -> int:

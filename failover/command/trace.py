@@ -6,10 +6,10 @@ from math import inf
 from pathlib import Path
 from typing import List, Tuple
 
-from failover.command.asking import Asker, NoAnswer, volttron_home
+from failover.command.asking import NoAnswer, ask_once, volttron_home
 from failover.command.exit_status import GOOD
 from failover.command.output import show
-from failover.command.parsing import identity, length_of_time
+from failover.command.parsing import add_vip_identity, length_of_time
 from failover.command.recordings import LONGEST_LINE, latest, latest_below, open_recording
 from failover.recording.trace import trace
 from failover.text import clean
@@ -29,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXIT_STATUSES
     parser.add_argument("--last", type=length_of_time, default=inf, metavar="TIME",
                         help="only this long before the end, as 90s, 10m or 2h (default: all)")
-    parser.add_argument("--vip-identity", type=identity, default="failover",
-                        help="of the failover agent (default failover)")
+    add_vip_identity(parser)
     parser.add_argument("path", nargs="?", type=Path, metavar="FILE",
                         help="a recording, or a folder whose latest one is taken (default: the failover agent of this "
                              "platform is asked to write one now; if it does not answer, the last that it wrote)")
@@ -53,14 +52,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _ask_for_one(vip_identity: str) -> Tuple[Path, List[str]]:
     """Return a recording up to now, or the last one and why it is not up to now."""
-    asker = Asker(vip_identity)
     try:
-        path = asker.ask("record")
+        path = ask_once(vip_identity, "record")
         if isinstance(path, str):
             return Path(path), []
         why = "its disk did not take a recording"
     except NoAnswer as failure:
         why = str(failure).split("\n")[0]
-    finally:
-        asker.close()
     return latest_below(Path(volttron_home())), ["the failover agent was not asked for a new one: {}".format(why)]

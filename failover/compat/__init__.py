@@ -53,3 +53,8 @@ def is_subscribed(agent: Agent, prefix: str) -> bool:  # noqa: F405
 def peers(agent: Agent) -> List[str]:  # noqa: F405
     """Return the VIP identities that the local router takes for connected. Waits for its word, without a limit."""
     return agent.vip.peerlist().get()
+
+
+def caller(agent: Agent) -> str:  # noqa: F405
+    """Return the VIP identity from which the RPC comes that is being answered."""
+    return agent.vip.rpc.context.vip_message.peer

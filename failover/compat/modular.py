@@ -20,7 +20,7 @@ from failover.vip.endpoint import Endpoint
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "caller", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
+    "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
     "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "stop_monitor",
     "subscribe", "vip_main", "volttron_home"
 ]
@@ -50,11 +50,6 @@ def volttron_home() -> str:
 def data_folder(agent: Agent) -> Path:
     """Return the folder for the agent's data, which may not exist yet."""
     return Path(volttron_home(), "agents", agent.core.identity, "data")
-
-
-def caller(agent: Agent) -> str:
-    """Return the VIP identity from which the RPC comes that is being answered."""
-    return agent.vip.rpc.context.vip_message.peer
 
 
 def serverkey(agent: Agent) -> str:

@@ -25,7 +25,7 @@ from failover.vip.link import Endpoint, LinkError, RemoteError as LinkRemoteErro
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "caller", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
+    "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
     "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "stop_monitor",
     "subscribe", "vip_main", "volttron_home"
 ]
@@ -79,11 +79,6 @@ def data_folder(agent: Agent) -> Path:
     """
     made = sorted(Path(volttron_home(), "agents").glob("{}/*/*.agent-data".format(agent.core.agent_uuid)))
     return made[0] if made else Path(volttron_home(), agent.core.identity + ".agent-data")
-
-
-def caller(agent: Agent) -> str:
-    """Return the VIP identity from which the RPC comes that is being answered."""
-    return agent.vip.rpc.context.vip_message.peer
 
 
 def serverkey(agent: Agent) -> str:

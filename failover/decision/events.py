@@ -241,5 +241,5 @@ class Tick(NamedTuple):
 
 Event = Union[HeartbeatReceived, LinkChanged, LinkFree, PublishRefused, Subscribed, HearingProven, PlatformAnswered,
               PlatformSeen, AgentObserved, ReadyToStart, CommandEnded, StartAnswered, RestartForbidden, StraysEnded,
-              RetryAllowed, TroubleChanged, VcKnown, VcAnswered, VcpAnswered, RecordSaved, PauseAsked, ResumeAsked, SwitchoverAsked, EndAsked, Ended,
-              Tick]
+              RetryAllowed, TroubleChanged, VcKnown, VcAnswered, VcpAnswered, RecordSaved, PauseAsked, ResumeAsked,
+              SwitchoverAsked, EndAsked, Ended, Tick]

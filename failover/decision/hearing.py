@@ -5,13 +5,14 @@ from typing import Optional, Tuple
 from failover.decision.effects import Effect, Note, NoteKind
 from failover.decision.events import HeartbeatReceived
 from failover.decision.heartbeat import Heartbeat
+from failover.decision.orders import Orders
 from failover.decision.peer import STALE
 from failover.decision.release import may_run
 from failover.decision.roles import Roles
 from failover.decision.state import State
 from failover.decision.vocabulary import Moment, Path
 
-__all__ = ["heard", "with_roles"]
+__all__ = ["heard", "with_orders", "with_roles"]
 
 _Result = Tuple[State, Tuple[Effect, ...]]
 
@@ -85,7 +86,7 @@ def _admit(state: State, heartbeat: Heartbeat, now: Moment) -> Tuple[State, Opti
 
 def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: Moment) -> _Result:
     """Take in a heartbeat of the peer."""
-    state = _with_orders(state, heartbeat, now)
+    state = _with_orders_of_peer(state, heartbeat, now)
     if heartbeat.leaving:
         sent = None if heartbeat.mode != state.setup.mode else state.sent_when_acknowledged_by(heartbeat)
         state = state._replace(peer=state.peer.left(heartbeat, sent, state.setup.timing.heartbeat_period, now))
@@ -113,14 +114,19 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     return state._replace(policy=policy), effects
 
 
-def _with_orders(state: State, heartbeat: Heartbeat, now: Moment) -> State:
+def with_orders(state: State, orders: Orders) -> State:
+    """Return the state with new orders: the peer is to know them at once, and what it said was under the former ones."""
+    return state._replace(orders=orders, outbox=state.outbox.hurried(), peer=state.peer.under_new_orders())
+
+
+def _with_orders_of_peer(state: State, heartbeat: Heartbeat, now: Moment) -> State:
     """Go by the peer's orders if they are newer, and let it know at once. One heartbeat alone may be forged."""
     last = state.peer.heartbeat
     says_it_again = last is not None and last.boot_id == heartbeat.boot_id and (
         (last.order, last.ordered_by, last.preferred) == (heartbeat.order, heartbeat.ordered_by, heartbeat.preferred))
     orders = state.orders.heard(heartbeat, now) if says_it_again else state.orders
     if orders is not state.orders:
-        state = state._replace(orders=orders, outbox=state.outbox.hurried(), peer=state.peer.under_new_orders())
+        state = with_orders(state, orders)
     return with_roles(state, state.roles.beside(
         heartbeat.order is not None, heartbeat.boot_id, orders.preferred, state.setup, now), now)
 

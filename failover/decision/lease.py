@@ -10,9 +10,9 @@ A side *holds the lease* from when it knows that the peer does not run the manag
   the word of its platform's VC agent (VCP) that the managed agent runs there.
 * **To obtain the lease** a side needs a renewal, and one of three: the peer's *release notice* (the primary only), which is a
   heartbeat that acknowledges this start of the primary and says "not running", dated like a renewal and not older than
-  ``timeout``; the primary's farewell (:mod:`failover.decision.release`); or its *silence*: no sighting for ``timeout + heartbeat_period + stop_grace`` and 2.02 % more, during which
-  VC's answers never lapsed, and VCP asked in vain meanwhile. A secondary's "not running" does not break the primary's
-  silence. The lease is *verified* then.
+  ``timeout``; the primary's farewell (:mod:`failover.decision.release`); or its *silence*: no sighting for
+  ``timeout + heartbeat_period + stop_grace`` and 2.02 % more, during which VC's answers never lapsed, and VCP asked in vain
+  meanwhile. A secondary's "not running" does not break the primary's silence. The lease is *verified* then.
 * **The secondary gives the lease up** as soon as it sights the primary: then its table says stop. **The primary** gives it
   up when it does not hear the secondary, and VCP says that the managed agent runs there: nobody there would stop that copy.
 
@@ -114,7 +114,7 @@ class LeasePolicy(NamedTuple):
 
         The secondary believes a primary at once that says it has ended and its managed agent is gone.
         """
-        if facts.peer.has_left and facts.roles.acting == "secondary":
+        if facts.primary_has_left:
             return Liveness.DOWN
         sign = self.contact if facts.roles.acting == "primary" else self.sighted
         return facts.sight.liveness(sign, facts.peer.last_heard, facts.agreement.timing.timeout, now)

@@ -1,9 +1,9 @@
 """What operators have ordered for the pair: which side is preferred, and whether the pair is paused.
 
 Orders are numbered. Both sides keep the last ones and say them in each heartbeat, and the higher number holds; of two with
-the same number, those of the instance that comes last in the alphabet, and then those that prefer the secondary. So it does not matter on which side an order is
-given, and a side that was away learns it when it comes back. An earlier release knows no orders: beside it, each side goes
-by its configuration.
+the same number, those of the instance that comes last in the alphabet, and then those that prefer the secondary. So it does
+not matter on which side an order is given, and a side that was away learns it when it comes back. An earlier release knows
+no orders: beside it, each side goes by its configuration.
 """
 
 from typing import NamedTuple, Optional
@@ -15,6 +15,7 @@ __all__ = ["LONGEST_PAUSE", "Orders"]
 
 # Seconds. A pause ends by itself.
 LONGEST_PAUSE = 86400.0
+
 
 class Orders(NamedTuple):
     """The last orders.

@@ -55,8 +55,7 @@ class SimplePolicy(NamedTuple):
     def decide(self, facts: "State", now: Moment) -> "Tuple[SimplePolicy, Decision]":
         """Return what the table says."""
         timeout, last = facts.setup.timing.timeout, facts.peer.last_heard
-        has_left = facts.peer.has_left and facts.roles.acting == "secondary"
-        peer = Liveness.DOWN if has_left else facts.sight.liveness(last, last, timeout, now)
+        peer = Liveness.DOWN if facts.primary_has_left else facts.sight.liveness(last, last, timeout, now)
         action = look_up("simple", facts.roles.acting, peer)
         wanted = None if facts.orders.is_paused else _WANTED.get(action)
         return self, Decision(action, peer, wanted=wanted, start_from=self.hold_until)

@@ -65,6 +65,11 @@ class State(NamedTuple):
         return self.setup.timing if self.setup.mode == "simple" else self.agreement.timing
 
     @property
+    def primary_has_left(self) -> bool:
+        """Whether this side acts as the secondary of a primary that has ended in order, its managed agents gone."""
+        return self.peer.has_left and self.roles.acting == "secondary"
+
+    @property
     def may_run(self) -> bool:
         """False only if the managed agents are known not to run here and are not about to."""
         return (self.setup.mode != "simple" and self.policy.is_held) or any(one.may_run for one in self.agents)

@@ -10,7 +10,7 @@ from typing import Optional, Tuple
 
 from failover.decision.effects import Effect, Note, NoteKind
 from failover.decision.events import PauseAsked, ResumeAsked, SwitchoverAsked
-from failover.decision.hearing import with_roles
+from failover.decision.hearing import with_orders, with_roles
 from failover.decision.orders import LONGEST_PAUSE, Orders
 from failover.decision.state import State
 from failover.decision.table import Action
@@ -117,5 +117,5 @@ def next_fail_back(state: State) -> Moment:
 
 
 def _ordered(state: State, orders: Orders, now: Moment) -> State:
-    state = state._replace(orders=orders, outbox=state.outbox.hurried(), peer=state.peer.under_new_orders())
+    state = with_orders(state, orders)
     return with_roles(state, state.roles.preferring(orders.preferred, state.setup, now), now)

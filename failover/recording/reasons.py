@@ -31,7 +31,7 @@ def liveness(state: State, now: Moment) -> str:
     """Return what is known of the peer, and by what."""
     peer, sign, who = state.decision.peer, last_sign(state), other(state)
     needs_contact = not state.is_simple and state.roles.acting == "primary"
-    if state.peer.has_left and state.roles.acting == "secondary":
+    if state.primary_has_left:
         return "primary has ended in order, and said that {} does not run there: down".format(agent_there(state))
     if peer is Liveness.UP:
         return "{} {}: up".format(who, "acknowledges this side's heartbeats" if needs_contact else sighting(state, now))
