@@ -139,7 +139,8 @@ def test_no_switchover_to_a_side_that_is_not_ready(pair):
     secondary.stop_agent(FAILOVER)
     wait(lambda: run(pair.primary, "switchover").returncode == 1, LIMIT, "a refusal")
     refused = run(pair.primary, "switchover")
-    assert "the other side is not heard" in refused.stderr
+    assert "the failover agent of node-secondary has been stopped" in refused.stderr
+    wait(lambda: "the other side is not heard" in run(pair.primary, "switchover").stderr, LIMIT, "its silence")
     checked = run(pair.primary, "check")
     assert checked.returncode == 1 and "BAD  heartbeats of the other side" in checked.stdout
     secondary.start_agent(FAILOVER)
