@@ -346,8 +346,23 @@ def test_a_farewell_lets_the_secondary_start_at_once():
     assert core.decide(core.now).wanted.value == "start" and core.lease.is_held
 
 
+def test_a_farewell_that_was_held_up_a_little_does_too():
+    """What it acknowledges is up to a period old before it is sent."""
+    core = left(age=1.5 * PERIOD)
+    assert core.decide(core.now).wanted.value == "start" and core.lease.is_held
+
+
+def test_a_farewell_that_comes_the_other_way_too_takes_nothing_back():
+    core = left(age=1.5 * PERIOD)
+    again = core.peer.farewell._replace(sequence=core.peer.farewell.sequence + 1)
+    core.hear(again, core.now + PERIOD)
+    assert core.peer.has_left and core.decide(core.now).wanted.value == "start"
+    core.hear(again._replace(sequence=again.sequence + 1, may_run=True), core.now + STEP)
+    assert not core.peer.has_left
+
+
 @pytest.mark.parametrize("core", [
-    left(age=PERIOD), left(age=1.5 * PERIOD), left(heard_boot_id="another")], ids=["late", "later", "of another start"])
+    left(age=2 * PERIOD), left(age=2.5 * PERIOD), left(heard_boot_id="another")], ids=["late", "later", "of another start"])
 def test_a_farewell_that_is_old_does_not(core):
     assert core.decide(core.now).wanted.value == "stop" and not core.lease.is_held
 

@@ -56,6 +56,7 @@ def test_an_agent_that_ends_at_each_start_is_a_problem_on_both_sides(pair, prima
     restart_managed(primary, start_status=status)
     await_problem(primary, "platform.driver stopped")
     await_problem(pair.secondary, "on node-primary: platform.driver stopped")
+    await_alert(primary, "BAD", "platform.driver stopped")
     shown = primary.status()
     assert shown["runs"]["restarts_last_hour"] >= 3
     alerts = list(primary.observer.alerts)

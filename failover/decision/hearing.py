@@ -7,7 +7,7 @@ from failover.decision.events import HeartbeatReceived
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.orders import Orders
 from failover.decision.peer import STALE
-from failover.decision.release import may_run
+from failover.decision.release import farewell_counts_for, may_run
 from failover.decision.roles import Roles
 from failover.decision.state import State
 from failover.decision.vocabulary import Moment, Path
@@ -89,7 +89,7 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     state = _with_orders_of_peer(state, heartbeat, now)
     if heartbeat.leaving:
         sent = None if heartbeat.mode != state.setup.mode else state.sent_when_acknowledged_by(heartbeat)
-        state = state._replace(peer=state.peer.left(heartbeat, sent, state.setup.timing.heartbeat_period, now))
+        state = state._replace(peer=state.peer.left(heartbeat, sent, farewell_counts_for(state), now))
         return state, (Note(NoteKind.INFO, "{} on {} ends in order; {} is {} there".format(
             heartbeat.agent_id, heartbeat.instance_name, heartbeat.agent_vip_identity, heartbeat.state)),)
     state, effects = _check_own_past(state, heartbeat, now)

@@ -89,22 +89,24 @@ class Peer(NamedTuple):
         return self if self.released_at is None and self.left_at is None else self._replace(
             released_at=None, left_at=None)
 
-    def left(self, farewell: Heartbeat, sent: Optional[Moment], period: float, now: Moment) -> "Peer":
+    def left(self, farewell: Heartbeat, sent: Optional[Moment], counts_for: float, now: Moment) -> "Peer":
         """The peer's failover agent has ended in order.
 
         That the managed agents do not run there counts only if the farewell acknowledges a heartbeat of this side that is
-        younger than a period, and no other start of the peer was heard since that was sent. Whatever the peer's next start
+        so young, and no other start of the peer was heard since that was sent. Whatever the peer's next start
         runs by silence, it runs later than this side may start by that; and what it runs by a release notice, it runs only
-        when it has been heard.
+        when it has been heard. The farewell comes both ways: the one that comes later takes nothing back.
 
         :param sent: when that heartbeat was sent; None if it acknowledges none.
-        :param period: seconds.
+        :param counts_for: how old that heartbeat may be, in seconds.
         """
         if self.heartbeat is not None and self.heartbeat.boot_id != farewell.boot_id:
             return self  # Another start has been heard since.
-        is_sure = not farewell.may_run and sent is not None and now - sent < period and all(
+        is_sure = not farewell.may_run and sent is not None and now - sent < counts_for and all(
             one.at <= sent for one in self.newest if one.boot_id != farewell.boot_id)
-        return self._replace(farewell=farewell, left_at=sent if is_sure else None)
+        is_said_again = (not farewell.may_run and self.farewell is not None
+                         and self.farewell.boot_id == farewell.boot_id)
+        return self._replace(farewell=farewell, left_at=sent if is_sure else self.left_at if is_said_again else None)
 
     @property
     def has_left(self) -> bool:

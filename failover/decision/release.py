@@ -2,9 +2,10 @@
 
 The primary goes by a *release notice*: a heartbeat of the secondary that acknowledges this start of the primary, dated when
 the acknowledged one was sent. The secondary goes by the *farewell* of a primary that has stopped its managed agents and
-ends, for a heartbeat period from when the heartbeat was sent that it acknowledges (:meth:`failover.decision.peer.Peer.left`).
+ends, for two heartbeat periods from when the heartbeat was sent that it acknowledges (:meth:`failover.decision.peer.Peer.left`).
+One period is how old an acknowledged heartbeat may be by itself; the other is for the way.
 A primary that has started since runs its agents by silence only later than the secondary may run by that: its silence began
-with its start, after the farewell, and is longer than a period, the lease and the time for a stop together. By a release
+with its start, after the farewell, and is longer than two periods, and than a period, the lease and the time for a stop together. By a release
 notice it runs them only when the secondary has heard its new start, and then the farewell counts no more.
 """
 
@@ -16,7 +17,12 @@ from failover.decision.vocabulary import Moment
 if TYPE_CHECKING:
     from failover.decision.machine import State
 
-__all__ = ["is_released", "may_run"]
+__all__ = ["farewell_counts_for", "is_released", "may_run"]
+
+
+def farewell_counts_for(facts: "State") -> float:
+    """Return the seconds for which a farewell counts, from when the heartbeat was sent that it acknowledges."""
+    return 2 * facts.setup.timing.heartbeat_period
 
 
 def may_run(heartbeat: Heartbeat, facts: "State") -> bool:
@@ -34,5 +40,5 @@ def is_released(facts: "State", now: Moment) -> bool:
     if facts.roles.acting == "primary":
         said, period = facts.peer.released_at, facts.agreement.lease_period
     else:
-        said, period = facts.peer.left_at, facts.setup.timing.heartbeat_period
+        said, period = facts.peer.left_at, farewell_counts_for(facts)
     return said is not None and now - said < period
