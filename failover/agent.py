@@ -71,7 +71,8 @@ class FailoverAgent(compat.Agent):
             mode=config.mode, role=config.agent_id, timing=Timing.of(config), beat_every=config.beat_every,
             instance_name=compat.instance_name(), vip_identity=self.core.identity, agents=(config.agent_vip_identity,),
             boot_id=uuid.uuid4().hex, answer_within=within, remote_instance=config.remote_instance_name or None,
-            quiet_until=self._ending.quiet_until, fail_back=config.fail_back_after)
+            quiet_until=self._ending.quiet_until, fail_back=config.fail_back_after,
+            max_failures=config.max_failures, failure_window=config.failure_window, unhealthy_after=config.unhealthy_after)
         self._keeper = RecordKeeper(store, self._post, faults)
         self._peer_link = HeartbeatPath(
             Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),

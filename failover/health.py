@@ -33,18 +33,21 @@ class HealthCheck:
     :param ask: asks an agent of the local platform: ``ask(peer, method)`` returns at once what will be the answer.
     :param peers: returns the VIP identities that are connected to the local platform.
     :param faults: what is the matter, a text for each kind; those of this class are kept up to date in it.
+    :param tell: is told whether the agent hangs or reports BAD, or does so no more.
     :ivar said: status and context as the agent last gave them; None if it runs no more or has not answered yet.
     :ivar question: the one that has not been answered yet, if there is one. There are never two.
     """
 
     def __init__(self, identity: str, ask: Callable[[str, str], AsyncResult], peers: Callable[[], Container[str]],
-                 faults: Dict[str, str]):
+                 faults: Dict[str, str], tell: Callable[[bool], None]):
         self.said: Optional[Tuple[str, str]] = None
         self.question: Optional[AsyncResult] = None
         self._identity = identity
         self._ask = ask
         self._peers = peers
         self._faults = faults
+        self._tell = tell
+        self._is_unwell = False
         self._answered_at: Optional[float] = None
 
     def run(self, running_for: Callable[[], float], uuid: Callable[[], Optional[str]]) -> None:
@@ -113,6 +116,9 @@ class HealthCheck:
                 self._faults[key] = text
             else:
                 self._faults.pop(key, None)
+        if self._is_unwell is not (kind is not None):
+            self._is_unwell = kind is not None
+            self._tell(self._is_unwell)
 
 
 def _read(answer: Any) -> Tuple[str, str]:

@@ -8,7 +8,8 @@ The message is a JSON object of this shape (version 1)::
      "heard_sequence": 3 or null, "may_run": true}
 
 and, where they have something to say, ``"leaving": true, "state": "running", "trouble": "...", "clock": 17.5, "yields":
-true, "vc": "...", "vc_sequence": 16, "order": 2, "ordered_by": "node-a", "preferred": "secondary", "pause_left": 600.0``.
+true, "vc": "...", "vc_sequence": 16, "order": 2, "ordered_by": "node-a", "preferred": "secondary", "pause_left": 600.0,
+"handed_over": true``.
 These came later: a release that does not know them passes over them.
 
 The topics are those of the original agent, whose messages are empty, so that either side can be upgraded first.
@@ -128,6 +129,7 @@ _VALID = {
     "ordered_by": lambda value: value is None or _text(value),
     "preferred": lambda value: value is None or value in _ROLES,
     "pause_left": lambda value: value is None or _seconds(value),
+    "handed_over": lambda value: isinstance(value, bool),
 }
 
 

@@ -113,14 +113,15 @@ def _mode(saved: Any) -> Optional[str]:
 
 
 def _orders(saved: Any) -> Optional[Orders]:
-    if not isinstance(saved, list) or len(saved) < len(Orders._fields):
+    if not isinstance(saved, list) or len(saved) < 6:
         return None
-    number, by, preferred, paused_until, is_kept, is_pause_lost = saved[:len(Orders._fields)]
+    number, by, preferred, paused_until, is_kept, is_pause_lost = saved[:6]
     is_known = (isinstance(number, int) and 0 < number < 2 ** 52 and not isinstance(number, bool) and _name(by) is not None
                 and preferred in ("primary", "secondary"))
     if not is_known:
         return None
-    return Orders(number, by, preferred, _moment(paused_until), is_kept is True, is_pause_lost is True)
+    return Orders(number, by, preferred, _moment(paused_until), is_kept is True, is_pause_lost is True,
+                  saved[6:7] == [True])  # An earlier release does not write that.
 
 
 # For each field of Record, by its name: what is on file, or None if that cannot be.

@@ -415,3 +415,88 @@ def test_without_a_farewell_a_lost_connection_says_nothing():
     core.hear(heartbeat(1), 1.0)
     core.post(happens.LinkChanged(Path.DIRECT, False))
     assert core.decide(2.0).wanted.value == "stop"
+
+
+# A managed agent that fails
+
+def failing(simple, **setup):
+    """Return a pair that goes by these keys, whose primary runs."""
+    two = running(simple)
+    for side in two.sides:
+        side.core.state = side.core.state._replace(setup=side.core.state.setup._replace(**setup))
+    return two
+
+
+def fail(two, side, times=1, every=0.2):
+    for _ in range(times):
+        order(two, side, happens.AgentFailed("agent"))
+        two.run(every)
+
+
+@BOTH_MODES
+def test_a_managed_agent_that_fails_too_often_is_handed_over_once(simple):
+    two = failing(simple, max_failures=3)
+    fail(two, 0, 2)
+    assert two.run(30) == [True, False]
+    fail(two, 0)
+    assert two.run(3) == [False, True] and two.both == 0
+    orders = {side.core.state.orders[:3] + (side.core.state.orders.is_handed_over,) for side in two.sides}
+    assert orders == {(1, two.sides[0].core.state.setup.instance_name, "secondary", True)}
+    fail(two, 1, 5)
+    assert two.run(30) == [False, True]  # It is not handed back.
+    order(two, 0, happens.SwitchoverAsked("primary"))
+    assert two.run(3) == [True, False]
+    assert not any(side.core.state.orders.is_handed_over for side in two.sides)
+    assert two.run(30) == [True, False] and two.both == 0  # What failed before does not count any more.
+    fail(two, 0, 3)
+    assert two.run(3) == [False, True]
+
+
+@BOTH_MODES
+def test_by_default_a_managed_agent_that_fails_stays_where_it_is(simple):
+    two = failing(simple)
+    fail(two, 0, 20)
+    order(two, 0, happens.AgentFailed("agent", True))
+    assert two.run(60) == [True, False]
+
+
+def test_failures_that_are_far_apart_do_not_count():
+    two = failing(True, max_failures=2, failure_window=10.0)
+    fail(two, 0, 3, every=11)
+    assert two.run(3) == [True, False]
+    fail(two, 0, 1, every=0.2)
+    assert two.run(3) == [True, False]
+    fail(two, 0, 1, every=0.2)
+    assert two.run(3) == [False, True]
+
+
+@BOTH_MODES
+def test_a_managed_agent_that_is_unwell_for_too_long_is_handed_over(simple):
+    two = failing(simple, unhealthy_after=10.0)
+    order(two, 0, happens.AgentFailed("agent", True))
+    assert two.run(8) == [True, False]
+    order(two, 0, happens.AgentFailed("agent", False))
+    assert two.run(8) == [True, False]
+    order(two, 0, happens.AgentFailed("agent", True))
+    assert two.run(8) == [True, False] and two.run(5) == [False, True] and two.both == 0
+
+
+def test_nothing_is_handed_over_to_a_side_that_is_not_ready():
+    two = failing(True, max_failures=1)
+    order(two, 1, happens.TroubleChanged("not installed here"))
+    two.run(2)
+    fail(two, 0)
+    assert two.run(30) == [True, False]
+    order(two, 1, happens.TroubleChanged(None))
+    assert two.run(3) == [False, True]  # When it is, it is still time.
+
+
+def test_a_handover_outlives_restarts_and_travels():
+    two = failing(True, max_failures=1)
+    fail(two, 0)
+    assert two.run(5) == [False, True]
+    said = two.sides[1].core.beat(two.now + 1)
+    assert said.handed_over and decode(encode(said)) == said
+    restart(two, 0)
+    two.run(10)
+    assert two.sides[0].core.state.orders.is_handed_over

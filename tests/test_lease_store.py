@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failover import clock
+from failover.decision.orders import Orders
 from failover.decision.setup import Record
 from failover.decision.vocabulary import Timing
 from failover.lease_store import CHECKS, LeaseStore
@@ -24,6 +25,16 @@ def test_round_trip(tmp_path):
     assert LeaseStore(tmp_path / "data").load() == RECORD
     LeaseStore(tmp_path / "data").save(Record())
     assert LeaseStore(tmp_path / "data").load() == Record()
+
+
+def test_orders_come_back_and_those_of_an_earlier_release_too(tmp_path):
+    orders = Orders(7, "node-b", "secondary", is_handed_over=True)
+    memory = LeaseStore(tmp_path)
+    memory.save(RECORD._replace(orders=orders))
+    assert memory.load().orders == orders
+    saved = json.loads(memory.path.read_text())
+    memory.path.write_text(json.dumps(dict(saved, orders=saved["orders"][:6])))
+    assert memory.load().orders == orders._replace(is_handed_over=False)
 
 
 def test_after_a_reboot_the_lease_is_gone_and_the_rest_is_not(tmp_path):

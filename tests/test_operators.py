@@ -151,6 +151,42 @@ def test_no_switchover_to_a_side_that_is_not_ready(pair):
     assert wrong.returncode == 1 and "there are node-primary, node-secondary, primary, secondary" in wrong.stderr
 
 
+@pytest.fixture
+def hands_over(pair):
+    """The pair, whose primary hands over after two ends of the managed agent. In the end it does so no more."""
+    file = pair.primary.config_file(FAILOVER)
+    before = file.read_text()
+    pair.primary.configure(max_failures=2)
+    pair.primary.restart_agent(FAILOVER)
+    wait(lambda: is_normal(pair), LIMIT, "the normal state")
+    yield pair
+    file.write_text(before)
+    pair.primary.restart_agent(FAILOVER)
+    wait(lambda: is_normal(pair), LIMIT, "the normal state")
+
+
+def test_a_managed_agent_that_crashes_too_often_is_handed_over(hands_over):
+    primary, secondary = hands_over.sides
+    for _ in range(2):
+        running = await_status(primary, lambda status: status["managed_agent"]["state"] == "running"
+                               and status["runs"]["last_ran"] is not None, "it is seen")["managed_agent"]["pid"]
+        [process] = [one for one in primary.platform.processes(MANAGED) if one.pid == running]
+        process.kill()
+        wait(lambda: not process.is_running(), LIMIT, "its end")
+        await_status(primary, lambda status: status["managed_agent"]["pid"] != running, "its end is seen")
+    await_other_runs(secondary, primary)
+    for side in hands_over.sides:
+        await_alert(side, "BAD", "platform.driver failed on node-primary, and was handed over")
+        await_alert(side, "GOOD", "preferred from now on, because platform.driver failed on node-primary")
+        [*_, entry] = entries(side)
+        assert (entry["event"], entry["on"], entry["planned"]) == ("active", "node-secondary", False)
+    assert "BAD  managed agent: platform.driver failed on node-primary" in run(primary, "check").stdout
+    assert "node-primary is active" in order(primary, "switchover", "--to", "node-primary")
+    await_other_runs(primary, secondary)
+    for side in hands_over.sides:
+        await_status(side, lambda status: status["health"] == "GOOD", "nothing is the matter any more")
+
+
 def test_after_an_orderly_shutdown_the_other_side_takes_over_at_once(each_pair):
     primary, secondary = each_pair.sides
     each_pair.secondary.observer.alerts.clear()

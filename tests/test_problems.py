@@ -3,6 +3,7 @@
 import pytest
 
 from failover.decision.decision import Decision
+from failover.decision.orders import Orders
 from failover.decision.table import Action
 from failover.decision.vocabulary import AgentState, Command, Liveness
 from failover.words import problems
@@ -41,6 +42,9 @@ CASES = {
     "loop": (WELL, AROUND._replace(loop="stopped 3 times within 5 min"),
              "platform.driver stopped 3 times within 5 min: see why in the platform's log; each time it is started again "
              "after a pause", "platform.driver keeps running, or no longer needs to run here"),
+    "handed": (primary(orders=Orders(1, "node-a", "secondary", is_handed_over=True)), AROUND,
+               "platform.driver failed on node-a, and was handed over to the other side, once: when that is mended, run "
+               "`python -m failover switchover --to node-a`", "the handover of platform.driver is over"),
     "quiet": (primary(is_quiet=True), AROUND, "this failover agent starts nothing yet: its former process was killed while "
               "it ended, so this platform may be shutting down; if not, it resumes within 120 s",
               "this failover agent is active again"),

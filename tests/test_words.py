@@ -115,6 +115,8 @@ def test_what_each_side_does_is_said_in_a_word(fields, here, there):
     (PAUSED, PAUSED._replace(paused_until=None), {}, "the pause is over"),
     (Orders(), Orders(1, "node-a", "secondary"), dict(acting="primary"),
      "this side is preferred from now on, ordered on node-a"),
+    (Orders(), Orders(1, "node-a", "secondary", is_handed_over=True), {},
+     "the other side is preferred from now on, because platform.driver failed on node-a"),
     (Orders(), Orders(1, "node-a", "secondary", is_kept=True), {},
      "the other side is preferred from now on, because it has taken over"),
 ])

@@ -30,6 +30,9 @@ class Config:
     :ivar volttron_central_identity: VIP identity of VC there.
     :ivar fail_back: when the managed agent goes back to the home primary after a takeover: ``auto`` (at once), ``manual``
         (by a switchover), or the seconds for which that must have been well.
+    :ivar max_failures: after so many ends of the managed agent that nobody ordered, within ``failure_window`` seconds, the
+        active side hands over to the other one; 0 is off.
+    :ivar unhealthy_after: seconds for which the managed agent hangs or reports BAD before that; 0 is off.
     :ivar remote_instance_name: instance name of the other platform; "" means as learnt from its heartbeats.
     :ivar warnings: what works but is better set otherwise, a line for each thing.
     """
@@ -46,6 +49,9 @@ class Config:
     volttron_central_serverkey: str = ""
     volttron_central_identity: str = "volttron.central"
     fail_back: Union[str, float] = "auto"
+    max_failures: int = 0
+    failure_window: float = 600
+    unhealthy_after: float = 0
     remote_instance_name: str = ""
     warnings: Tuple[str, ...] = field(default=(), compare=False)
 

@@ -16,7 +16,10 @@ __all__ = ["ADDRESSES", "BY_PERIOD", "KEYS", "LONGEST_GRACE", "NOT_NEEDED", "OF_
 # Seconds.
 _SHORTEST_PERIOD = 0.1
 _LONGEST = 86400
+_SHORTEST_UNHEALTHY = 1
 LONGEST_GRACE = 45
+
+_MOST_FAILURES = 100
 
 # So many unknown keys are named.
 _UNKNOWN_SHOWN = 20
@@ -91,6 +94,14 @@ def _is_fail_back(value: Any) -> bool:
     return value in ("auto", "manual") if isinstance(value, str) else _is_seconds(0)(value)
 
 
+def _is_number_of(most: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _is_off_or_seconds(shortest: float) -> Callable[[Any], bool]:
+    return lambda value: _is_seconds(0)(value) and (value == 0 or value >= shortest)
+
+
 def _or_none(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value == "" or check(value)
 
@@ -114,6 +125,10 @@ KEYS: Dict[str, Key] = {
         _is_identity, 'VIP identity of VOLTTRON Central, such as "volttron.central"' + _OF_LETTERS, "volttron.central"),
     "fail_back": Key(_is_fail_back, '"auto" (at once), "manual", or the seconds for which the primary must have been well, '
                      'up to {:g}'.format(_LONGEST), "auto"),
+    "max_failures": Key(_is_number_of(_MOST_FAILURES), "a whole number from 0 (off) to {}".format(_MOST_FAILURES), 0),
+    "failure_window": Key(_is_seconds(1), OF_SECONDS.format(1, _LONGEST), 600),
+    "unhealthy_after": Key(_is_off_or_seconds(_SHORTEST_UNHEALTHY), "0 (off) or " + OF_SECONDS.format(
+        _SHORTEST_UNHEALTHY, _LONGEST), 0),
     "remote_instance_name": Key(
         _or_none(_is_identity),
         'instance name of the other platform, such as "node-b", or "" to learn it from heartbeats' + _OF_LETTERS, ""),

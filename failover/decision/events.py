@@ -10,7 +10,7 @@ from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import AgentState, Command, Moment, Path
 from failover.decision.setup import Record
 
-__all__ = ["AgentObserved", "CommandEnded", "EndAsked", "Ended", "Event", "HeartbeatReceived", "HearingProven",
+__all__ = ["AgentFailed", "AgentObserved", "CommandEnded", "EndAsked", "Ended", "Event", "HearingProven", "HeartbeatReceived",
            "LinkChanged", "LinkFree", "PauseAsked", "PlatformAnswered", "PlatformSeen", "PublishRefused", "ReadyToStart",
            "RecordSaved", "RestartForbidden", "ResumeAsked", "RetryAllowed", "StartAnswered", "StraysEnded", "Subscribed",
            "SwitchoverAsked", "Tick", "TroubleChanged", "VcAnswered", "VcKnown", "VcpAnswered"]
@@ -149,10 +149,7 @@ class RestartForbidden(NamedTuple):
 
 
 class StraysEnded(NamedTuple):
-    """Processes of the agent that control does not know have been ended.
-
-    :ivar all_of_them: none is left.
-    """
+    """Processes of the agent that control does not know have been ended, ``all_of_them`` if none is left."""
 
     agent: str
     all_of_them: bool
@@ -160,6 +157,13 @@ class StraysEnded(NamedTuple):
 
 class RetryAllowed(NamedTuple):
     """What kept commands from succeeding has been mended: the next attempt need not wait."""
+
+
+class AgentFailed(NamedTuple):
+    """A managed agent has ended unbidden (``is_unwell`` is None), or it hangs or reports BAD, or does so no more."""
+
+    agent: str
+    is_unwell: Optional[bool] = None
 
 
 class TroubleChanged(NamedTuple):
@@ -241,5 +245,5 @@ class Tick(NamedTuple):
 
 Event = Union[HeartbeatReceived, LinkChanged, LinkFree, PublishRefused, Subscribed, HearingProven, PlatformAnswered,
               PlatformSeen, AgentObserved, ReadyToStart, CommandEnded, StartAnswered, RestartForbidden, StraysEnded,
-              RetryAllowed, TroubleChanged, VcKnown, VcAnswered, VcpAnswered, RecordSaved, PauseAsked, ResumeAsked,
-              SwitchoverAsked, EndAsked, Ended, Tick]
+              RetryAllowed, AgentFailed, TroubleChanged, VcKnown, VcAnswered, VcpAnswered, RecordSaved, PauseAsked,
+              ResumeAsked, SwitchoverAsked, EndAsked, Ended, Tick]

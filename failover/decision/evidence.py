@@ -3,7 +3,7 @@
 from typing import Any, Callable, Dict, Tuple
 
 from failover.decision.effects import Effect, Note, NoteKind, Resubscribe, StopForGood
-from failover.decision.events import (AgentObserved, CommandEnded, EndAsked, Ended, HeartbeatReceived, HearingProven,
+from failover.decision.events import (AgentFailed, AgentObserved, CommandEnded, EndAsked, Ended, HeartbeatReceived, HearingProven,
                                       LinkChanged, LinkFree, PauseAsked, PlatformAnswered, PlatformSeen,
                                       PublishRefused, ReadyToStart, RecordSaved, RestartForbidden, ResumeAsked,
                                       RetryAllowed, StartAnswered, StraysEnded, Subscribed, SwitchoverAsked, Tick,
@@ -117,6 +117,12 @@ def _retry_allowed(state: State, event: RetryAllowed, now: Moment) -> _Result:
     return state._replace(agents=tuple(one.retry_allowed() for one in state.agents)), ()
 
 
+def _agent_failed(state: State, event: AgentFailed, now: Moment) -> _Result:
+    failures = state.failures
+    return state._replace(failures=failures.ended(state.setup, now) if event.is_unwell is None else failures.unwell(
+        event.is_unwell, now)), ()
+
+
 def _trouble_changed(state: State, event: TroubleChanged, now: Moment) -> _Result:
     return state._replace(trouble=event.text), ()
 
@@ -185,6 +191,7 @@ HANDLERS: Dict[type, Callable[[State, Any, Moment], _Result]] = {
     RestartForbidden: _restart_forbidden,
     StraysEnded: _strays_ended,
     RetryAllowed: _retry_allowed,
+    AgentFailed: _agent_failed,
     TroubleChanged: _trouble_changed,
     VcKnown: _vc_known,
     VcAnswered: _vc_answered,

@@ -22,7 +22,8 @@ class Heartbeat(NamedTuple):
     answered last.
 
     ``order``, ``ordered_by``, ``preferred`` and ``pause_left``, in seconds, are the operators' last orders
-    (:mod:`failover.decision.orders`); ``order`` is None in a heartbeat of a release that knows none.
+    (:mod:`failover.decision.orders`), with ``handed_over`` if a side gave them because the managed agent failed there;
+    ``order`` is None in a heartbeat of a release that knows none.
     """
 
     instance_name: str
@@ -49,3 +50,4 @@ class Heartbeat(NamedTuple):
     ordered_by: Optional[str] = None
     preferred: Optional[str] = None
     pause_left: Optional[float] = None
+    handed_over: bool = False

@@ -12,13 +12,16 @@ from failover.decision import evidence
 from failover.decision.decision import Decision
 from failover.decision.effects import Effect, EndAsOrphan, ProveHearing, ReconnectNow, RenewVcLink
 from failover.decision.events import Event
+from failover.decision.failures import Failures
 from failover.decision.hearing import with_roles
 from failover.decision.saving import save
 from failover.decision.sending import beat
 from failover.decision.setup import Record, Setup
 from failover.decision.state import State, initial
-from failover.decision.switching import follow_takeover, next_fail_back
-from failover.decision.vocabulary import Liveness, Moment
+from failover.decision.switching import follow_takeover, hand_over, next_fail_back
+from failover.decision.vocabulary import Command, Liveness, Moment
+
+_NONE = Failures()
 
 __all__ = ["Record", "Setup", "State", "deadline", "initial", "step"]
 
@@ -86,6 +89,8 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         state, beats = beat(state, now)
         effects += beats
     state = follow_takeover(state, now)
+    if state.failures != _NONE:
+        state = hand_over(state, now) if decision.wanted is not Command.STOP else state._replace(failures=_NONE)
     if not is_simple and not state.may_run:
         policy = state.policy.spent()
         state = state if policy is state.policy else state._replace(policy=policy)

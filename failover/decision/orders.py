@@ -25,6 +25,7 @@ class Orders(NamedTuple):
     :ivar preferred: the role, by configuration, of the side that acts as the primary.
     :ivar paused_until: until when the pair is paused; None while it is not.
     :ivar is_kept: whether this side is preferred because it has taken over, and not because somebody wanted that.
+    :ivar is_handed_over: whether that side is preferred because the managed agents failed on the other one.
     :ivar is_pause_lost: whether it is not known any more how long a pause lasts, because this machine has booted since.
     """
 
@@ -34,6 +35,7 @@ class Orders(NamedTuple):
     paused_until: Optional[Moment] = None
     is_kept: bool = False
     is_pause_lost: bool = False
+    is_handed_over: bool = False
 
     @property
     def is_paused(self) -> bool:
@@ -46,7 +48,9 @@ class Orders(NamedTuple):
 
     def given(self, by: str, preferred: Optional[str] = None, paused_until: Optional[Moment] = None) -> "Orders":
         """Return the next orders. Each one ends a pause, unless it begins one."""
-        return Orders(self.number + 1, by, preferred or self.preferred, paused_until, self.is_kept and preferred is None)
+        is_same = preferred is None
+        return Orders(self.number + 1, by, preferred or self.preferred, paused_until, self.is_kept and is_same,
+                      is_handed_over=self.is_handed_over and is_same)
 
     def heard(self, heartbeat: Heartbeat, now: Moment) -> "Orders":
         """Return those that hold when the peer goes by the ones in its heartbeat."""
@@ -55,7 +59,8 @@ class Orders(NamedTuple):
         until = None if heartbeat.pause_left is None else now + heartbeat.pause_left
         if (heartbeat.order, heartbeat.ordered_by, heartbeat.preferred) > self[:3]:
             return Orders(heartbeat.order, heartbeat.ordered_by, heartbeat.preferred, until,
-                          self.is_kept and heartbeat.preferred == self.preferred)
+                          self.is_kept and heartbeat.preferred == self.preferred,
+                          is_handed_over=heartbeat.handed_over)
         if self.is_pause_lost and self.are_those_of(heartbeat):
             return self._replace(paused_until=until, is_pause_lost=False)
         return self

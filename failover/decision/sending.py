@@ -45,7 +45,8 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
         leaving, (agent_state or state.agents[0].state).value, state.trouble, clock, state.roles.yields,
         None if witness is None else witness.key, None if witness is None else witness.proven,
         orders.number, orders.by or None, orders.preferred if orders.number else None,
-        min(max(orders.paused_until - state.now, 0.001), LONGEST_PAUSE) if orders.is_paused else None)
+        min(max(orders.paused_until - state.now, 0.001), LONGEST_PAUSE) if orders.is_paused else None,
+        orders.is_handed_over)
 
 
 def _outlives_a_restart(state: State, timing: Timing) -> bool:

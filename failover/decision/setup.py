@@ -47,6 +47,9 @@ class Setup(NamedTuple):
     :ivar quiet_until: until when this platform is probably shutting down, so that nothing is started or said.
     :ivar fail_back: seconds for which the home primary must have been well before the managed agents go back to it; 0
         is at once, infinity only by an order.
+    :ivar max_failures: so many ends of a managed agent that nobody ordered, within ``failure_window`` seconds, make a side
+        hand over to the other one; 0 is never.
+    :ivar unhealthy_after: seconds for which a managed agent hangs or reports BAD before the side hands over; 0 is never.
     """
 
     mode: str
@@ -61,3 +64,6 @@ class Setup(NamedTuple):
     remote_instance: Optional[str] = None
     quiet_until: Moment = 0.0
     fail_back: float = 0.0
+    max_failures: int = 0
+    failure_window: float = 600.0
+    unhealthy_after: float = 0.0

@@ -4,6 +4,7 @@ from typing import NamedTuple, Optional, Tuple, Union
 
 from failover.decision.agreement import Agreement
 from failover.decision.decision import Decision
+from failover.decision.failures import Failures
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.incarnation import Incarnation
 from failover.decision.lease import LeasePolicy
@@ -26,6 +27,7 @@ class State(NamedTuple):
 
     :ivar now: the moment of the last step.
     :ivar peer_up_since: since when the peer has been up; None while it is not, or if that does not matter.
+    :ivar failures: how the managed agents have failed here.
     :ivar trouble: what is wrong with a managed agent here, for the peer to show; None if nothing is.
     :ivar record: what is on disk, or on its way there.
     :ivar save_from: from when on it may be saved again; infinity while it is being saved.
@@ -49,6 +51,7 @@ class State(NamedTuple):
     record: Record
     save_from: Moment
     peer_up_since: Optional[Moment] = None
+    failures: Failures = Failures()
     trouble: Optional[str] = None
     orphan_since: Optional[Moment] = None
     is_replaced: bool = False

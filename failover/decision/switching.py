@@ -16,7 +16,7 @@ from failover.decision.state import State
 from failover.decision.table import Action
 from failover.decision.vocabulary import AgentState, Command, Liveness, Moment
 
-__all__ = ["follow_takeover", "next_fail_back", "no_switchover", "pause", "resume", "switch_over"]
+__all__ = ["follow_takeover", "hand_over", "next_fail_back", "no_switchover", "pause", "resume", "switch_over"]
 
 _Result = Tuple[State, Tuple[Effect, ...]]
 
@@ -93,8 +93,8 @@ def _unready_there(state: State) -> Optional[str]:
 def follow_takeover(state: State, now: Moment) -> State:
     """A side that has taken over may be to keep what it took: then it is preferred from now on.
 
-    An operator's choice ends when the chosen side fails, but not when that ends in order. And what was kept goes back to the home primary when that has been
-    well for long enough.
+    An operator's choice ends when the chosen side fails, but not when that ends in order. And what was kept goes back to the
+    home primary when that has been well for long enough.
     """
     setup, orders = state.setup, state.orders
     if state.decision.wanted is not Command.START or state.roles.rival is not None:
@@ -107,6 +107,18 @@ def follow_takeover(state: State, now: Moment) -> State:
     elif now >= next_fail_back(state) and no_switchover(state, "primary", now) is None:
         return _ordered(state, orders.given(setup.instance_name, "primary"), now)
     return state
+
+
+def hand_over(state: State, now: Moment) -> State:
+    """The side where the managed agents fail has the other one run them, once: that one does not hand them back."""
+    setup, orders = state.setup, state.orders
+    if (orders.is_handed_over or state.decision.wanted is not Command.START or state.roles.acting != "primary"
+            or state.roles.rival is not None or not state.failures.are_too_many(setup, now)):
+        return state
+    other = "secondary" if setup.role == "primary" else "primary"
+    if no_switchover(state, other, now) is not None:
+        return state
+    return _ordered(state, orders.given(setup.instance_name, other)._replace(is_handed_over=True), now)
 
 
 def next_fail_back(state: State) -> Moment:

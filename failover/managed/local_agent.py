@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List
 from failover import clock, compat
 from failover.control import ManagedAgent
 from failover.decision.effects import EndStrays, ForbidRestart, Launch, PrepareStart, Stop, Want
+from failover.decision.events import AgentFailed
 from failover.health import HealthCheck
 from failover.managed.authorization import Authorization
 from failover.managed.executor import Executor
@@ -39,7 +40,8 @@ class LocalAgent:
         self.observer = Observer(self.managed, self.executor, self._strays, self.runs, timeout, post, faults)
         self.executor.look_now = self.observer.look_now.set
         self.health = HealthCheck(identity, lambda peer, method: agent.vip.rpc.call(peer, method),
-                                  lambda: compat.peers(agent), faults)
+                                  lambda: compat.peers(agent), faults,
+                                  lambda is_unwell: post(AgentFailed(identity, is_unwell)))
 
     @property
     def tasks(self) -> List[Callable[[], None]]:

@@ -7,7 +7,7 @@ from gevent.event import Event
 
 from failover import clock, process
 from failover.control import ControlError, ControlSilent, ManagedAgent
-from failover.decision.events import AgentObserved, PlatformAnswered
+from failover.decision.events import AgentFailed, AgentObserved, PlatformAnswered
 from failover.decision.vocabulary import AgentState
 from failover.managed.executor import Executor
 from failover.managed.strays import Strays
@@ -72,7 +72,8 @@ class Observer:
             # What was asked before a command had ended says nothing about what that did.
             if not self._executor.wants_it_to_run:
                 self._runs.stop_begun()
-            self._runs.seen(is_running, managed.last_pid, clock.now())
+            if self._runs.seen(is_running, managed.last_pid, clock.now()):
+                self._post(AgentFailed(managed.identity))
         if is_running:
             self._check_signals()
 

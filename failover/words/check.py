@@ -17,7 +17,7 @@ _ITEMS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
     ("authorization on the other platform", ("refused",)),
     ("roles", ("rival", "names")),
     ("configuration of both sides", ("differ",)),
-    ("managed agent", ("missing", "start", "stop", "stray", "signals", "absent", "silent", "unwell", "loop", "copy")),
+    ("managed agent", ("missing", "start", "stop", "stray", "signals", "absent", "silent", "unwell", "loop", "copy", "handed")),
     ("memory on disk", ("memory",)),
 )
 _ITEMS_OF_STANDARD: Tuple[Tuple[str, Tuple[str, ...]], ...] = (

@@ -39,7 +39,7 @@ class Places(NamedTuple):
         name, peer = view.setup.instance_name, view.peer.instance_name if view.peer is not None else None
         places, orders = self._replace(preferred=view.orders.preferred), view.orders
         if self.preferred not in (None, orders.preferred):
-            places = places._replace(ordered_at=None if orders.is_kept else now)
+            places = places._replace(ordered_at=None if orders.is_kept or orders.is_handed_over else now)
         if here is False and self.here and self.active == name:
             entries.append(places._entry("stopped", name, None, view, around, now))
         if there is False and self.there and self.active == peer:

@@ -94,6 +94,8 @@ def order(view: View, before: Orders, until: Optional[str]) -> str:
         return "the pair is paused until {}{}: nobody starts {}, and there is no takeover".format(until, by, agent)
     if orders.preferred != before.preferred:
         text = "{} is preferred from now on".format("this side" if view.is_preferred else "the other side")
+        if orders.is_handed_over:
+            return "{}, because {} failed on {}".format(text, agent, orders.by)
         return text + (", because it has taken over" if orders.is_kept else by)
     if before.is_paused:
         return "the pause is over{}".format(by)

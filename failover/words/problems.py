@@ -96,6 +96,13 @@ def _loop(view: View, around: Surroundings) -> Optional[str]:
         _agent(view), around.loop)
 
 
+def _handed(view: View, around: Surroundings) -> Optional[str]:
+    orders = view.orders
+    return None if not orders.is_handed_over else (
+        "{} failed on {}, and was handed over to the other side, once: when that is mended, run `python -m failover "
+        "switchover --to {}`".format(_agent(view), orders.by, orders.by))
+
+
 def _quiet(view: View, around: Surroundings) -> Optional[str]:
     return None if not view.is_quiet else (
         "this failover agent starts nothing yet: its former process was killed while it ended, so this platform may be "
@@ -210,6 +217,7 @@ KINDS: Dict[str, Kind] = {
     "memory": Kind(_fault("memory"), "state is being saved to disk again"),
     "deaf": Kind(_fault("deaf"), "heartbeats can be heard again"),
     "loop": Kind(_loop, "{agent} keeps running, or no longer needs to run here"),
+    "handed": Kind(_handed, "the handover of {agent} is over"),
     "quiet": Kind(_quiet, "this failover agent is active again"),
     "there": Kind(_there, "{agent} is well again on the {other_role}"),
     "control": Kind(_control, "control of this platform answers again", name="control"),
