@@ -48,7 +48,8 @@ class FailoverAgent:
         self.setup = Setup(
             "simple" if simple else "standard", side.role, timing,
             timing.heartbeat_period if simple else min(timing.heartbeat_period, timing.timeout / 3), side.name, "failover",
-            (MANAGED,), boot_id, self.answer_within, fail_back=side.world.schedule.fail_back)
+            (MANAGED,), boot_id, self.answer_within, fail_back=side.world.schedule.fail_back,
+            max_failures=1)
         self.truth = Truth(self, side.file.lease_until is not None)
         self.state = initial(self.setup, side.file, side.clock()) if state is None else state
         self.record: Optional[list] = [] if side.world.records else None

@@ -123,6 +123,12 @@ def a_switchover(number):
                      Fault("switchover ordered", number // 2 % 2, 60 + number / 10)), seed=number)
 
 
+def a_failing_agent(number):
+    """It fails on one side, and then on the other."""
+    return Schedule((Fault("managed agent fails", PRIMARY, 30 + number / 10),
+                     Fault("managed agent fails", SECONDARY, 40 + number / 10)), seed=number)
+
+
 def a_switchover_that_is_cut_off(number):
     """The two lose each other, or VC, in the middle of it."""
     return Schedule((Fault("switchover ordered", number % 2, 30),
@@ -247,5 +253,5 @@ def a_clock_that_stood_still(number):
 KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
     equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still, a_late_farewell,
     a_copy_that_nobody_sees,
-    a_switchover_before_the_first_start, a_switchover, a_switchover_that_is_cut_off, a_pause, kept_after_a_takeover,
+    a_switchover_before_the_first_start, a_switchover, a_failing_agent, a_switchover_that_is_cut_off, a_pause, kept_after_a_takeover,
     a_chosen_side_that_fails)}

@@ -121,6 +121,7 @@ _AT_SIDES: Dict[str, _Fault] = {
     "role changed": (lambda place: place.here(place.side.change_role),
                      lambda place: place.here(place.side.start_agent)),
     "switchover ordered": (lambda place: place.here(place.side.switch_over), _nothing),
+    "managed agent fails": (lambda place: place.here(place.side.fail), _nothing),
     "paused": (lambda place: place.here(place.side.pause, _PAUSE * place.fault.amount),
                lambda place: place.here(place.side.resume)),
     "VC moved": (lambda place: place.here(place.side.move_vc), lambda place: place.here(place.side.start_agent)),

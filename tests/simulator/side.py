@@ -4,7 +4,7 @@ import copy
 from math import inf
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from failover.decision.events import PauseAsked, ResumeAsked, SwitchoverAsked
+from failover.decision.events import AgentFailed, PauseAsked, ResumeAsked, SwitchoverAsked
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.orders import Orders
 from failover.decision.setup import Record
@@ -124,6 +124,11 @@ class Side(Machine):
         """The operator wants the other side to run the managed agent, or this one if the other does."""
         if self.agent is not None:
             self.agent.post(SwitchoverAsked(ROLES[self.world.preferred == ROLES[0]]))
+
+    def fail(self) -> None:
+        """The managed agent has ended unbidden, once too often."""
+        if self.agent is not None:
+            self.agent.post(AgentFailed(MANAGED))
 
     def pause(self, seconds: float) -> None:
         """The operator pauses the pair for so long."""
