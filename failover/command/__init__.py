@@ -2,8 +2,7 @@
 
 A subcommand is a module of this package, named in ``_SUBCOMMANDS``. It has
 
-* ``SUMMARY``: what it does, in the general help after "python -m failover SUBCOMMAND: ";
-* ``HELP``: the same in a few words, for the list of subcommands;
+* ``HELP``: what it does in a few words, for the list of subcommands;
 * ``add_arguments(parser)``: adds its own arguments, and may add to the parser's help;
 * ``run(options)``: does the work and returns the exit status, one of :mod:`failover.command.exit_status` if it can. A
   KeyboardInterrupt or BrokenPipeError that it raises is taken for a quiet end.
@@ -53,8 +52,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _parser() -> Parser:
     modules = {name: import_module("{}.{}".format(__name__, name)) for name in _SUBCOMMANDS}
-    parser = Parser(prog="python -m failover", description=" ".join(
-        "python -m failover {}: {}".format(name, module.SUMMARY) for name, module in modules.items()))
+    parser = Parser(prog="python -m failover", description=(
+        "Commands for the operators of a failover pair. Each one asks the failover agent of the local platform, and has its own "
+        "--help."))
     commands = parser.add_subparsers(dest="command", metavar="|".join(modules), required=True)
     for name, module in modules.items():
         subparser = commands.add_parser(name, help=module.HELP)

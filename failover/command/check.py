@@ -10,9 +10,8 @@ from failover.command.output import show
 from failover.command.parsing import add_vip_identity
 from failover.text import clean
 
-__all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
-SUMMARY = "tells whether all that a takeover needs is in order on both sides."
 HELP = "check all that a takeover needs"
 
 _EXIT_STATUSES = ("exit status: 0 if all is in order, 1 if not; 2 if no failover agent answers, 3 if no platform does; 64 after "

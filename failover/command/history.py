@@ -11,9 +11,8 @@ from failover.command.output import show
 from failover.command.parsing import add_vip_identity
 from failover.text import clean
 
-__all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
-SUMMARY = "tells where the managed agent ran, since when, and why."
 HELP = "tell where the managed agent ran, and why"
 
 _EXIT_STATUSES = "exit status: 0; 2 if no failover agent answers, 3 if no platform does; 64 after wrong usage"

@@ -6,9 +6,8 @@ from failover.command.order import add_common_arguments, ordered
 from failover.command.parsing import length_of_time
 from failover.decision.orders import LONGEST_PAUSE
 
-__all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
-SUMMARY = "suspends all starts and takeovers on both sides for a while."
 HELP = "suspend all starts and takeovers for a while"
 
 _DESCRIPTION = ("Suspend all starts and takeovers on both sides for a while. If the managed agent ends, or its platform fails, it "

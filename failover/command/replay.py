@@ -11,9 +11,8 @@ from failover.command.recordings import LONGEST_LINE, open_recording
 from failover.recording.replay import replay
 from failover.text import clean
 
-__all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
-SUMMARY = "steps recordings through the present code, and says where it decides otherwise."
 HELP = "step recordings through the present code"
 
 _EXIT_STATUSES = ("exit status: 0 if the present code does the same, 1 if it does something else, 2 if a file cannot be read, "

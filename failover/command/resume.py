@@ -4,9 +4,8 @@ import argparse
 
 from failover.command.order import add_common_arguments, ordered
 
-__all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
-SUMMARY = "ends a pause."
 HELP = "end a pause"
 
 

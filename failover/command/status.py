@@ -16,9 +16,8 @@ from failover.command.parsing import add_vip_identity, interval
 if MISSING is None:
     import gevent
 
-__all__ = ["HELP", "SUMMARY", "Looks", "add_arguments", "run"]
+__all__ = ["HELP", "Looks", "add_arguments", "run"]
 
-SUMMARY = "shows what a failover agent of the local platform knows and does."
 HELP = "show the status of a failover agent of this platform"
 
 _EXIT_STATUSES = """exit status, with --watch that of the last look:

@@ -10,9 +10,8 @@ from failover.command.order import add_common_arguments, ordered
 if MISSING is None:
     import gevent
 
-__all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
-SUMMARY = "moves the managed agent to the other side."
 HELP = "move the managed agent to the other side"
 
 _DESCRIPTION = ("Move the managed agent to the side that is not preferred now, or to NAME: the active side stops it, then the other "

@@ -14,9 +14,8 @@ from failover.command.recordings import LONGEST_LINE, latest, latest_below, open
 from failover.recording.trace import trace
 from failover.text import clean
 
-__all__ = ["HELP", "SUMMARY", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
-SUMMARY = "tells what happened on this platform, and why."
 HELP = "tell what happened, and why"
 
 _EXIT_STATUSES = "exit status: 0; 2 if there is no recording that can be read; 64 after wrong usage"
