@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import coverage
 import pytest
 
 from failover.recording.recording import read
@@ -16,7 +17,24 @@ from tests.testbed.recorder import Recorder
 PAIRS = pytest.StashKey()
 
 # The files that take longest. They begin first, so that none is left over when all the others are done.
-LONG = ("test_standard_faults", "test_standard", "test_ending", "test_simple", "test_troubles", "test_simulator", "test_explore")
+LONG = ("test_standard_faults", "test_standard", "test_ending", "test_simple", "test_troubles", "test_former_release", "test_witness",
+        "test_operators", "test_simulator", "test_explore")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "unmeasured: what this test covers is not measured.")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """Do what pytest-cov's own marker `no_cover` does, but for each of the measurements that run in a worker of xdist."""
+    stopped = []
+    while item.get_closest_marker("unmeasured") and coverage.Coverage.current():
+        stopped.append(coverage.Coverage.current())
+        stopped[-1].stop()
+    yield
+    for one in reversed(stopped):
+        one.start()
 
 
 def pytest_collection_modifyitems(items):

@@ -14,7 +14,7 @@ from tests.simulator.explore_normal import moment_fields
 from tests.simulator.explore_world import BothRun, Machinery, Model, begun, move
 
 # Measuring what they cover would make them take four times as long. The tests of the rules cover the same.
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.unmeasured
 
 PRIMARY_FIRST, SECONDARY_FIRST, EITHER_FIRST = Model(first=0), Model(first=1), Model()
 LONG_GRACE = Model(Timing(3.0, 1.0, 2.0), first=0)

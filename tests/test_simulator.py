@@ -17,7 +17,7 @@ from tests.simulator.world import World
 from tests.testbed.pair import REPOSITORY
 
 # Measuring what they cover would make them take four times as long. The tests of the rules cover the same.
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.unmeasured
 
 SHARDS, SCHEDULES = (0, 1), 400
 
