@@ -15,7 +15,7 @@ from failover.config import file as config_file
 from tests.test_config import GOOD, KEY
 from tests.testbed.pair import REPOSITORY
 
-SECONDS = 3
+SECONDS = 30
 
 YAML = """# Node B
 agent_id: secondary  # It waits.

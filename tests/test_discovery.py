@@ -188,7 +188,7 @@ def test_an_answer_without_an_end_is_cut_off_early(first, more):
 
     begin = time.monotonic()
     assert "65536 bytes" in refused(answer, within=30)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 @pytest.mark.parametrize("what", [b"", b"x"])
@@ -208,7 +208,7 @@ def test_a_slow_answer_has_a_time_limit_and_blocks_nothing(what):
     beating = gevent.spawn(beat)
     begin = time.monotonic()
     assert "within 0.5 s" in refused(drip, within=0.5)
-    assert 0.4 < time.monotonic() - begin < 2
+    assert 0.4 < time.monotonic() - begin < 4  # All of the answer takes 5 s.
     beating.kill()
     assert max(two - one for one, two in zip(beats, beats[1:])) < 0.2
 
@@ -311,4 +311,4 @@ def test_the_search_ends_when_the_agent_does():
     gevent.sleep(0.05)
     begin = time.monotonic()
     central.close()
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 20

@@ -156,7 +156,7 @@ def test_each_field_has_a_check():
 def test_a_file_of_any_kind_is_nothing(tmp_path, content):
     begun = time.monotonic()
     assert load(LeaseStore(tmp_path), content) == Record()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
 
 
 def test_what_is_no_file_is_nothing(tmp_path):
