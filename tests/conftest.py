@@ -17,8 +17,7 @@ from tests.testbed.recorder import Recorder
 PAIRS = pytest.StashKey()
 
 # The files that take longest. They begin first, so that none is left over when all the others are done.
-LONG = ("test_standard_faults", "test_standard", "test_ending", "test_simple", "test_troubles", "test_former_release", "test_witness",
-        "test_operators", "test_simulator", "test_explore")
+LONG = ("test_standard_faults", "test_standard", "test_ending", "test_simple", "test_troubles", "test_simulator", "test_explore")
 
 
 def pytest_configure(config):

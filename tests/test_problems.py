@@ -130,6 +130,14 @@ def test_what_is_over_or_not_certain_is_no_problem(key, seen, around):
     assert key not in find(seen, around)
 
 
+def test_an_order_given_after_a_handover_does_not_move_where_it_failed():
+    orders = Orders(3, "node-b", "secondary", is_handed_over=True)  # As when a pause was ended there.
+    there = PEER._replace(instance_name="node-b")
+    assert find(primary(orders=orders, peer=there), AROUND)["handed"].endswith("switchover --to node-a`")
+    assert find(make_view("secondary", "standard", orders=orders, peer=there), AROUND)["handed"].endswith(
+        "switchover --to node-b`")
+
+
 def test_heartbeats_that_come_back_are_said_to():
     assert find(primary(alike="node-a"), AROUND)["rival"].startswith("remote_vip tcp://192.0.2.10:1 leads to this platform")
 

@@ -3,7 +3,6 @@
 VOLTTRON's documentation follows platforms only. So this is off unless it is configured.
 """
 
-from math import inf
 from typing import NamedTuple, Optional, Tuple
 
 from failover.decision.setup import Setup
@@ -35,10 +34,5 @@ class Failures(NamedTuple):
     def are_too_many(self, setup: Setup, now: Moment) -> bool:
         """Whether the other side had better run them."""
         ends_too_often = 0 < setup.max_failures <= len(self.ends) and now - self.ends[0] <= setup.failure_window
-        return ends_too_often or now >= self.unwell_until(setup)
-
-    def unwell_until(self, setup: Setup) -> Moment:
-        """Return when one has been unwell for too long; infinity if none is, or that does not matter."""
-        if self.unwell_since is None or not setup.unhealthy_after:
-            return inf
-        return self.unwell_since + setup.unhealthy_after
+        return ends_too_often or (
+            self.unwell_since is not None and 0 < setup.unhealthy_after <= now - self.unwell_since)

@@ -113,7 +113,7 @@ def hand_over(state: State, now: Moment) -> State:
     """The side where the managed agents fail has the other one run them, once: that one does not hand them back."""
     setup, orders = state.setup, state.orders
     if (orders.is_handed_over or state.decision.wanted is not Command.START or state.roles.acting != "primary"
-            or state.roles.rival is not None or not state.failures.are_too_many(setup, now)):
+            or not state.failures.are_too_many(setup, now)):
         return state
     other = "secondary" if setup.role == "primary" else "primary"
     if no_switchover(state, other, now) is not None:

@@ -97,10 +97,14 @@ def _loop(view: View, around: Surroundings) -> Optional[str]:
 
 
 def _handed(view: View, around: Surroundings) -> Optional[str]:
-    orders = view.orders
-    return None if not orders.is_handed_over else (
-        "{} failed on {}, and was handed over to the other side, once: when that is mended, run `python -m failover "
-        "switchover --to {}`".format(_agent(view), orders.by, orders.by))
+    if not view.orders.is_handed_over:
+        return None
+    # It failed on the side that is not preferred now. Who gave the last order says nothing: that may have ended a pause.
+    role = "secondary" if view.orders.preferred == "primary" else "primary"
+    there = view.peer.instance_name if view.peer is not None else role
+    where = view.setup.instance_name if view.setup.role == role else there
+    return ("{} failed on {}, and was handed over to the other side, once: when that is mended, run `python -m failover "
+            "switchover --to {}`".format(_agent(view), where, where))
 
 
 def _quiet(view: View, around: Surroundings) -> Optional[str]:
