@@ -182,8 +182,8 @@ def restore_standard(pair):
         pair.central.await_vcp(side)
         forget_troubles(side)
     wait(lambda: is_normal(pair) and all(status and status["vc"]["liveness"] == "up" and status["vc"]["up"]
-                                         for status in (side.status() for side in pair.sides)),
-         60, "the normal state of the pair for standard failover")
+                                         for status in (side.status() for side in pair.sides))
+         and all(map(has_said_all, pair.sides)), 60, "the normal state of the pair for standard failover")
     pair.settle()
 
 

@@ -151,6 +151,18 @@ def test_the_history_of_a_takeover_and_of_the_return():
         ("active", "node-a", "node-b", False, 2.0)]
 
 
+def test_a_return_of_which_the_beginning_was_missed_is_in_the_history():
+    taken_over = secondary(RUNS, "running", decision=TAKEOVER)
+    assert history(NORMAL, taken_over, taken_over, NORMAL, NORMAL)[-2:] == [
+        ("stopped", "node-b", None, False, None), ("active", "node-a", "node-b", False, 1.0)]
+
+
+def test_a_side_that_fails_after_a_takeover_is_not_followed_by_one_that_is_silent():
+    silent = secondary(STOPPED, "running", decision=TAKEOVER)
+    assert history(NORMAL, silent._replace(agents=(silent.agents[0]._replace(state=RUNS),)), silent, silent)[1:] == [
+        ("stopped", "node-b", None, False, None)]
+
+
 def test_the_history_of_a_switchover():
     orders = Orders(1, "node-a", "secondary")
     assert history(NORMAL, secondary(STOPPED, "stopped", orders=orders), secondary(RUNS, "stopped", orders=orders)) == [

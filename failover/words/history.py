@@ -46,12 +46,14 @@ class Places(NamedTuple):
             entries.append(places._entry("stopped", peer, None, view, around, now))
         for runs, ran, where in ((there, self.there, peer), (here, self.here, name)):
             if runs and not ran:
-                if ran is False:
+                if ran is False or places.active not in (None, where):
                     entries.append(places._entry("active", where, places.active, view, around, now))
                 places = places._replace(active=where)
         if here or there:
             heard = now - (view.heard_ago or 0.0)
             places = places._replace(ran_at=now if here else max(heard, places.ran_at or heard))
+        if here and not self.here and not _is_said(view):
+            there = None  # This side has taken over: what the other last said is no longer how it is.
         return places._replace(here=here, there=there), entries
 
     def _entry(self, event: str, on: Optional[str], former: Optional[str], view: View, around: Surroundings,
@@ -73,8 +75,10 @@ def _there(view: View, before: Optional[bool]) -> Optional[bool]:
     """Return what the peer says. While it is not heard, nothing is known of it, and it may run on."""
     if view.farewell is not None:
         return view.farewell.may_run
-    if view.peer is None or view.peer.state is None or view.decision.peer is not Liveness.UP:
-        return before
-    if view.peer.state in (AgentState.UNKNOWN.value, AgentState.STARTING.value):
-        return before
-    return view.peer.state == AgentState.RUNNING.value
+    return view.peer.state == AgentState.RUNNING.value if _is_said(view) else before
+
+
+def _is_said(view: View) -> bool:
+    """Return whether the peer says now if they run there."""
+    return (view.peer is not None and view.decision.peer is Liveness.UP
+            and view.peer.state not in (None, AgentState.UNKNOWN.value, AgentState.STARTING.value))
