@@ -498,6 +498,8 @@ def test_of_two_with_the_same_role_one_runs_and_both_say_so(pair, reconfigure, r
         await_alert(side, "BAD", "configured as {} too: give one of the two the other agent_id".format(role))
         await_status(side, lambda status: status["health"] == "BAD" and any(
             "until then this side acts as the " + acts_as in problem for problem in status["problems"]), "its role")
+    # Who does not know yet that the other one yields may first stop what it ran.
+    await_status(pair.primary, lambda status: status["standing"] == "ACTIVE", "the first one active")
     wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "the first one alone")
     for _ in range(50):
         gevent.sleep(0.1)

@@ -178,6 +178,10 @@ class BasePlatform:
         """Return the public and the secret key with which vctl connects."""
         raise NotImplementedError
 
+    def uuid(self, identity):
+        """Return the uuid of the agent installed under `identity`, or None. The platform's files are faster than vctl."""
+        raise NotImplementedError
+
     def config_file(self, identity):
         """Return where the configuration of an installed agent is. It is read when the agent starts."""
         raise NotImplementedError
@@ -201,9 +205,10 @@ class BasePlatform:
             self._serverkey = self._ask_serverkey()
         return self._serverkey
 
-    def start(self, timeout=None):
+    def start(self, timeout=None, answers=None):
         """Start the platform and return when it answers vctl. Agents enabled for autostart start with it.
 
+        With `answers`, return when that does, instead of asking with vctl.
         With `ignores_interrupt` it is started with SIGINT ignored, as `volttron ... &` in a script starts it.
         """
         if self.pid:
@@ -222,7 +227,10 @@ class BasePlatform:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + timeout
         self._wait(self._has_written_pid, timeout, "start")
-        self._run(["vctl", "status"], max(1, deadline - time.monotonic()))
+        if answers is None:
+            self._run(["vctl", "status"], max(1, deadline - time.monotonic()))
+        else:
+            self._wait(answers, max(1, deadline - time.monotonic()), "answer")
 
     def _has_written_pid(self):
         if self.pid is None:
@@ -279,10 +287,6 @@ class BasePlatform:
         """Return the installed agents, each a dict with uuid, identity, name, tag, status and health."""
         rows = json.loads(self.vctl("--json", "status")).values()
         return [{key.removeprefix("agent_"): value for key, value in row.items()} for row in rows]
-
-    def uuid(self, identity):
-        """Return the uuid of the agent installed under `identity`, or None."""
-        return next((agent["uuid"] for agent in self.agents() if agent["identity"] == identity), None)
 
     def processes(self, identity):
         """Return the living processes of the agent `identity` as psutil.Process, orphans included.
@@ -473,6 +477,10 @@ class ModularPlatform(BasePlatform):
         keys = json.loads((self.home / "credentials_store" / "control.connection.json").read_text())
         return keys["publickey"], keys["secretkey"]
 
+    def uuid(self, identity):
+        with contextlib.suppress(FileNotFoundError):
+            return (self.home / "agents" / identity / "UUID").read_text().strip()
+
     def config_file(self, identity):
         return self.home / "agents" / identity / "config"
 
@@ -546,14 +554,16 @@ class MonolithicPlatform(BasePlatform):
         keys = json.loads((self.home / "keystores" / "control.connection" / "keystore.json").read_text())
         return keys["public"], keys["secret"]
 
+    def uuid(self, identity):
+        return next((file.parent.name for file in (self.home / "agents").glob("*/IDENTITY")
+                     if file.read_text().strip() == identity), None)
+
     def config_file(self, identity):
         [file] = self.code_folder(identity).glob("*.dist-info/config")
         return file
 
     def code_folder(self, identity):
-        [folder] = [file.parent for file in (self.home / "agents").glob("*/IDENTITY")
-                    if file.read_text().strip() == identity]
-        [dist_info] = folder.glob("*/*.dist-info")
+        [dist_info] = (self.home / "agents" / self.uuid(identity)).glob("*/*.dist-info")
         return dist_info.parent
 
 
