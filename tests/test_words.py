@@ -157,6 +157,13 @@ def test_a_return_of_which_the_beginning_was_missed_is_in_the_history():
         ("stopped", "node-b", None, False, None), ("active", "node-a", "node-b", False, 1.0)]
 
 
+def test_a_takeover_from_a_side_that_left_its_agent_running_is_one_entry():
+    left = PEER._replace(leaving=True, may_run=True, state="running")
+    taken_over = secondary(RUNS, "running", decision=TAKEOVER, farewell=left)
+    assert history(NORMAL, secondary(STOPPED, "running", farewell=left), taken_over, taken_over) == [
+        ("active", "node-b", "node-a", True, 1.0)]
+
+
 def test_a_side_that_fails_after_a_takeover_is_not_followed_by_one_that_is_silent():
     silent = secondary(STOPPED, "running", decision=TAKEOVER)
     assert history(NORMAL, silent._replace(agents=(silent.agents[0]._replace(state=RUNS),)), silent, silent)[1:] == [

@@ -72,9 +72,9 @@ def _here(view: View, before: Optional[bool]) -> Optional[bool]:
 
 
 def _there(view: View, before: Optional[bool]) -> Optional[bool]:
-    """Return what the peer says. While it is not heard, nothing is known of it, and it may run on."""
+    """Return what the peer says. While it is not heard, or has left them running, they may run on."""
     if view.farewell is not None:
-        return view.farewell.may_run
+        return before if view.farewell.may_run else False
     return view.peer.state == AgentState.RUNNING.value if _is_said(view) else before
 
 
