@@ -28,7 +28,7 @@ WITH_MONOLITHIC = VOLTTRON_ROOT=$(abspath $(VOLTTRON_ROOT)) VOLTTRON_PYTHON=$(ab
 
 test: .venv/ready
 	.venv/bin/python -m coverage erase
-	.venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
+	.venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 # Tests of the decision core and the like run in `make test` alone.
 test-monolithic: .venv/ready

@@ -16,8 +16,10 @@ from tests.testbed.recorder import Recorder
 
 PAIRS = pytest.StashKey()
 
-# The files that take longest. They begin first, so that none is left over when all the others are done.
-LONG = ("test_standard_faults", "test_standard", "test_ending", "test_simple", "test_troubles", "test_simulator", "test_explore")
+# The files that take longest. They begin first, so that none is left over when all the others are done; among them one
+# that needs no platforms, so that fewer are installed at the same time.
+LONG = ("test_standard", "test_simple", "test_explore", "test_standard_faults", "test_troubles", "test_ending", "test_former_release",
+        "test_simulator", "test_operators", "test_witness", "test_decision_pair", "test_link")
 
 
 def pytest_configure(config):
