@@ -14,6 +14,8 @@ import gevent
 from failover import clock, compat
 from failover.commands import Commands
 from failover.config import Config
+from failover.config.source import Source
+from failover.config_watch import ConfigWatch
 from failover.console import Console
 from failover.control import ControlError
 from failover.decision.effects import (AskVcp, Effect, EndAsOrphan, Note, ProveHearing, Publish, ReconnectNow,
@@ -35,6 +37,7 @@ from failover.loops import spawn_loop
 from failover.managed.local_agent import LocalAgent
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
+from failover.reconfiguration import Reconfiguration
 from failover.recordist import Recordist
 from failover.text import clean
 from failover.vc_of_config import vc_client_of
@@ -45,8 +48,7 @@ __all__ = ["FailoverAgent", "main"]
 _log = logging.getLogger(__name__)
 
 # Seconds.
-_FAREWELL_WITHIN = 0.5
-_LAST_ANSWER_WITHIN = 2.0
+_FAREWELL_WITHIN, _LAST_ANSWER_WITHIN = 0.5, 2.0
 
 # Calls that are remembered at most until they are answered.
 _OPEN_CALLS = 100
@@ -55,7 +57,8 @@ _OPEN_CALLS = 100
 class FailoverAgent(compat.Agent):
     """Starts and stops the managed agent on this platform as it is decided."""
 
-    def __init__(self, config: Config, config_path: Optional[str] = None, warnings: Sequence[str] = (), **kwargs: Any):
+    def __init__(self, config: Config, source: Source, config_path: Optional[str] = None, warnings: Sequence[str] = (),
+                 **kwargs: Any):
         super().__init__(**compat.AGENT_OPTIONS, **kwargs)
         self._config = config
         self._greenlets: List[gevent.Greenlet] = []
@@ -63,6 +66,7 @@ class FailoverAgent(compat.Agent):
         self._guard = PlatformGuard()
         within = min(max(config.timeout / 2, 0.5), 10.0)
         faults: Dict[str, str] = {}
+        warn: Callable[[str], None] = lambda text: self._console.warn(text)
         folder = compat.data_folder(self)
         store = LeaseStore(folder)
         record = store.load(config.timeout)
@@ -79,9 +83,9 @@ class FailoverAgent(compat.Agent):
             topic(config.agent_id, config.mode), within, 1.5 * config.heartbeat_period, self._post)
         self._vc = None if config.simple_behavior else vc_client_of(self, config, within, self._post)
         self._local = LocalAgent(self, config.agent_vip_identity, self._call, within, config.timeout, self._post,
-                                 self._guard.lives, self._warn, faults)
+                                 self._guard.lives, warn, faults)
         self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), within, self._post,
-                                  self._local.managed.is_installed, self._warn, faults)
+                                  self._local.managed.is_installed, warn, faults)
         self._history = History(folder)
         self._console = Console(self, config, setup, warnings, record.mode, self._peer_link, self._vc, self._local,
                                 faults, self._history, self._post)
@@ -90,6 +94,8 @@ class FailoverAgent(compat.Agent):
         self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
                               self._give_up)
         self._commands = Commands(lambda: self._driver.state, self._post, lambda: compat.caller(self))
+        reconfiguration = Reconfiguration(lambda: self._driver.state, self._keeper, warn)
+        self._watch = ConfigWatch(self, source, config, faults, reconfiguration.apply)
         self._last_resort = LastResort(self._local.processes, self._closers())
         self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)
 
@@ -118,9 +124,6 @@ class FailoverAgent(compat.Agent):
     def _post(self, event: Any) -> None:
         self._driver.post(event)
 
-    def _warn(self, text: str) -> None:
-        self._console.warn(text)
-
     def _call(self, peer: str, method: str, *args: Any, **kwargs: Any) -> Any:
         answer = self.vip.rpc.call(peer, method, *args, **kwargs)
         self._open_calls = [one for one in self._open_calls if not one.ready()][-_OPEN_CALLS:] + [answer]
@@ -136,7 +139,7 @@ class FailoverAgent(compat.Agent):
         config = self._config
         _log.info("%s failover, %s on %s, manages %s; the other platform is %s", config.mode, config.agent_id,
                   compat.instance_name(), config.agent_vip_identity, config.remote_vip)
-        tasks = [self._driver.run, self._listener.run, self._listener.look_at_senders, self._console.reporter.run]
+        tasks = [self._driver.run, self._listener.run, self._listener.look_at_senders, self._console.reporter.run, self._watch.run]
         if self._vc is not None:
             self._vc.start()
         self._greenlets = [spawn_loop(task) for task in tasks + self._local.tasks]

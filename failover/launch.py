@@ -6,7 +6,8 @@ import sys
 from typing import Callable, List, Optional
 
 from failover import compat, process
-from failover.config import Config, ConfigError, file
+from failover.config import Config, ConfigError
+from failover.config.source import Source
 from failover.ending import end_at_once_when_told, ignores_interrupt
 from failover.platform_guard import duplicates
 
@@ -31,7 +32,10 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     compat.setup_logging()
     identity = os.environ.get("AGENT_VIP_IDENTITY")
     _end_duplicates(identity)
-    config = _configuration(identity)
+    source = Source(os.environ.get("AGENT_CONFIG"),
+                    os.path.join(compat.volttron_home(), "configuration_store", "{}.store".format(identity)),
+                    compat.known_platforms)
+    config = _configuration(source)
     warnings += ["configuration: " + warning for warning in config.warnings]
     warnings += ["platform: " + warning for warning in compat.platform_warnings()]
     for warning in warnings:
@@ -39,7 +43,7 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     if config.agent_vip_identity == identity:
         _give_up(["agent_vip_identity: found {!r}, which is this agent itself; wanted: the agent to manage".format(
             config.agent_vip_identity)])
-    compat.vip_main(agent_class, config=config, warnings=warnings)
+    compat.vip_main(agent_class, config=config, source=source, warnings=warnings)
 
 
 def _end_duplicates(identity: Optional[str]) -> None:
@@ -53,13 +57,15 @@ def _end_duplicates(identity: Optional[str]) -> None:
                      "does not end" if process.lives(one) else "was ended")
 
 
-def _configuration(identity: Optional[str]) -> Config:
+def _configuration(source: Source) -> Config:
     try:
-        raw = file.read(os.environ.get("AGENT_CONFIG"))
-        return Config.load(raw, compat.known_platforms(with_central=not Config.is_simple(raw)))
+        loaded = source.load()
     except ConfigError as error:
         _give_up(error.problems)
         raise
+    if loaded.is_stored:
+        _log.info("configuration: the one in the configuration store holds, not the installed file")
+    return loaded.config
 
 
 def _give_up(problems: List[str]) -> None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+import yaml
 
 from failover import clock
 from failover.vip.link import Endpoint, Link
@@ -194,6 +195,50 @@ def test_a_managed_agent_that_crashes_too_often_is_handed_over(hands_over):
     await_other_runs(primary, secondary)
     for side in hands_over.sides:
         await_status(side, lambda status: status["health"] == "GOOD", "nothing is the matter any more")
+
+
+@pytest.fixture
+def stores(each_pair, tmp_path):
+    """Return a function that stores a side's configuration with changes; without any, it deletes what is stored."""
+    stored = []
+
+    def store(side, **changes):
+        if not changes:
+            side.platform.vctl("config", "delete", FAILOVER, "config")
+            return
+        file = tmp_path / "config"
+        file.write_text(json.dumps(dict(yaml.safe_load(side.config_file().read_text()), **changes)))
+        side.platform.vctl("config", "store", FAILOVER, "config", file)
+        stored.append(side)
+
+    yield store
+    for side in each_pair.sides:
+        if side in stored:
+            side.platform.vctl("config", "delete", FAILOVER, "--all", check=False)
+            await_status(side, lambda status: status["timeout"] == 4, "the installed configuration again")
+
+
+def test_a_stored_configuration_holds_while_the_managed_agent_runs_on(each_pair, stores):
+    primary, secondary = each_pair.sides
+    [before] = primary.platform.processes(MANAGED)
+    for side in each_pair.sides:
+        stores(side, timeout=5)
+    for side in each_pair.sides:
+        await_status(side, lambda status: status["timeout"] == 5 and not status["problems"], "the new timeout")
+        assert any("timeout 5 instead of 4" in text for _, text in side.observer.alerts)
+    stores(secondary, timeout="soon")
+    await_status(secondary, lambda status: any("timeout: found 'soon'" in text for text in status["problems"]), "what is wrong")
+    assert "vctl config store failover config FILE" in run(secondary, "check").stdout
+    stores(secondary, timeout=5, agent_id="primary")
+    await_status(secondary, lambda status: any(
+        "in the configuration are new: agent_id" in text for text in status["problems"]), "what needs a restart")
+    for side in each_pair.sides:
+        stores(side)
+    for side in each_pair.sides:
+        await_status(side, lambda status: status["timeout"] == 4 and not status["problems"], "the installed timeout")
+    wait(lambda: is_normal(each_pair), LIMIT, "the normal state")
+    assert [one.pid for one in primary.platform.processes(MANAGED)] == [before.pid]
+    assert not secondary.runs()
 
 
 def test_after_an_orderly_shutdown_the_other_side_takes_over_at_once(each_pair):

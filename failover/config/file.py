@@ -15,7 +15,7 @@ import yaml
 from failover import files
 from failover.config.errors import ConfigError
 
-__all__ = ["read"]
+__all__ = ["parse", "read"]
 
 # Bytes of a file, levels of nesting, digits of a number.
 _LARGEST = 64 * 1024
@@ -37,6 +37,18 @@ class _Odd:
 
     def __repr__(self) -> str:
         return self._text
+
+
+def parse(text: str, name: str) -> Any:
+    """Return what a text holds, for :meth:`failover.config.Config.load`.
+
+    :param name: of what the text is from, for messages.
+    :raises ConfigError: it is neither JSON nor YAML.
+    """
+    try:
+        return _parse(text)
+    except _Unusable as error:
+        raise ConfigError(["{} {}".format(name, error)]) from None
 
 
 def read(path: Optional[str]) -> Any:

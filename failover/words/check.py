@@ -18,6 +18,7 @@ _ITEMS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
     ("roles", ("rival", "names")),
     ("configuration of both sides", ("differ",)),
     ("managed agent", ("missing", "start", "stop", "stray", "signals", "absent", "silent", "unwell", "loop", "copy", "handed")),
+    ("configuration store", ("config",)),
     ("memory on disk", ("memory",)),
 )
 _ITEMS_OF_STANDARD: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
