@@ -13,8 +13,7 @@ import gevent
 
 from failover import clock, compat
 from failover.commands import Commands
-from failover.config import Config
-from failover.config.source import Source
+from failover.config.source import Loaded, Source
 from failover.config_watch import ConfigWatch
 from failover.console import Console
 from failover.control import ControlError
@@ -50,17 +49,16 @@ _log = logging.getLogger(__name__)
 # Seconds.
 _FAREWELL_WITHIN, _LAST_ANSWER_WITHIN = 0.5, 2.0
 
-# Calls that are remembered at most until they are answered.
-_OPEN_CALLS = 100
+_OPEN_CALLS = 100  # At most so many calls are remembered until they are answered.
 
 
 class FailoverAgent(compat.Agent):
     """Starts and stops the managed agent on this platform as it is decided."""
 
-    def __init__(self, config: Config, source: Source, config_path: Optional[str] = None, warnings: Sequence[str] = (),
+    def __init__(self, loaded: Loaded, source: Source, config_path: Optional[str] = None, warnings: Sequence[str] = (),
                  **kwargs: Any):
         super().__init__(**compat.AGENT_OPTIONS, **kwargs)
-        self._config = config
+        self._config = config = loaded.config
         self._greenlets: List[gevent.Greenlet] = []
         self._open_calls: List[Any] = []
         self._guard = PlatformGuard()
@@ -95,7 +93,7 @@ class FailoverAgent(compat.Agent):
                               self._give_up)
         self._commands = Commands(lambda: self._driver.state, self._post, lambda: compat.caller(self))
         reconfiguration = Reconfiguration(lambda: self._driver.state, self._keeper, warn)
-        self._watch = ConfigWatch(self, source, config, faults, reconfiguration.apply)
+        self._watch = ConfigWatch(self, source, loaded, faults, reconfiguration.apply)
         self._last_resort = LastResort(self._local.processes, self._closers())
         self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)
 

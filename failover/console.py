@@ -169,8 +169,9 @@ class Console:
                 self.reporter.alert(change.bad, change.text)
         trouble = kinds.trouble(seen, around, self._problems.texts)
         trouble = None if trouble is None else clean(trouble, 200)
-        if trouble != state.trouble:
-            self._post(TroubleChanged(trouble))
+        installation = self._local.installation.text()
+        if (trouble, installation) != (state.trouble, state.installation):
+            self._post(TroubleChanged(trouble, installation))
         self._set_health(seen, around)
 
     def _set_health(self, seen: View, around: Surroundings) -> None:

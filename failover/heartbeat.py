@@ -9,7 +9,7 @@ The message is a JSON object of this shape (version 1)::
 
 and, where they have something to say, ``"leaving": true, "state": "running", "trouble": "...", "clock": 17.5, "yields":
 true, "vc": "...", "vc_sequence": 16, "order": 2, "ordered_by": "node-a", "preferred": "secondary", "pause_left": 600.0,
-"handed_over": true``.
+"handed_over": true, "installation": "listener-3.3 5d41402abc4b -"``.
 These came later: a release that does not know them passes over them.
 
 The topics are those of the original agent, whose messages are empty, so that either side can be upgraded first.
@@ -130,6 +130,7 @@ _VALID = {
     "preferred": lambda value: value is None or value in _ROLES,
     "pause_left": lambda value: value is None or _seconds(value),
     "handed_over": lambda value: isinstance(value, bool),
+    "installation": lambda value: value is None or _text(value),
 }
 
 

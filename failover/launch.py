@@ -6,8 +6,8 @@ import sys
 from typing import Callable, List, Optional
 
 from failover import compat, process
-from failover.config import Config, ConfigError
-from failover.config.source import Source
+from failover.config import ConfigError
+from failover.config.source import Loaded, Source
 from failover.ending import end_at_once_when_told, ignores_interrupt
 from failover.platform_guard import duplicates
 
@@ -35,7 +35,8 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     source = Source(os.environ.get("AGENT_CONFIG"),
                     os.path.join(compat.volttron_home(), "configuration_store", "{}.store".format(identity)),
                     compat.known_platforms)
-    config = _configuration(source)
+    loaded = _configuration(source)
+    config = loaded.config
     warnings += ["configuration: " + warning for warning in config.warnings]
     warnings += ["platform: " + warning for warning in compat.platform_warnings()]
     for warning in warnings:
@@ -43,7 +44,7 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     if config.agent_vip_identity == identity:
         _give_up(["agent_vip_identity: found {!r}, which is this agent itself; wanted: the agent to manage".format(
             config.agent_vip_identity)])
-    compat.vip_main(agent_class, config=config, source=source, warnings=warnings)
+    compat.vip_main(agent_class, loaded=loaded, source=source, warnings=warnings)
 
 
 def _end_duplicates(identity: Optional[str]) -> None:
@@ -57,7 +58,7 @@ def _end_duplicates(identity: Optional[str]) -> None:
                      "does not end" if process.lives(one) else "was ended")
 
 
-def _configuration(source: Source) -> Config:
+def _configuration(source: Source) -> Loaded:
     try:
         loaded = source.load()
     except ConfigError as error:
@@ -65,7 +66,7 @@ def _configuration(source: Source) -> Config:
         raise
     if loaded.is_stored:
         _log.info("configuration: the one in the configuration store holds, not the installed file")
-    return loaded.config
+    return loaded
 
 
 def _give_up(problems: List[str]) -> None:

@@ -88,7 +88,7 @@ class Watched:
         self.applied, self.faults, self.exported = [], {}, []
         rpc = SimpleNamespace(export=lambda method, name: self.exported.append(name))
         agent = SimpleNamespace(core=SimpleNamespace(identity="failover"), vip=SimpleNamespace(rpc=rpc))
-        self._watch = ConfigWatch(agent, source, source.load().config, self.faults, self.applied.append)
+        self._watch = ConfigWatch(agent, source, source.load(), self.faults, self.applied.append)
         self.look()
 
     def look(self):

@@ -18,7 +18,8 @@ def test_round_trip():
 
 def test_what_was_added_later_comes_back_too_and_is_left_out_where_there_is_nothing_to_say():
     more = dict(leaving=True, state="running", trouble="no memory", clock=17.5, yields=True, vc="key", vc_sequence=16,
-                order=2, ordered_by="node-a", preferred="secondary", pause_left=600.0, handed_over=True)
+                order=2, ordered_by="node-a", preferred="secondary", pause_left=600.0, handed_over=True,
+                installation="driver-2.0 5d41402abc4b -")
     assert more.keys() == Heartbeat._field_defaults.keys()
     assert decode(encode(HEARTBEAT._replace(**more))) == HEARTBEAT._replace(**more)
     assert json.loads(encode(HEARTBEAT._replace(**more))) == dict(json.loads(encode(HEARTBEAT)), **more)

@@ -208,6 +208,22 @@ def test_what_is_not_in_order_is_on_the_checklist(seen, around, problems, name, 
     assert words in wrong(seen, around, problems)[name]
 
 
+@pytest.mark.parametrize("ours, theirs, differs", [
+    ("driver-1 aa bb", "driver-1 aa bb", {}),
+    ("driver-1 aa bb", "driver-2 aa bb", {"version": "platform.driver is driver-1 here and driver-2 on node-a"}),
+    ("driver-1 aa -", "driver-1 ab -", {"configuration": "is installed differs from that on node-a"}),
+    ("driver-1 aa bb", "driver-1 aa -", {"configuration store": "`vctl config list platform.driver`"}),
+    ("driver-1 aa bb", None, None), (None, "driver-1 aa bb", None), ("driver-1 aa bb", "driver-1", None),
+])
+def test_what_is_installed_is_compared(ours, theirs, differs):
+    items = [one for one in checklist(make_view(installation=ours, peer=PEER._replace(installation=theirs)), AROUND, {}, ())
+             if one["name"].startswith("managed agent's ")]
+    assert len(items) == (0 if differs is None else 3)
+    found = {one["name"][len("managed agent's "):]: one["text"] for one in items if one["level"] != "OK"}
+    assert found.keys() == (differs or {}).keys() and all(words in found[name] for name, words in (differs or {}).items())
+    assert all(one["is_ok"] for one in items), "it may be meant so"
+
+
 def test_warnings_are_on_the_checklist():
     items = checklist(NORMAL, AROUND, {}, ["configuration: x", "signals ignored"])
     assert [(one["level"], one["name"], one["text"]) for one in items[:2]] == [

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from volttron.client.known_identities import AUTH, CONTROL, CONTROL_CONNECTION, PLATFORM
 from volttron.client.logs import setup_logging as _setup_logging
@@ -20,7 +20,7 @@ from failover.vip.endpoint import Endpoint
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
+    "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_refusal", "known_platforms", "load_config",
     "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "stop_monitor",
     "subscribe", "vip_main", "volttron_home"
 ]
@@ -50,6 +50,15 @@ def volttron_home() -> str:
 def data_folder(agent: Agent) -> Path:
     """Return the folder for the agent's data, which may not exist yet."""
     return Path(volttron_home(), "agents", agent.core.identity, "data")
+
+
+def installed(identity: str, uuid: str) -> Optional[Tuple[str, Path]]:
+    """Return name and version of an installed agent, and where its configuration is; None if that cannot be found."""
+    folder = Path(volttron_home(), "agents", identity)
+    try:
+        return (folder / "NAME").read_text(), folder / "config"
+    except (OSError, ValueError):
+        return None
 
 
 def serverkey(agent: Agent) -> str:

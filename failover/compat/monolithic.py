@@ -3,7 +3,7 @@
 import logging
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.parse import parse_qs, urlsplit
 
 import zmq
@@ -25,7 +25,7 @@ from failover.vip.link import Endpoint, LinkError, RemoteError as LinkRemoteErro
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "data_folder", "find_agent", "instance_name", "is_refusal", "known_platforms", "load_config",
+    "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_refusal", "known_platforms", "load_config",
     "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "stop_monitor",
     "subscribe", "vip_main", "volttron_home"
 ]
@@ -79,6 +79,12 @@ def data_folder(agent: Agent) -> Path:
     """
     made = sorted(Path(volttron_home(), "agents").glob("{}/*/*.agent-data".format(agent.core.agent_uuid)))
     return made[0] if made else Path(volttron_home(), agent.core.identity + ".agent-data")
+
+
+def installed(identity: str, uuid: str) -> Optional[Tuple[str, Path]]:
+    """Return name and version of an installed agent, and where its configuration is; None if that cannot be found."""
+    found = sorted(Path(volttron_home(), "agents", uuid).glob("*/*.dist-info"))
+    return (found[0].parent.name, found[0] / "config") if found else None
 
 
 def serverkey(agent: Agent) -> str:

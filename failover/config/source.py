@@ -23,7 +23,7 @@ _LARGEST = 1024 * 1024
 
 
 class Loaded(NamedTuple):
-    """What holds now.
+    """The configuration that holds.
 
     :ivar is_stored: whether it comes from the configuration store.
     :ivar problems: why what is stored is not used, a line each.

@@ -167,9 +167,10 @@ class AgentFailed(NamedTuple):
 
 
 class TroubleChanged(NamedTuple):
-    """What is wrong with the managed agents here, for the peer to show; None if nothing is."""
+    """What the peer is to know of the managed agents here: what is wrong, and what is installed. None is nothing."""
 
     text: Optional[str]
+    installation: Optional[str] = None
 
 
 # VOLTTRON Central

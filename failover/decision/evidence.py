@@ -124,7 +124,7 @@ def _agent_failed(state: State, event: AgentFailed, now: Moment) -> _Result:
 
 
 def _trouble_changed(state: State, event: TroubleChanged, now: Moment) -> _Result:
-    return state._replace(trouble=event.text), ()
+    return state._replace(trouble=event.text, installation=event.installation), ()
 
 
 # VOLTTRON Central. Simple failover does not ask it.

@@ -46,7 +46,7 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
         None if witness is None else witness.key, None if witness is None else witness.proven,
         orders.number, orders.by or None, orders.preferred if orders.number else None,
         min(max(orders.paused_until - state.now, 0.001), LONGEST_PAUSE) if orders.is_paused else None,
-        orders.is_handed_over)
+        orders.is_handed_over, state.installation)
 
 
 def _outlives_a_restart(state: State, timing: Timing) -> bool:

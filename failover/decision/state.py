@@ -29,6 +29,7 @@ class State(NamedTuple):
     :ivar peer_up_since: since when the peer has been up; None while it is not, or if that does not matter.
     :ivar failures: how the managed agents have failed here.
     :ivar trouble: what is wrong with a managed agent here, for the peer to show; None if nothing is.
+    :ivar installation: what is installed of it, for the peer to compare.
     :ivar record: what is on disk, or on its way there.
     :ivar save_from: from when on it may be saved again; infinity while it is being saved.
     :ivar orphan_since: since when the process of the local platform is gone.
@@ -53,6 +54,7 @@ class State(NamedTuple):
     peer_up_since: Optional[Moment] = None
     failures: Failures = Failures()
     trouble: Optional[str] = None
+    installation: Optional[str] = None
     orphan_since: Optional[Moment] = None
     is_replaced: bool = False
     is_ending: bool = False

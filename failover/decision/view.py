@@ -61,6 +61,7 @@ class View(NamedTuple):
     :ivar pause_left: seconds until a pause ends; None while the pair is not paused.
     :ivar is_quiet: whether nothing is started because this platform may be shutting down.
     :ivar lease: None in simple failover.
+    :ivar installation: what is installed of the managed agent; None if that is not known.
     """
 
     setup: Setup
@@ -78,6 +79,7 @@ class View(NamedTuple):
     is_quiet: bool
     agents: Tuple[AgentView, ...]
     lease: Optional[LeaseView]
+    installation: Optional[str] = None
 
     @property
     def is_preferred(self) -> bool:
@@ -99,7 +101,7 @@ def view(state: State, now: Moment) -> View:
         alike=state.roles.heard_alike(state.setup.timing.timeout, now), orders=state.orders,
         pause_left=state.orders.paused_until - now if state.orders.is_paused else None, is_quiet=now < state.setup.quiet_until,
         agents=tuple(AgentView(one.identity, one.state, one.pending) for one in state.agents),
-        lease=None if state.is_simple else _lease(state, now))
+        lease=None if state.is_simple else _lease(state, now), installation=state.installation)
 
 
 def _lease(state: State, now: Moment) -> LeaseView:

@@ -1,6 +1,7 @@
 """All that is done with the managed agent on the local platform, wired together."""
 
-from typing import Any, Callable, Dict, List
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
 
 from failover import clock, compat
 from failover.control import ManagedAgent
@@ -9,6 +10,7 @@ from failover.decision.events import AgentFailed
 from failover.health import HealthCheck
 from failover.managed.authorization import Authorization
 from failover.managed.executor import Executor
+from failover.managed.installation import Installation, Place
 from failover.managed.observer import Observer
 from failover.managed.processes import Processes
 from failover.managed.strays import Strays
@@ -31,6 +33,8 @@ class LocalAgent:
                  post: Callable[[Any], None], platform_lives: Callable[[], bool], alert: Callable[[str], None],
                  faults: Dict[str, str]):
         self.managed = ManagedAgent(call, identity, answer_within)
+        self.installation = Installation(
+            self._find_installed, Path(compat.volttron_home(), "configuration_store", identity + ".store"))
         self.runs = Runs()
         self.processes = Processes(self.managed, platform_lives, alert)
         self.authorization = Authorization(call, agent.core.identity, post, faults)
@@ -54,6 +58,10 @@ class LocalAgent:
         executor = self.executor
         return {Want: executor.want, PrepareStart: executor.prepare_start, Launch: executor.launch, Stop: executor.stop,
                 ForbidRestart: executor.forbid_restart, EndStrays: self._strays.end}
+
+    def _find_installed(self) -> Optional[Place]:
+        found = None if self.managed.uuid is None else compat.installed(self.managed.identity, self.managed.uuid)
+        return None if found is None else Place(*found)
 
     def _check_health(self) -> None:
         self.health.run(lambda: self.runs.ran_for(clock.now()), lambda: self.managed.uuid)

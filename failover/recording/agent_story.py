@@ -52,7 +52,10 @@ class AgentStory:
         elif isinstance(event, RetryAllowed):
             yield "the next attempt at any command need not wait"
         elif isinstance(event, TroubleChanged):
-            yield "no trouble any more" if event.text is None else "trouble: {}".format(event.text)
+            if event.text != step.before.trouble:
+                yield "no trouble any more" if event.text is None else "trouble: {}".format(event.text)
+            if event.installation != step.before.installation:
+                yield "installed here: {}".format(event.installation or "nothing")
 
     def _seen(self, step: Step, after: Managed) -> Iterator[str]:
         if after.state is AgentState.STARTING:

@@ -50,6 +50,7 @@ def checklist(view: View, around: Surroundings, problems: Mapping[str, str],
     items.append(_heard(view))
     items.append(_hears(view))
     items.append(_there(view))
+    items += _compared(view)
     return [one._replace(level=one.level or ("OK" if one.is_ok else "BAD"))._asdict() for one in items]
 
 
@@ -83,6 +84,24 @@ def _hears(view: View) -> _Item:
         view.heard_ago is not None and view.heard_ago < view.timing.timeout)
     return _Item("own heartbeats", "the other side hears them" if is_heard else
                  "the other side has not acknowledged them: see `python -m failover status` there", is_heard)
+
+
+def _compared(view: View) -> List[_Item]:
+    """Return what is installed otherwise on the other side. It may be meant so, but a takeover would show it."""
+    peer, agent = view.peer, view.agents[0].identity
+    ours, theirs = (view.installation or "").split(" "), (peer.installation or "" if peer is not None else "").split(" ")
+    if len(ours) != 3 or len(theirs) != 3:
+        return []
+    found = []
+    for what, here, there, text in zip(("version", "configuration", "configuration store"), ours, theirs, (
+            "{agent} is {here} here and {there} on {node}: install the same on both",
+            "the configuration with which {agent} is installed differs from that on {node}: compare the two files",
+            "what is in the configuration store for {agent} differs from that on {node}: see `vctl config list {agent}` and "
+            "`vctl config get {agent} NAME` on both")):
+        text = "the same on both sides" if here == there else text.format(
+            agent=agent, here=here, there=there, node=peer.instance_name)
+        found.append(_Item("managed agent's " + what, text, True, "OK" if here == there else "WARN"))
+    return found
 
 
 def _there(view: View) -> _Item:
