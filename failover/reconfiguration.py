@@ -58,8 +58,9 @@ class Reconfiguration:
         while not self._is_saved():
             gevent.sleep(_LOOK_EVERY)
         _log.info("starting again, in the same process, with the new configuration")
-        command = Path("/proc/self/cmdline").read_bytes().split(b"\0")[:-1]
-        os.execv(sys.executable, command)
+        # As the platform has started it: VOLTTRON takes variables out of the environment as soon as it has read them.
+        command, environment = (Path("/proc/self", name).read_bytes().split(b"\0")[:-1] for name in ("cmdline", "environ"))
+        os.execve(sys.executable, command, dict(one.split(b"=", 1) for one in environment if b"=" in one))
 
     def _is_saved(self) -> bool:
         """Return whether the next start can take up where this one is now, and has all that it needs on file."""

@@ -44,9 +44,9 @@ def await_other_runs(runs, other):
 
 
 @pytest.fixture(params=["simple", "standard"])
-def each_pair(request):
+def each_pair(request, show_logs):
     """Either pair. In the end the primary is preferred and nothing is paused."""
-    pair = request.getfixturevalue("pair" if request.param == "simple" else "standard_pair")
+    pair = show_logs(request.getfixturevalue("pair" if request.param == "simple" else "standard_pair"))
     yield pair
     for side in pair.sides:
         side.bring_back()
@@ -220,7 +220,10 @@ def stores(each_pair, tmp_path):
 
 def test_a_stored_configuration_holds_while_the_managed_agent_runs_on(each_pair, stores):
     primary, secondary = each_pair.sides
-    [before] = primary.platform.processes(MANAGED)
+    def pids():
+        return [[one.pid for one in primary.platform.processes(identity)] for identity in (MANAGED, FAILOVER)]
+
+    before = pids()
     for side in each_pair.sides:
         stores(side, timeout=5)
     for side in each_pair.sides:
@@ -237,7 +240,7 @@ def test_a_stored_configuration_holds_while_the_managed_agent_runs_on(each_pair,
     for side in each_pair.sides:
         await_status(side, lambda status: status["timeout"] == 4 and not status["problems"], "the installed timeout")
     wait(lambda: is_normal(each_pair), LIMIT, "the normal state")
-    assert [one.pid for one in primary.platform.processes(MANAGED)] == [before.pid]
+    assert pids() == before
     assert not secondary.runs()
 
 
