@@ -92,7 +92,8 @@ class FailoverAgent(compat.Agent):
         self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
                               self._give_up)
         self._commands = Commands(lambda: self._driver.state, self._post, lambda: compat.caller(self))
-        reconfiguration = Reconfiguration(lambda: self._driver.state, self._keeper, warn)
+        reconfiguration = Reconfiguration(
+            lambda: self._driver.state, self._keeper, self._console.reconfigured, self._recordist.write_now)
         self._watch = ConfigWatch(self, source, loaded, faults, reconfiguration.apply)
         self._last_resort = LastResort(self._local.processes, self._closers())
         self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)

@@ -114,6 +114,12 @@ class Console:
         _log.warning("%s", text)
         self.reporter.alert(True, text)
 
+    def reconfigured(self, text: str) -> None:
+        """Say that another configuration takes effect."""
+        _log.info("%s", text)
+        self.reporter.alert(False, text)
+        self._add_to_history({"event": "configuration", "why": text})
+
     def _say_once(self, text: str) -> None:
         for line in self._once.filter(text, clock.now()):
             _log.warning("%s", line)

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 import gevent
 
@@ -33,12 +33,15 @@ class Reconfiguration:
 
     :param state: returns the present one.
     :param say: tells the operators.
+    :param write_down: has what happened until now written to disk.
     """
 
-    def __init__(self, state: Callable[[], State], keeper: RecordKeeper, say: Callable[[str], None]):
+    def __init__(self, state: Callable[[], State], keeper: RecordKeeper, say: Callable[[str], None],
+                 write_down: Callable[[], Any]):
         self._state = state
         self._keeper = keeper
         self._say = say
+        self._write_down = write_down
         self._waits: Optional[str] = None
 
     def apply(self, text: str) -> None:
@@ -54,6 +57,7 @@ class Reconfiguration:
         while not self._is_saved():
             gevent.sleep(_LOOK_EVERY)
         self._say("the configuration has changed: " + str(self._waits))
+        self._write_down()
         gevent.sleep(_SAID_WITHIN)
         while not self._is_saved():
             gevent.sleep(_LOOK_EVERY)

@@ -228,7 +228,9 @@ def test_a_stored_configuration_holds_while_the_managed_agent_runs_on(each_pair,
         stores(side, timeout=5)
     for side in each_pair.sides:
         await_status(side, lambda status: status["timeout"] == 5 and not status["problems"], "the new timeout")
-        assert any("timeout 5 instead of 4" in text for _, text in side.observer.alerts)
+        await_alert(side, "GOOD", "the configuration has changed: timeout 5 instead of 4", whole=True)
+        assert ("configuration", "the configuration has changed: timeout 5 instead of 4") in [
+            (one["event"], one["why"]) for one in entries(side)]
     stores(secondary, timeout="soon")
     await_status(secondary, lambda status: any("timeout: found 'soon'" in text for text in status["problems"]), "what is wrong")
     assert "vctl config store failover config FILE" in run(secondary, "check").stdout
