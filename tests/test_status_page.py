@@ -1,8 +1,11 @@
 """The page of text that shows a status: what is on it, and that nothing a status holds can harm its reader."""
 
+import sys
+
 import pytest
 
 from failover.command.page import render, without_answer
+from failover.command.panels import panels
 
 STATUS = {
     "agent_id": "secondary", "mode": "simple", "instance_name": "node-b", "vip_identity": "failover",
@@ -111,3 +114,35 @@ def test_foreign_text_cannot_steer_the_terminal():
 def test_the_last_page_stays_with_its_age():
     assert without_answer("why", "page", 12.3) == "no answer for 12 s; this is what it said then\nwhy\n\npage"
     assert without_answer("why", None, 12.3) == "why"
+
+
+# The panels
+
+BOTH = {"instance_name": "node-a", "standing": "ACTIVE", "other": {"instance_name": "node-b", "standing": "STANDBY"}}
+
+
+@pytest.mark.parametrize("columns", [50, 80, 200])
+def test_the_panels_say_what_each_side_does(columns):
+    shown = panels(BOTH, columns)
+    assert all(words in shown for words in ("node-a", "ACTIVE", "node-b", "STANDBY")), shown
+    assert "\033[1;32m" in shown and "\033[1;36m" in shown
+
+
+@pytest.mark.parametrize("status", [{}, {"standing": "ACTIVE"}, dict(BOTH, other=None)])
+def test_without_what_each_side_does_there_are_no_panels(status):
+    assert panels(status, 80) is None
+
+
+def test_on_a_narrow_terminal_there_are_no_panels():
+    assert panels(BOTH, 49) is None
+
+
+def test_without_rich_there_are_no_panels(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert panels(BOTH, 80) is None
+
+
+@pytest.mark.parametrize("value", [None, 7, "\033[31mACTIVE", "x" * 1000, ["ACTIVE"], "[red]ACTIVE[/red]"])
+def test_panels_show_whatever_an_agent_says_and_steer_no_terminal(value):
+    shown = panels(dict(BOTH, instance_name=value, standing=value), 80)
+    assert "STANDBY" in shown and "\033[31mA" not in shown

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import shutil
 import signal
 import sys
 from typing import Any, Callable, Dict, Optional
@@ -11,6 +13,7 @@ from failover.command import output
 from failover.command.asking import ANSWER_WITHIN, MISSING, Asker, NoAnswer
 from failover.command.exit_status import BAD, GOOD, INTERRUPTED
 from failover.command.page import render, without_answer
+from failover.command.panels import panels
 from failover.command.parsing import add_vip_identity, interval
 
 if MISSING is None:
@@ -69,6 +72,12 @@ def run(options: argparse.Namespace) -> int:
     return looks.exit_status
 
 
+def _shows_panels() -> bool:
+    """Return whether the terminal, and who looks at it, can do with frames and colours."""
+    return (os.environ.get("TERM") not in (None, "dumb") and "NO_COLOR" not in os.environ
+            and str(sys.stdout.encoding).lower().startswith("utf"))
+
+
 class Looks:
     """Asks for the status and shows the answer, or why there is none.
 
@@ -103,6 +112,8 @@ class Looks:
             output.show(json.dumps(status))
             return
         self._page, self._answered_at = render(status), clock.now()
+        if self._on_terminal and _shows_panels():
+            self._page = (panels(status, shutil.get_terminal_size().columns) or "") + self._page
         output.show((output.CLEAR if self._on_terminal else "") + self._page)
 
     def _show_failure(self, failure: NoAnswer) -> None:
