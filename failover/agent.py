@@ -13,7 +13,8 @@ import gevent
 
 from failover import clock, compat
 from failover.commands import Commands
-from failover.config.source import Loaded, Source
+from failover.config import Config
+from failover.config.source import Raw, Source
 from failover.config_watch import ConfigWatch
 from failover.console import Console
 from failover.control import ControlError
@@ -36,7 +37,6 @@ from failover.loops import spawn_loop
 from failover.managed.local_agent import LocalAgent
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
-from failover.reconfiguration import Reconfiguration
 from failover.recordist import Recordist
 from failover.text import clean
 from failover.vc_of_config import vc_client_of
@@ -55,10 +55,10 @@ _OPEN_CALLS = 100  # At most so many calls are remembered until they are answere
 class FailoverAgent(compat.Agent):
     """Starts and stops the managed agent on this platform as it is decided."""
 
-    def __init__(self, loaded: Loaded, source: Source, config_path: Optional[str] = None, warnings: Sequence[str] = (),
-                 **kwargs: Any):
+    def __init__(self, config: Config, raw: Raw, source: Source, config_path: Optional[str] = None,
+                 warnings: Sequence[str] = (), **kwargs: Any):
         super().__init__(**compat.AGENT_OPTIONS, **kwargs)
-        self._config = config = loaded.config
+        self._config = config
         self._greenlets: List[gevent.Greenlet] = []
         self._open_calls: List[Any] = []
         self._guard = PlatformGuard()
@@ -92,9 +92,7 @@ class FailoverAgent(compat.Agent):
         self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
                               self._give_up)
         self._commands = Commands(lambda: self._driver.state, self._post, lambda: compat.caller(self))
-        reconfiguration = Reconfiguration(
-            lambda: self._driver.state, self._keeper, self._console.reconfigured, self._recordist.write_now)
-        self._watch = ConfigWatch(self, source, loaded, faults, reconfiguration.apply)
+        self._watch = ConfigWatch(self, source, raw, config, faults)
         self._last_resort = LastResort(self._local.processes, self._closers())
         self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)
 

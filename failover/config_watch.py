@@ -1,43 +1,37 @@
-"""Has a configuration take effect that is stored, changed or deleted in VOLTTRON's configuration store."""
+"""Tells when the configuration store holds another configuration than the one with which the failover agent runs."""
 
 import dataclasses
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Dict
 
 import gevent
 
 from failover.config import Config, ConfigError
-from failover.config.source import LIVE, Loaded, Source
+from failover.config.source import Raw, Source
 from failover.loops import surviving
 
 __all__ = ["ConfigWatch"]
 
-# Seconds between two looks, and after how many looks what was wrong is looked at again.
-_LOOK_EVERY, _AGAIN_AFTER = 1.0, 60
+# Seconds between two looks. On a disk that hangs, one waits, and costs no more than its thread.
+_LOOK_EVERY = 5.0
 
-_AGAIN = "run `vctl config store {} config FILE` with a corrected one, or `vctl config delete {} config`"
-_RESTART = "; they take effect when this failover agent is stopped and started again: run `vctl restart` with its uuid"
+_AGAIN = "run `vctl config store {0} config FILE` with a corrected one, or `vctl config delete {0} config`, before the next start"
+_RESTART = "run `vctl restart` with the uuid of this failover agent"
 
 
 class ConfigWatch:
-    """Looks at the configuration store.
+    """Looks at the configuration store. What runs goes on until the next start.
 
-    What is wrong is told, and what runs goes on. What may change while the agent runs is applied.
-
-    :param loaded: with what the agent runs.
+    :param raw: what was read at the start.
+    :param running: the configuration with which the agent runs.
     :param faults: what is the matter, a text for each kind; "config" is kept up to date in it.
-    :param apply: has what is configured now take effect, once; gets what changes, in words.
     """
 
-    def __init__(self, agent: Any, source: Source, loaded: Loaded, faults: Dict[str, str], apply: Callable[[str], None]):
+    def __init__(self, agent: Any, source: Source, raw: Raw, running: Config, faults: Dict[str, str]):
         self._identity = agent.core.identity
         self._source = source
-        self._running = loaded.config
+        self._running = running
         self._faults = faults
-        self._apply = apply
-        self._seen = source.stamp()
-        self._due_in: Optional[int] = None
-        if loaded.problems:
-            self._say(loaded.problems)
+        self._seen = self._compared = raw.stamp
         # The store tells its agents, and complains in the log of an agent that does not listen. It is read from the file.
         for name in ("config.update", "config.initial_update"):
             agent.vip.rpc.export(self._told, name)
@@ -48,42 +42,28 @@ class ConfigWatch:
     def run(self) -> None:
         """Look, for ever."""
         while True:
+            gevent.sleep(_LOOK_EVERY)
             with surviving("the look at the configuration store"):
                 self.look()
-            gevent.sleep(_LOOK_EVERY)
 
     def look(self) -> None:
-        """Look. What has just changed may still be being written: it counts when it is the same at the next look."""
-        seen = self._source.stamp()
-        if seen != self._seen:
-            self._seen, self._due_in = seen, 1
-        elif self._due_in is not None:
-            self._due_in -= 1
-            if self._due_in == 0:
-                self._due_in = None
-                self._compare()
+        """Look, in a thread, because a disk may hang. What has just changed may still be being written: it counts next time."""
+        seen, self._seen = self._seen, gevent.get_hub().threadpool.apply(self._source.stamp)
+        if self._seen == seen != self._compared:
+            self._compare()
+            self._compared = seen
 
     def _compare(self) -> None:
         try:
-            loaded = self._source.load()
+            config = self._source.check(gevent.get_hub().threadpool.apply(self._source.read))
         except ConfigError as error:
-            self._say(error.problems)
+            self._faults["config"] = "the configuration in the configuration store is wrong: {}: {}".format(
+                "; ".join(error.problems), _AGAIN.format(self._identity))
             return
         changed = [one.name for one in dataclasses.fields(Config) if one.compare
-                   and getattr(loaded.config, one.name) != getattr(self._running, one.name)]
-        fixed = [name for name in changed if name not in LIVE]
-        if loaded.problems:
-            self._say(loaded.problems)
-        elif fixed:
-            self._faults["config"] = "in the configuration are new: {}{}".format(", ".join(fixed), _RESTART)
+                   and getattr(config, one.name) != getattr(self._running, one.name)]
+        if changed:
+            self._faults["config"] = "another configuration is stored than the one in use, which differs in {}: {}".format(
+                ", ".join(changed), _RESTART)
         else:
             self._faults.pop("config", None)
-            if changed:
-                self._apply(", ".join("{} {} instead of {}".format(
-                    name, getattr(loaded.config, name), getattr(self._running, name)) for name in changed))
-
-    def _say(self, problems: Sequence[str]) -> None:
-        """Say what is wrong. It is looked at again: what this platform knows of others counts too, and may change."""
-        self._faults["config"] = "the configuration in the configuration store is not used: {}: {}".format(
-            "; ".join(problems), _AGAIN.format(self._identity, self._identity))
-        self._due_in = _AGAIN_AFTER

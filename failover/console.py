@@ -114,12 +114,6 @@ class Console:
         _log.warning("%s", text)
         self.reporter.alert(True, text)
 
-    def reconfigured(self, text: str) -> None:
-        """Say that another configuration takes effect."""
-        _log.info("%s", text)
-        self.reporter.alert(False, text)
-        self._add_to_history({"event": "configuration", "why": text})
-
     def _say_once(self, text: str) -> None:
         for line in self._once.filter(text, clock.now()):
             _log.warning("%s", line)
@@ -175,7 +169,7 @@ class Console:
                 self.reporter.alert(change.bad, change.text)
         trouble = kinds.trouble(seen, around, self._problems.texts)
         trouble = None if trouble is None else clean(trouble, 200)
-        installation = self._local.installation.text()
+        installation = self._local.installed
         if (trouble, installation) != (state.trouble, state.installation):
             self._post(TroubleChanged(trouble, installation))
         self._set_health(seen, around)

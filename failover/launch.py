@@ -3,11 +3,11 @@
 import logging
 import os
 import sys
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
 from failover import compat, process
-from failover.config import ConfigError
-from failover.config.source import Loaded, Source
+from failover.config import Config, ConfigError
+from failover.config.source import Raw, Source
 from failover.ending import end_at_once_when_told, ignores_interrupt
 from failover.platform_guard import duplicates
 
@@ -35,8 +35,7 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     source = Source(os.environ.get("AGENT_CONFIG"),
                     os.path.join(compat.volttron_home(), "configuration_store", "{}.store".format(identity)),
                     compat.known_platforms)
-    loaded = _configuration(source)
-    config = loaded.config
+    raw, config = _configuration(source)
     warnings += ["configuration: " + warning for warning in config.warnings]
     warnings += ["platform: " + warning for warning in compat.platform_warnings()]
     for warning in warnings:
@@ -44,7 +43,7 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     if config.agent_vip_identity == identity:
         _give_up(["agent_vip_identity: found {!r}, which is this agent itself; wanted: the agent to manage".format(
             config.agent_vip_identity)])
-    compat.vip_main(agent_class, loaded=loaded, source=source, warnings=warnings)
+    compat.vip_main(agent_class, config=config, raw=raw, source=source, warnings=warnings)
 
 
 def _end_duplicates(identity: Optional[str]) -> None:
@@ -58,15 +57,15 @@ def _end_duplicates(identity: Optional[str]) -> None:
                      "does not end" if process.lives(one) else "was ended")
 
 
-def _configuration(source: Source) -> Loaded:
+def _configuration(source: Source) -> Tuple[Raw, Config]:
     try:
-        loaded = source.load()
+        raw = source.read()
+        if raw.is_stored:
+            _log.info("configuration: the one in the configuration store is used, not the installed file")
+        return raw, source.check(raw)
     except ConfigError as error:
         _give_up(error.problems)
         raise
-    if loaded.is_stored:
-        _log.info("configuration: the one in the configuration store holds, not the installed file")
-    return loaded
 
 
 def _give_up(problems: List[str]) -> None:

@@ -167,7 +167,7 @@ import logging, sys
 from failover import agent, config
 agent.compat.setup_logging = lambda: logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
 agent.compat.known_platforms = lambda with_central: config.Known()
-agent.compat.vip_main = lambda agent, loaded, **others: print("started with", loaded.config.timeout)
+agent.compat.vip_main = lambda agent, config, **others: print("started with", config.timeout)
 agent.main()
 """
 

@@ -8,9 +8,6 @@ import pytest
 from failover.config import Config, ConfigError, Known
 from failover.config.source import Source
 from failover.config_watch import ConfigWatch
-from failover.decision.saving import is_at_rest
-from failover.decision.vocabulary import AgentState
-from tests.driving import Core
 from tests.test_config import GOOD
 
 
@@ -33,12 +30,17 @@ def store(tmp_path):
     return store
 
 
+def load(source):
+    raw = source.read()
+    return source.check(raw), raw.is_stored
+
+
 # Which one holds
 
 def test_without_anything_in_the_store_the_installed_file_holds(source, store):
-    assert source.load() == (Config.load(GOOD), False, ())
+    assert load(source) == (Config.load(GOOD), False)
     store(dict(GOOD, timeout=60), name="another")
-    assert source.load() == (Config.load(GOOD), False, ())
+    assert load(source) == (Config.load(GOOD), False)
 
 
 @pytest.mark.parametrize("name, kind, text", [
@@ -48,53 +50,64 @@ def test_without_anything_in_the_store_the_installed_file_holds(source, store):
 ])
 def test_what_is_stored_takes_precedence(source, store, name, kind, text):
     store(text, name, kind)
-    assert source.load() == (Config.load(dict(GOOD, timeout=60)), True, ())
+    assert load(source) == (Config.load(dict(GOOD, timeout=60)), True)
 
 
 def test_what_is_stored_is_enough(source, store, tmp_path):
     store(GOOD)
     (tmp_path / "config").unlink()
-    assert source.load().config == Config.load(GOOD)
+    assert load(source)[0] == Config.load(GOOD)
     store()
     with pytest.raises(ConfigError):
-        source.load()
+        source.read()
 
 
 @pytest.mark.parametrize("data, kind, words", [
     (dict(GOOD, timeout=-1), "json", "timeout"),
     (dict(GOOD, agent_id="third"), "json", "agent_id"),
-    ("{", "raw", "config cannot be read as JSON"),
-    ("", "raw", "config is empty"),
-    ("timeout\n60", "csv", "stored as CSV"),
+    ("{", "raw", "`config` in the configuration store cannot be read as JSON"),
+    ("", "raw", "`config` in the configuration store is empty"),
+    ("x" * 70000, "raw", "is larger than 64 KiB"),
+    ("timeout\n60", "csv", "is CSV"),
 ])
-def test_what_is_stored_wrongly_is_told_and_the_installed_file_holds(source, store, data, kind, words):
+def test_what_is_stored_wrongly_is_not_passed_over(source, store, data, kind, words):
     store(data, kind=kind)
-    config, is_stored, [problem, *_] = source.load()
-    assert (config, is_stored) == (Config.load(GOOD), False) and words in problem
+    with pytest.raises(ConfigError) as error:
+        load(source)
+    assert words in error.value.problems[0]
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff", b"[1]", b"null", b'{"config": 1}', b'{"config": {"data": 1}}', b"[" * 100000])
-def test_a_damaged_store_costs_nothing_but_itself(source, tmp_path, content):
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 100000])
+def test_a_damaged_store_is_told(source, tmp_path, content):
     (tmp_path / "failover.store").write_bytes(content)
-    assert source.load().config == Config.load(GOOD)
+    with pytest.raises(ConfigError) as error:
+        source.read()
+    assert "failover.store cannot be read" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"null", b'{"config": 1}', b'{"config": {"data": 1}}'])
+def test_a_store_without_a_configuration_costs_nothing(source, tmp_path, content):
+    (tmp_path / "failover.store").write_bytes(content)
+    assert load(source) == (Config.load(GOOD), False)
 
 
 # While the agent runs
 
 class Watched:
-    """A watch, what it has applied, and what it says is the matter."""
+    """A watch, and what it says is the matter."""
 
     def __init__(self, source):
-        self.applied, self.faults, self.exported = [], {}, []
+        self.faults, self.exported = {}, []
         rpc = SimpleNamespace(export=lambda method, name: self.exported.append(name))
         agent = SimpleNamespace(core=SimpleNamespace(identity="failover"), vip=SimpleNamespace(rpc=rpc))
-        self._watch = ConfigWatch(agent, source, source.load(), self.faults, self.applied.append)
-        self.look()
+        raw = source.read()
+        self.watch = ConfigWatch(agent, source, raw, source.check(raw), self.faults)
 
     def look(self):
-        """Look often enough."""
+        """Look often enough, and return what is said."""
         for _ in range(3):
-            self._watch.look()
+            self.watch.look()
+        return self.faults.get("config")
 
 
 @pytest.fixture
@@ -106,88 +119,46 @@ def test_the_store_may_tell_of_changes(watched):
     assert watched.exported == ["config.update", "config.initial_update"]
 
 
-def test_times_are_applied_once(watched, store):
-    assert watched.applied == []
-    store(dict(GOOD, timeout=60, heartbeat_period=3))
-    watched.look()
-    watched.look()
-    assert watched.applied == ["heartbeat_period 3 instead of 2, timeout 60 instead of 30"]
-    assert watched.faults == {}
-
-
-def test_what_is_the_same_is_not_applied(watched, store):
+def test_what_is_the_same_is_nothing_new(watched, store):
+    assert watched.look() is None
     store(dict(GOOD))
-    watched.look()
-    assert (watched.applied, watched.faults) == ([], {})
+    assert watched.look() is None
 
 
-@pytest.mark.parametrize("changes", [
-    dict(agent_id="primary"), dict(remote_vip="tcp://192.0.2.9:22916"), dict(agent_vip_identity="another"),
-    dict(remote_instance_name="there"), dict(agent_id="primary", timeout=60)])
-def test_what_cannot_change_while_the_agent_runs_is_told(watched, store, changes):
-    store(dict(GOOD, **changes))
-    watched.look()
-    assert watched.applied == [] and "in the configuration are new: " in watched.faults["config"]
-    assert all(name in watched.faults["config"] for name in changes if name != "timeout")
-    assert "`vctl restart`" in watched.faults["config"]
+def test_what_differs_is_told_until_it_does_not(watched, store):
+    store(dict(GOOD, timeout=60, agent_id="primary"))
+    assert "differs in agent_id, timeout: run `vctl restart`" in watched.look()
     store()
-    watched.look()
-    assert watched.faults == {}
+    assert watched.look() is None
 
 
-def test_what_is_wrong_is_told_and_what_runs_goes_on(watched, store):
+def test_what_is_wrong_is_told_and_can_be_corrected(watched, store):
     store(dict(GOOD, timeout="soon", heartbeat_period=0))
-    watched.look()
-    assert watched.applied == []
-    for words in ("timeout", "heartbeat_period", "`vctl config store failover config FILE`"):
-        assert words in watched.faults["config"]
-    store(dict(GOOD, timeout=60))
-    watched.look()
-    assert len(watched.applied) == 1 and watched.faults == {}
+    text = watched.look()
+    assert all(words in text for words in ("timeout", "heartbeat_period", "`vctl config store failover config FILE`"))
+    store(dict(GOOD))
+    assert watched.look() is None
 
 
-def test_a_deletion_brings_the_installed_file_back(source, store):
+def test_a_deletion_is_told(source, store):
     store(dict(GOOD, timeout=60))
     watched = Watched(source)
-    assert watched.applied == []
+    assert watched.look() is None
     store()
-    watched.look()
-    assert watched.applied == ["timeout 30 instead of 60"]
+    assert "differs in timeout" in watched.look()
 
 
-def test_what_was_wrong_at_the_start_is_told(source, store):
-    store(dict(GOOD, timeout="soon"))
-    assert "timeout" in Watched(source).faults["config"]
+def test_what_changed_between_the_reading_and_the_first_look_is_told(source, store):
+    watched = Watched(source)
+    store(dict(GOOD, timeout=60))
+    assert "differs in timeout" in watched.look()
 
 
 def test_what_is_being_written_is_not_looked_at(source, store):
     watched = Watched(source)
     store("{", kind="raw")
-    watched._watch.look()
-    store(dict(GOOD, timeout=60))
-    watched._watch.look()
-    assert (watched.applied, watched.faults) == ([], {})
-    watched.look()
-    assert watched.applied == ["timeout 60 instead of 30"]
-
-
-# When it is applied
-
-def test_a_side_is_at_rest_when_its_agent_is_where_it_should_be():
-    core = Core("primary")
-    assert not is_at_rest(core.state, 0.0), "it is not known yet whether the agent runs"
-    core.observe(AgentState.STOPPED, 0.1)
-    assert not is_at_rest(core.state, 0.1), "it is to run and does not"
-    core.ready(0.2)
-    core.end_command(0.3)
-    core.observe(AgentState.RUNNING, 0.4)
-    assert is_at_rest(core.state, 0.5)
-
-
-def test_a_lease_must_last_long_enough():
-    core = Core("primary", "standard")
-    state = core.state
-    held = state._replace(policy=state.policy._replace(given_up_at=None, on_file=9.0),
-                          agents=(state.agents[0]._replace(state=AgentState.RUNNING),), decision=state.decision._replace(wanted=None))
-    assert is_at_rest(held, 0.0) and not is_at_rest(held, 6.0)
-    assert not is_at_rest(held._replace(is_ending=True), 0.0)
+    watched.watch.look()
+    store(dict(GOOD))
+    watched.watch.look()
+    assert watched.faults == {}
+    assert watched.look() is None

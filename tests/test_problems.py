@@ -37,7 +37,7 @@ CASES = {
     "absent": (WELL, fault("absent"), "absent failed: why", "platform.driver is on the message bus, or no longer runs here"),
     "silent": (WELL, fault("silent"), "silent failed: why", "platform.driver answers again, or no longer runs here"),
     "unwell": (WELL, fault("unwell"), "unwell failed: why", "platform.driver no longer reports BAD"),
-    "config": (WELL, fault("config"), "config failed: why", "the configuration in the configuration store holds again"),
+    "config": (WELL, fault("config"), "config failed: why", "the configuration in use is the one that is stored or installed"),
     "memory": (WELL, fault("memory"), "memory failed: why", "state is being saved to disk again"),
     "deaf": (WELL, fault("deaf"), "deaf failed: why", "heartbeats can be heard again"),
     "loop": (WELL, AROUND._replace(loop="stopped 3 times within 5 min"),

@@ -46,6 +46,8 @@ def parse(text: str, name: str) -> Any:
     :raises ConfigError: it is neither JSON nor YAML.
     """
     try:
+        if len(text) > _LARGEST:
+            raise _Unusable("is larger than {} KiB".format(_LARGEST // 1024))
         return _parse(text)
     except _Unusable as error:
         raise ConfigError(["{} {}".format(name, error)]) from None

@@ -4,7 +4,7 @@ file that the agent was installed with.
 
 import json
 import os
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from failover import files
 from failover.config import file
@@ -12,26 +12,23 @@ from failover.config.configuration import Config
 from failover.config.errors import ConfigError
 from failover.config.platforms import Known
 
-__all__ = ["LIVE", "Loaded", "Source"]
-
-# The keys that can change while the agent runs.
-LIVE = ("heartbeat_period", "timeout", "stop_grace", "fail_back", "max_failures", "failure_window", "unhealthy_after")
+__all__ = ["Raw", "Source"]
 
 _NAME = "config"
 # Bytes of all that is stored for one agent.
 _LARGEST = 1024 * 1024
 
 
-class Loaded(NamedTuple):
-    """The configuration that holds.
+class Raw(NamedTuple):
+    """What was read, not checked yet.
 
     :ivar is_stored: whether it comes from the configuration store.
-    :ivar problems: why what is stored is not used, a line each.
+    :ivar stamp: changes with each change of the store; None if nothing was stored. It was taken before the reading.
     """
 
-    config: Config
+    value: Any
     is_stored: bool
-    problems: Tuple[str, ...] = ()
+    stamp: Optional[Tuple[int, int, int]]
 
 
 class Source(NamedTuple):
@@ -46,30 +43,31 @@ class Source(NamedTuple):
     store: str
     known: Callable[[bool], Known]
 
-    def stamp(self) -> Optional[Tuple[int, int]]:
+    def stamp(self) -> Optional[Tuple[int, int, int]]:
         """Return what changes with each change of the store; None if nothing is stored."""
         try:
             found = os.stat(self.store)
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
-    def load(self) -> Loaded:
-        """Return the configuration that holds. What is stored wrongly is told, and the installed file is used instead.
+    def read(self) -> Raw:
+        """Return what holds: what is stored, be it right or wrong, takes precedence over the installed file.
 
-        :raises ConfigError: the installed file is needed, and is wrong too.
+        :raises ConfigError: it cannot be read.
         """
-        problems: List[str] = []
-        try:
-            text = self._stored()
-            if text is not None:
-                return Loaded(self._checked(file.parse(text, _NAME)), True)
-        except ConfigError as error:
-            problems = error.problems
-        return Loaded(self._checked(file.read(self.installed)), False, tuple(problems))
+        stamp = self.stamp()
+        text = self._stored()
+        if text is None:
+            return Raw(file.read(self.installed), False, stamp)
+        return Raw(file.parse(text, "`config` in the configuration store"), True, stamp)
 
-    def _checked(self, raw: Any) -> Config:
-        return Config.load(raw, self.known(not Config.is_simple(raw)))
+    def check(self, raw: Raw) -> Config:
+        """Return the configuration that was read.
+
+        :raises ConfigError: it is wrong.
+        """
+        return Config.load(raw.value, self.known(not Config.is_simple(raw.value)))
 
     def _stored(self) -> Optional[str]:
         try:
@@ -81,6 +79,6 @@ class Source(NamedTuple):
         for name, entry in store.items() if isinstance(store, dict) else ():
             if name.lower() == _NAME and isinstance(entry, dict) and isinstance(entry.get("data"), str):
                 if entry.get("type") == "csv":
-                    raise ConfigError(["it is stored as CSV; wanted: JSON or YAML"])
+                    raise ConfigError(["`config` in the configuration store is CSV; wanted: JSON or YAML"])
                 return entry["data"]
         return None

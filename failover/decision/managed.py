@@ -78,12 +78,6 @@ class Managed(NamedTuple):
         """False only if it is known not to run here."""
         return self.state not in _GONE
 
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether it is known what it does, and nothing is being done with it."""
-        return (self.state is AgentState.RUNNING or self.state in _GONE) and not (
-            self.pending or self.is_forbidding or self.launched_at is not None or self.strays_at is not None)
-
     # Evidence
 
     def unseen(self) -> "Managed":

@@ -6,9 +6,9 @@ from typing import Tuple
 from failover.decision.effects import Effect, SaveRecord
 from failover.decision.setup import Record
 from failover.decision.state import State
-from failover.decision.vocabulary import Command, Moment
+from failover.decision.vocabulary import Moment
 
-__all__ = ["SAVE_AGAIN", "is_at_rest", "save", "to_remember"]
+__all__ = ["SAVE_AGAIN", "save", "to_remember"]
 
 # Seconds until the record is saved again that could not be.
 SAVE_AGAIN = 5.0
@@ -26,20 +26,6 @@ def to_remember(state: State) -> Record:
     agreement, policy = state.agreement, state.policy
     return Record(policy.until(state) if policy.is_held else None, agreement.former or agreement.own, agreement.peer,
                   agreement.instance, "standard", agreement.claimed, policy.witness.is_apart, orders)
-
-
-def is_at_rest(state: State, now: Moment) -> bool:
-    """Whether nothing is under way here that a next start of the failover agent could not take up at once.
-
-    A lease must last for as long as a start may take.
-    """
-    if state.is_ending or state.orphan_since is not None or state.save_from == inf:
-        return False
-    if not state.is_simple and state.policy.is_held and (
-            state.policy.is_taken_up or state.policy.until(state) - now < state.agreement.lease_period / 2):
-        return False
-    return all(one.is_at_rest and (state.decision.wanted is None or one.may_run is (state.decision.wanted is Command.START))
-               for one in state.agents)
 
 
 def save(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
+import gevent
+
 from failover import clock, compat
 from failover.control import ManagedAgent
 from failover.decision.effects import EndStrays, ForbidRestart, Launch, PrepareStart, Stop, Want
 from failover.decision.events import AgentFailed
 from failover.health import HealthCheck
+from failover.loops import surviving
 from failover.managed.authorization import Authorization
 from failover.managed.executor import Executor
 from failover.managed.installation import Installation, Place
@@ -18,6 +21,9 @@ from failover.runs import Runs
 
 __all__ = ["LocalAgent"]
 
+# Seconds between two looks at what is installed. On a disk that hangs, one waits, and costs no more than its thread.
+_LOOK_EVERY = 10.0
+
 
 class LocalAgent:
     """The managed agent, with those who watch and steer it.
@@ -27,13 +33,15 @@ class LocalAgent:
     :param answer_within: seconds to wait for an answer of control.
     :param timeout: seconds, as configured.
     :param faults: what is the matter, a text for each kind.
+    :ivar installed: what is installed of it, in a line; None if that is not known.
     """
 
     def __init__(self, agent: Any, identity: str, call: Callable[..., Any], answer_within: float, timeout: float,
                  post: Callable[[Any], None], platform_lives: Callable[[], bool], alert: Callable[[str], None],
                  faults: Dict[str, str]):
         self.managed = ManagedAgent(call, identity, answer_within)
-        self.installation = Installation(
+        self.installed: Optional[str] = None
+        self._installation = Installation(
             self._find_installed, Path(compat.volttron_home(), "configuration_store", identity + ".store"))
         self.runs = Runs()
         self.processes = Processes(self.managed, platform_lives, alert)
@@ -50,7 +58,7 @@ class LocalAgent:
     @property
     def tasks(self) -> List[Callable[[], None]]:
         """What is to be done as long as the failover agent runs."""
-        return [self.observer.run, self.authorization.run, self._check_health]
+        return [self.observer.run, self.authorization.run, self._check_health, self._describe]
 
     @property
     def performers(self) -> Dict[type, Callable[[Any], None]]:
@@ -58,6 +66,12 @@ class LocalAgent:
         executor = self.executor
         return {Want: executor.want, PrepareStart: executor.prepare_start, Launch: executor.launch, Stop: executor.stop,
                 ForbidRestart: executor.forbid_restart, EndStrays: self._strays.end}
+
+    def _describe(self) -> None:
+        while True:
+            with surviving("the look at what is installed"):
+                self.installed = gevent.get_hub().threadpool.apply(self._installation.text)
+            gevent.sleep(_LOOK_EVERY)
 
     def _find_installed(self) -> Optional[Place]:
         found = None if self.managed.uuid is None else compat.installed(self.managed.identity, self.managed.uuid)

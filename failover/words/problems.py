@@ -218,7 +218,7 @@ KINDS: Dict[str, Kind] = {
     "absent": Kind(_fault("absent"), "{agent} is on the message bus, or no longer runs here", is_of_agent=True),
     "silent": Kind(_fault("silent"), "{agent} answers again, or no longer runs here", is_of_agent=True),
     "unwell": Kind(_fault("unwell"), "{agent} no longer reports BAD", is_of_agent=True),
-    "config": Kind(_fault("config"), "the configuration in the configuration store holds again"),
+    "config": Kind(_fault("config"), "the configuration in use is the one that is stored or installed"),
     "memory": Kind(_fault("memory"), "state is being saved to disk again"),
     "deaf": Kind(_fault("deaf"), "heartbeats can be heard again"),
     "loop": Kind(_loop, "{agent} keeps running, or no longer needs to run here"),

@@ -236,12 +236,6 @@ def lost_memory(number):
                      Fault("cut off", PRIMARY, 60)), timings=(Timing(4.0, 1.0, 1.0),) * 2, seed=number)
 
 
-def times_changed_in_place(number):
-    """The active primary goes by longer times, and is cut off before the other side knows them for good."""
-    return Schedule((Fault("reconfigured in place", PRIMARY + LONGER_TIMES, 30), Fault("cut off", PRIMARY, 30.5 + number / 10)),
-                    timings=(Timing(4.0, 1.0, 1.0),) * 2, vcp=False, seed=number)
-
-
 def a_snapshot(number):
     """The primary, whose machine went off, goes on from when it held the lease; the secondary has taken over."""
     return Schedule((Fault("set back", PRIMARY, 20 + number / 10, 60), Fault("power lost", PRIMARY, 50)), vcp=False,
@@ -257,7 +251,7 @@ def a_clock_that_stood_still(number):
 
 
 KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
-    equal_primaries, equal_secondaries, two_vcs, lost_memory, times_changed_in_place, a_snapshot, a_clock_that_stood_still, a_late_farewell,
+    equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still, a_late_farewell,
     a_copy_that_nobody_sees,
     a_switchover_before_the_first_start, a_switchover, a_failing_agent, a_switchover_that_is_cut_off, a_pause, kept_after_a_takeover,
     a_chosen_side_that_fails)}

@@ -118,7 +118,6 @@ _AT_SIDES: Dict[str, _Fault] = {
                                lambda place: place.here(place.side.start_agent)),
     "reconfigured": (lambda place: place.here(place.side.reconfigure, other_timing(place.fault)),
                      lambda place: place.here(place.side.start_agent)),
-    "reconfigured in place": (lambda place: place.here(place.side.reconfigure_in_place, other_timing(place.fault)), _nothing),
     "role changed": (lambda place: place.here(place.side.change_role),
                      lambda place: place.here(place.side.start_agent)),
     "switchover ordered": (lambda place: place.here(place.side.switch_over), _nothing),

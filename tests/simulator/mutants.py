@@ -142,9 +142,6 @@ MUTANTS = [
     Mutant("any VC vouches", ((Witness, "compared", lambda self, *args: self),), directed.two_vcs),
     Mutant("unknown times are one's own", ((Agreement, "silence_needed", property(
         lambda self: sum(self.timing) * CLOCK_DRIFT_BOUND)),), directed.lost_memory),
-    Mutant("new times hold at once", (
-        (Agreement, "lease_period", property(lambda self: self.own.timeout)),
-        (Agreement, "stop_grace", property(lambda self: self.own.stop_grace))), directed.times_changed_in_place),
     Mutant("the past is not checked: snapshot", ((Incarnation, "check", lambda self, *args: (self, None)),),
            directed.a_snapshot),
     Mutant("the past is not checked: clock", ((Incarnation, "check", lambda self, *args: (self, None)),),

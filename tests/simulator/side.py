@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 from failover.decision.events import AgentFailed, PauseAsked, ResumeAsked, SwitchoverAsked
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.orders import Orders
-from failover.decision.saving import is_at_rest, to_remember
 from failover.decision.setup import Record
 from failover.decision.vocabulary import Path, Timing
 from tests.simulator.agent import MANAGED, FailoverAgent
@@ -153,23 +152,6 @@ class Side(Machine):
         self.note("is configured with {}".format(timing))
         self.timing = timing
         self.stop_agent()
-
-    def reconfigure_in_place(self, timing: Timing) -> None:
-        """The times are changed while the failover agent runs. It becomes its own next start as soon as it is at rest."""
-        self.note("is to go by {}".format(timing))
-        self.timing = timing
-        self._take_up(self._boots)
-
-    def _take_up(self, boots: int) -> None:
-        agent = self.agent
-        if agent is None or boots != self._boots or self._is_ending:
-            return  # Its next start reads the new times anyway.
-        if self.platform_life == agent.platform_life and is_at_rest(agent.state, self.clock()) and self.write(
-                to_remember(agent.state)):
-            self.kill_agent()
-            self.after(0.3 + 2 * self.world.random.random(), self.start_agent)
-        else:
-            self.after(0.2, self._take_up, boots)
 
     def change_role(self) -> None:
         """The role is changed to the other one, and for that the failover agent is stopped."""

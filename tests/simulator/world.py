@@ -48,7 +48,7 @@ class World:
         self._numbers = itertools.count()
         largest = schedule.timings[0].larger(schedule.timings[1])
         for fault in schedule.faults:
-            if fault.kind.startswith("reconfigured"):
+            if fault.kind == "reconfigured":
                 largest = largest.larger(other_timing(fault))
         self.lease_period = sum(largest) * CLOCK_DRIFT_BOUND
         self.longest_timeout = largest.timeout
