@@ -46,6 +46,7 @@ def test_without_anything_in_the_store_the_installed_file_holds(source, store):
 @pytest.mark.parametrize("name, kind, text", [
     ("config", "json", json.dumps(dict(GOOD, timeout=60))),
     ("Config", "raw", json.dumps(dict(GOOD, timeout=60))),
+    ("config", "raw", "\ufeff// as some editors begin it\n" + json.dumps(dict(GOOD, timeout=60))),
     ("config", "raw", "\n".join("{}: {}".format(key, json.dumps(value)) for key, value in dict(GOOD, timeout=60).items())),
 ])
 def test_what_is_stored_takes_precedence(source, store, name, kind, text):

@@ -22,13 +22,18 @@ def panels(status: Dict[str, Any], columns: int) -> Optional[str]:
     if not isinstance(other, dict) or "standing" not in status or columns < _NARROWEST:
         return None
     try:
-        from rich import box
-        from rich.console import Console
-        from rich.panel import Panel
-        from rich.table import Table
-        from rich.text import Text
-    except ImportError:
+        return _draw(status, other, columns)
+    except (ImportError, TypeError):  # There is no `rich`, or an old one.
         return None
+
+
+def _draw(status: Dict[str, Any], other: Dict[str, Any], columns: int) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table.grid(padding=(0, 2))
     sides: List[Panel] = []
     for side, role in ((status, "this side"), (other, "the other side")):

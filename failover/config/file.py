@@ -48,7 +48,7 @@ def parse(text: str, name: str) -> Any:
     try:
         if len(text) > _LARGEST:
             raise _Unusable("is larger than {} KiB".format(_LARGEST // 1024))
-        return _parse(text)
+        return _parse(text.lstrip("\ufeff"))
     except _Unusable as error:
         raise ConfigError(["{} {}".format(name, error)]) from None
 
