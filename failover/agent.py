@@ -64,7 +64,6 @@ class FailoverAgent(compat.Agent):
         self._guard = PlatformGuard()
         within = min(max(config.timeout / 2, 0.5), 10.0)
         faults: Dict[str, str] = {}
-        warn: Callable[[str], None] = lambda text: self._console.warn(text)
         folder = compat.data_folder(self)
         store = LeaseStore(folder)
         record = store.load(config.timeout)
@@ -81,9 +80,9 @@ class FailoverAgent(compat.Agent):
             topic(config.agent_id, config.mode), within, 1.5 * config.heartbeat_period, self._post)
         self._vc = None if config.simple_behavior else vc_client_of(self, config, within, self._post)
         self._local = LocalAgent(self, config.agent_vip_identity, self._call, within, config.timeout, self._post,
-                                 self._guard.lives, warn, faults)
+                                 self._guard.lives, self._warn, faults)
         self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), within, self._post,
-                                  self._local.managed.is_installed, warn, faults)
+                                  self._local.managed.is_installed, self._warn, faults)
         self._history = History(folder)
         self._console = Console(self, config, setup, warnings, record.mode, self._peer_link, self._vc, self._local,
                                 faults, self._history, self._post)
@@ -121,6 +120,9 @@ class FailoverAgent(compat.Agent):
     def _post(self, event: Any) -> None:
         self._driver.post(event)
 
+    def _warn(self, text: str) -> None:
+        self._console.warn(text)
+
     def _call(self, peer: str, method: str, *args: Any, **kwargs: Any) -> Any:
         answer = self.vip.rpc.call(peer, method, *args, **kwargs)
         self._open_calls = [one for one in self._open_calls if not one.ready()][-_OPEN_CALLS:] + [answer]
@@ -136,7 +138,8 @@ class FailoverAgent(compat.Agent):
         config = self._config
         _log.info("%s failover, %s on %s, manages %s; the other platform is %s", config.mode, config.agent_id,
                   compat.instance_name(), config.agent_vip_identity, config.remote_vip)
-        tasks = [self._driver.run, self._listener.run, self._listener.look_at_senders, self._console.reporter.run, self._watch.run]
+        tasks = [self._driver.run, self._listener.run, self._listener.look_at_senders, self._console.reporter.run,
+                 self._watch.run]
         if self._vc is not None:
             self._vc.start()
         self._greenlets = [spawn_loop(task) for task in tasks + self._local.tasks]

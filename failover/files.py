@@ -2,9 +2,18 @@
 
 import os
 import stat
-from typing import Union
+from typing import Optional, Tuple, Union
 
-__all__ = ["read"]
+__all__ = ["read", "stamp"]
+
+
+def stamp(path: Union[str, "os.PathLike[str]"]) -> Optional[Tuple[int, int, int]]:
+    """Return what changes with each change of a file; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def read(path: Union[str, "os.PathLike[str]"], most: int) -> bytes:

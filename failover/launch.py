@@ -32,9 +32,7 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     compat.setup_logging()
     identity = os.environ.get("AGENT_VIP_IDENTITY")
     _end_duplicates(identity)
-    source = Source(os.environ.get("AGENT_CONFIG"),
-                    os.path.join(compat.volttron_home(), "configuration_store", "{}.store".format(identity)),
-                    compat.known_platforms)
+    source = Source(os.environ.get("AGENT_CONFIG"), compat.config_store(identity), compat.known_platforms)
     raw, config = _configuration(source)
     warnings += ["configuration: " + warning for warning in config.warnings]
     warnings += ["platform: " + warning for warning in compat.platform_warnings()]

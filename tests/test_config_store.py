@@ -14,7 +14,7 @@ from tests.test_config import GOOD
 @pytest.fixture
 def source(tmp_path):
     (tmp_path / "config").write_text(json.dumps(GOOD))
-    return Source(str(tmp_path / "config"), str(tmp_path / "failover.store"), lambda with_central: Known())
+    return Source(str(tmp_path / "config"), tmp_path / "failover.store", lambda with_central: Known())
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from failover.managed.installation import Installation, Place
+from failover.managed.installation import Installation
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def files(tmp_path):
 
 
 def described(files, name="driver-1.0"):
-    return Installation(lambda: Place(name, files / "config"), files / "driver.store")
+    return Installation(lambda: (name, files / "config"), files / "driver.store")
 
 
 def store(files, modified="today", **entries):

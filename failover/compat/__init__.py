@@ -7,7 +7,7 @@ Both have the same names, which are handed on here.
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from failover.vip.endpoint import Endpoint
 
@@ -23,6 +23,11 @@ def platform_pid() -> int:
     :raises OSError, ValueError: there is no such file or no number in it.
     """
     return int(Path(volttron_home(), "VOLTTRON_PID").read_text())  # noqa: F405
+
+
+def config_store(identity: Optional[str]) -> Path:
+    """Return the file in which the local platform keeps what is in its configuration store for this agent."""
+    return Path(volttron_home(), "configuration_store", "{}.store".format(identity))  # noqa: F405
 
 
 def remote_endpoint(agent: Agent, address: str, serverkey: str) -> Endpoint:  # noqa: F405

@@ -61,13 +61,13 @@ def read(path: Optional[str]) -> Any:
     if not path:
         raise ConfigError(["none given: install this agent with `vctl install ... --agent-config FILE`"])
     try:
-        return _parse(files.read(os.path.expanduser(path), _LARGEST).decode("utf-8-sig"))
+        text = files.read(os.path.expanduser(path), _LARGEST).decode("utf-8")
     except UnicodeDecodeError:
         reason = "cannot be read: it is no text in UTF-8"
     except OSError as error:
         reason = "cannot be read: {}".format(error.strerror or error)
-    except _Unusable as error:
-        reason = str(error)
+    else:
+        return parse(text, path)
     raise ConfigError(["{} {}".format(path, reason)])
 
 

@@ -3,7 +3,7 @@ file that the agent was installed with.
 """
 
 import json
-import os
+from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from failover import files
@@ -40,16 +40,12 @@ class Source(NamedTuple):
     """
 
     installed: Optional[str]
-    store: str
+    store: Path
     known: Callable[[bool], Known]
 
     def stamp(self) -> Optional[Tuple[int, int, int]]:
         """Return what changes with each change of the store; None if nothing is stored."""
-        try:
-            found = os.stat(self.store)
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return files.stamp(self.store)
 
     def read(self) -> Raw:
         """Return what holds: what is stored, be it right or wrong, takes precedence over the installed file.

@@ -54,7 +54,7 @@ def step(state: State, event: Event, now: Moment) -> Tuple[State, Tuple[Effect, 
 def _waits_for(path: Path, state: State, now: Moment) -> bool:
     """Return whether a heartbeat goes out as soon as this connection is free."""
     cadence = state.outbox.cadence(path)
-    return cadence is not None and cadence._replace(is_free=True).wants(state.may_run, now)
+    return cadence is not None and cadence.is_due(state.may_run, now)
 
 
 def _pass_time(state: State, now: Moment) -> State:

@@ -25,7 +25,11 @@ class Cadence(NamedTuple):
 
     def wants(self, may_run: bool, now: Moment) -> bool:
         """Whether a heartbeat should go out now."""
-        return self.is_free and (now >= self.due or may_run is not self.said)
+        return self.is_free and self.is_due(may_run, now)
+
+    def is_due(self, may_run: bool, now: Moment) -> bool:
+        """Whether there is something to say, if the connection can take it."""
+        return now >= self.due or may_run is not self.said
 
     def sent(self, may_run: bool, period: float, now: Moment) -> "Cadence":
         """One goes out."""

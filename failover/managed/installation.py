@@ -4,41 +4,29 @@ VOLTTRON's configuration store for it.
 
 import hashlib
 import json
-import os
 from pathlib import Path
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from failover import files
 from failover.text import clean
 
-__all__ = ["Installation", "Place"]
+__all__ = ["Installation"]
 
 # Bytes of a file.
 _LARGEST = 16 * 1024 * 1024
 # Characters of a hash, and of a name.
 _DIGITS, _LONGEST = 12, 100
-NOTHING = "-"
-
-
-class Place(NamedTuple):
-    """Where the parts of an installed agent are.
-
-    :ivar name: the agent's name and version.
-    :ivar config: the file with its configuration.
-    """
-
-    name: str
-    config: Path
+_NOTHING = "-"
 
 
 class Installation:
     """Describes an installation in a line of three words, which are made anew when a file has changed.
 
-    :param find: returns where it is; None if it is not installed.
+    :param find: returns name and version, and the file with the configuration; None if it is not installed.
     :param store: the file with what is in the configuration store for it.
     """
 
-    def __init__(self, find: Callable[[], Optional[Place]], store: Path):
+    def __init__(self, find: Callable[[], Optional[Tuple[str, Path]]], store: Path):
         self._find = find
         self._store = store
         self._seen: Optional[tuple] = None
@@ -49,21 +37,15 @@ class Installation:
 
         None if it is not installed.
         """
-        place = self._find()
-        seen = None if place is None else (place, _stamp(place.config), _stamp(self._store))
+        found = self._find()
+        seen = None if found is None else found + (files.stamp(found[1]), files.stamp(self._store))
         if seen != self._seen:
-            self._seen = seen
-            self._text = None if place is None else "{} {} {}".format(
-                "_".join(clean(place.name, _LONGEST).split()) or NOTHING, _hash(_read(place.config)), _hash(_stored(_read(self._store))))
+            self._seen, self._text = seen, None if found is None else self._describe(*found)
         return self._text
 
-
-def _stamp(path: Path) -> Optional[Tuple[int, int]]:
-    try:
-        found = os.stat(str(path))
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
+    def _describe(self, name: str, config: Path) -> str:
+        return "{} {} {}".format("_".join(clean(name, _LONGEST).split()) or _NOTHING, _hash(_read(config)),
+                                 _hash(_stored(_read(self._store))))
 
 
 def _read(path: Path) -> Optional[bytes]:
@@ -84,4 +66,4 @@ def _stored(content: Optional[bytes]) -> Optional[bytes]:
 
 
 def _hash(content: Optional[bytes]) -> str:
-    return NOTHING if content is None else hashlib.sha256(content).hexdigest()[:_DIGITS]
+    return _NOTHING if content is None else hashlib.sha256(content).hexdigest()[:_DIGITS]

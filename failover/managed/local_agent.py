@@ -1,6 +1,5 @@
 """All that is done with the managed agent on the local platform, wired together."""
 
-from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import gevent
@@ -13,7 +12,7 @@ from failover.health import HealthCheck
 from failover.loops import surviving
 from failover.managed.authorization import Authorization
 from failover.managed.executor import Executor
-from failover.managed.installation import Installation, Place
+from failover.managed.installation import Installation
 from failover.managed.observer import Observer
 from failover.managed.processes import Processes
 from failover.managed.strays import Strays
@@ -42,7 +41,8 @@ class LocalAgent:
         self.managed = ManagedAgent(call, identity, answer_within)
         self.installed: Optional[str] = None
         self._installation = Installation(
-            self._find_installed, Path(compat.volttron_home(), "configuration_store", identity + ".store"))
+            lambda: None if self.managed.uuid is None else compat.installed(identity, self.managed.uuid),
+            compat.config_store(identity))
         self.runs = Runs()
         self.processes = Processes(self.managed, platform_lives, alert)
         self.authorization = Authorization(call, agent.core.identity, post, faults)
@@ -72,10 +72,6 @@ class LocalAgent:
             with surviving("the look at what is installed"):
                 self.installed = gevent.get_hub().threadpool.apply(self._installation.text)
             gevent.sleep(_LOOK_EVERY)
-
-    def _find_installed(self) -> Optional[Place]:
-        found = None if self.managed.uuid is None else compat.installed(self.managed.identity, self.managed.uuid)
-        return None if found is None else Place(*found)
 
     def _check_health(self) -> None:
         self.health.run(lambda: self.runs.ran_for(clock.now()), lambda: self.managed.uuid)
