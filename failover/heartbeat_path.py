@@ -9,6 +9,7 @@ from failover.decision.events import LinkChanged, LinkFree, PublishRefused
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path
 from failover.heartbeat import encode
+from failover.loops import surviving
 from failover.vip.link import Endpoint, Link
 
 __all__ = ["HeartbeatPath"]
@@ -38,7 +39,7 @@ class HeartbeatPath:
         if self.say(effect.heartbeat):
             return True
         self._post(PublishRefused(self._path, effect.heartbeat.sequence))
-        gevent.spawn_later(_TRY_AGAIN_AFTER, self._moved)
+        gevent.spawn_later(_TRY_AGAIN_AFTER, self._try_again)
         return False
 
     def say(self, heartbeat: Heartbeat) -> bool:
@@ -49,6 +50,10 @@ class HeartbeatPath:
         """Do not wait for the next attempt to connect, if the connection is down."""
         if not self.link.up:
             self.link.retry_now()
+
+    def _try_again(self) -> None:
+        with surviving("the next try to publish"):
+            self._moved()
 
     def _moved(self) -> None:
         if self.link.up is not self._was_up:

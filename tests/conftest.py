@@ -1,5 +1,6 @@
 """The pairs of platforms that the platform tests share, and the end of their logs when a test fails."""
 
+import contextlib
 import re
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ import pytest
 
 from failover.recording.recording import read
 from failover.recording.trace import trace
+from failover.vip.link import RemoteError
 from tests.testbed.central import Central
 from tests.testbed.pair import FAILOVER, MANAGED, REPOSITORY, Pair, wait
 from tests.testbed.recorder import Recorder
@@ -95,8 +97,25 @@ def restore(pair):
         side.platform.thaw()
         side.bring_back()
         forget_troubles(side)
+    take_orders_back(pair)
     wait(lambda: is_normal(pair) and all(map(has_said_all, pair.sides)), 60, "the pair's normal state")
     pair.settle()
+
+
+def take_orders_back(pair):
+    """End a pause, and prefer the primary again, if a test has left it otherwise."""
+    def is_done():
+        statuses = [(side, side.status()) for side in pair.sides]
+        for side, status in statuses:
+            if status and status["orders"]["paused_for"] is not None:
+                side.observer.call(FAILOVER, "resume")
+            elif status and status["orders"]["preferred"] != "primary":
+                with contextlib.suppress(RemoteError):  # It is refused until the primary is ready.
+                    side.observer.call(FAILOVER, "switchover", "primary")
+        return all(status and status["orders"]["paused_for"] is None and status["orders"]["preferred"] == "primary"
+                   for _, status in statuses)
+
+    wait(is_done, 60, "nothing is ordered any more", interval=0.5)
 
 
 def has_said_all(side):
@@ -183,6 +202,7 @@ def restore_standard(pair):
         side.bring_back()
         pair.central.await_vcp(side)
         forget_troubles(side)
+    take_orders_back(pair)
     wait(lambda: is_normal(pair) and all(status and status["vc"]["liveness"] == "up" and status["vc"]["up"]
                                          for status in (side.status() for side in pair.sides))
          and all(map(has_said_all, pair.sides)), 60, "the normal state of the pair for standard failover")

@@ -8,7 +8,7 @@ import yaml
 
 from failover import clock
 from failover.vip.link import Endpoint, Link
-from tests.conftest import is_normal
+from tests.conftest import is_normal, take_orders_back
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT, PlatformError
 
@@ -31,9 +31,12 @@ def entries(side):
 
 
 def await_active(side, on):
-    """Wait until the last entry of a side's history says that the managed agent runs on this side, and return it."""
-    return wait(lambda: next((one for one in entries(side)[-1:] if (one["event"], one["on"]) == ("active", on)), None),
-                LIMIT, "an entry in the history")
+    """Wait until a side's history says that the managed agent now runs on this side, and return that entry."""
+    def found():
+        last = [one for one in entries(side) if one["event"] != "order"][-1:]
+        return last[0] if last and (last[0]["event"], last[0]["on"]) == ("active", on) else None
+
+    return wait(found, LIMIT, "an entry in the history")
 
 
 def await_other_runs(runs, other):
@@ -50,10 +53,7 @@ def each_pair(request, show_logs):
     yield pair
     for side in pair.sides:
         side.bring_back()
-    side = pair.primary if pair.primary.status() else pair.secondary
-    side.observer.call(FAILOVER, "resume")
-    if side.status()["orders"]["preferred"] != "primary":
-        run(side, "switchover", "--to", "primary")
+    take_orders_back(pair)
     wait(lambda: is_normal(pair), LIMIT, "the normal state")
 
 
@@ -169,6 +169,7 @@ def hands_over(pair):
     yield pair
     file.write_text(before)
     pair.primary.restart_agent(FAILOVER)
+    take_orders_back(pair)
     wait(lambda: is_normal(pair), LIMIT, "the normal state")
 
 

@@ -14,7 +14,7 @@ from failover.decision.heartbeat import Heartbeat
 from failover.heartbeat import decode, encode
 from failover.vip.link import Link, RemoteError, connected
 from tests.conftest import is_normal
-from tests.testbed.pair import (CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, await_alert, await_status,
+from tests.testbed.pair import (CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, await_alert, await_lasting, await_status,
                                 install_another, wait)
 from tests.testbed.platforms import MONOLITHIC_ROOT, Platform
 
@@ -499,11 +499,7 @@ def test_of_two_with_the_same_role_one_runs_and_both_say_so(pair, reconfigure, r
         await_status(side, lambda status: status["health"] == "BAD" and any(
             "until then this side acts as the " + acts_as in problem for problem in status["problems"]), "its role")
     # Who does not know yet that the other one yields may first stop what it ran.
-    await_status(pair.primary, lambda status: status["standing"] == "ACTIVE", "the first one active")
-    wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "the first one alone")
-    for _ in range(50):
-        gevent.sleep(0.1)
-        assert pair.primary.runs() and not pair.secondary.runs()
+    await_lasting(lambda: pair.primary.runs() and not pair.secondary.runs(), 5, "the first one alone")
 
 
 def test_a_refusal_by_the_remote_is_reported_and_survived(pair):

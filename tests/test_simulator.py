@@ -130,6 +130,10 @@ def test_a_machine_that_is_set_back_goes_on_with_the_state_and_the_clock_of_the_
     assert set_back.role == "primary" and set_back.agent.setup.boot_id == "primary-1" and set_back.drives
 
 
+def test_a_pause_of_which_the_other_side_cannot_be_told_that_it_is_over_ends_by_itself():
+    verdict(Schedule((Fault("paused", PRIMARY, 11, 24, 3.5), Fault("cut off", PRIMARY, 12, None)), seed=2))
+
+
 def test_both_run_in_simple_failover_while_their_link_is_cut():
     world = World(Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 30, 30),)), simple=True).run()
     [[begins, ends]] = world.overlaps

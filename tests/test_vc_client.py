@@ -113,6 +113,17 @@ def test_a_listener_that_raises(router, client, error):  # noqa: F811
     client.await_event(VcKnown)
 
 
+def test_a_listener_that_raises_when_a_refused_publish_can_be_tried_again(router, client):  # noqa: F811
+    echo(router)
+    client.error = KeyError
+    client.publish(Publish(Path.VC, heartbeat(1)))
+    client.publish(Publish(Path.VC, heartbeat(2)))  # The first has not been answered yet.
+    client.await_event(PublishRefused, sequence=2)
+    client.await_event(VcAnswered, sequence=1)
+    del client.events[:]
+    client.await_event(LinkFree)
+
+
 @pytest.mark.parametrize("error", ERRORS + [RemoteError])
 def test_a_question_to_vc_that_fails_is_no_answer(router, client, error, monkeypatch):  # noqa: F811
     def fail(*args, **kwargs):

@@ -10,7 +10,7 @@ from tests.simulator.schedule import Fault
 if TYPE_CHECKING:
     from tests.simulator.world import World
 
-__all__ = ["DIRECTED_ONLY", "FAULTS", "PASSING", "Place", "ends_by_itself", "other_timing"]
+__all__ = ["DIRECTED_ONLY", "FAULTS", "PASSING", "Place", "is_over_at", "other_timing"]
 
 # Seconds of a pause, for each second of the fault's amount.
 _PAUSE = 20.0
@@ -100,9 +100,13 @@ def other_timing(fault: Fault) -> Timing:
     return (Timing(4.0, 1.0, 1.0), Timing(10.0, 2.0, 5.0), Timing(20.0, 3.0, 10.0))[fault.where // 2 % 3]
 
 
-def ends_by_itself(fault: Fault) -> float:
-    """Return the seconds after which a fault that nobody mends is over; 0 if it is not, or has no duration."""
-    return 1.02 * _PAUSE * fault.amount if fault.kind == "paused" else 0.0
+def is_over_at(fault: Fault, heals: bool) -> float:
+    """Return when a fault no longer changes anything: when it is mended, or has begun if it never is.
+
+    A pause ends by itself. It may have to if `heals` is false: where something is never mended, not both sides may be told.
+    """
+    ends = fault.at + 1.02 * _PAUSE * fault.amount if fault.kind == "paused" and not (heals and fault.lasts) else fault.at
+    return max(ends, fault.at + (fault.lasts or 0.0))
 
 
 _Fault = Tuple[Callable[[Place], None], Callable[[Place], None]]

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from failover.decision.setup import Record
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND
-from tests.simulator.faults import FAULTS, Place, ends_by_itself, other_timing
+from tests.simulator.faults import FAULTS, Place, is_over_at, other_timing
 from tests.simulator.machine import ROLES, Central, Machine
 from tests.simulator.network import Wire
 from tests.simulator.promises import SETTLED_WITHIN, Liveness, Safety
@@ -69,7 +69,8 @@ class World:
             side.after(self.random.random(), side.start_agent)
         for fault in schedule.faults:
             self._plan(fault)
-        self.quiet_from = max([fault.at + (fault.lasts or ends_by_itself(fault)) for fault in schedule.faults], default=0.0)
+        heals = all(fault.lasts for fault in schedule.faults)
+        self.quiet_from = max([is_over_at(fault, heals) for fault in schedule.faults], default=0.0)
         self.liveness = Liveness(self, self.quiet_from)
         self.at(self.quiet_from, self._quiet)
 

@@ -94,6 +94,20 @@ def wait(condition, timeout, what, interval=0.1):
     return wait_for(condition, timeout, what, interval, sleep=gevent.sleep)
 
 
+def await_lasting(condition, seconds, what):
+    """Wait until the condition is fulfilled, and has been for so long."""
+    since = []
+
+    def lasts():
+        if not condition():
+            since.clear()
+            return False
+        since.append(time.monotonic())
+        return since[-1] - since[0] >= seconds
+
+    wait(lasts, LIMIT + seconds, what)
+
+
 def await_status(side, condition, what):
     """Wait until the failover agent's status fulfils the condition, and return it."""
     last = {}
