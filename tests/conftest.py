@@ -1,6 +1,8 @@
 """The pairs of platforms that the platform tests share, and the end of their logs when a test fails."""
 
 import contextlib
+import functools
+import os
 import re
 import shutil
 import tempfile
@@ -18,6 +20,9 @@ from tests.testbed.recorder import Recorder
 
 PAIRS = pytest.StashKey()
 
+# By how much a long computation has a lower priority than the platforms.
+GIVES_WAY = 10
+
 # The files that take longest. They begin first, so that none is left over when all the others are done; among them one
 # that needs no platforms, so that fewer are installed at the same time.
 LONG = ("test_standard", "test_simple", "test_explore", "test_standard_faults", "test_troubles", "test_ending", "test_former_release",
@@ -25,19 +30,35 @@ LONG = ("test_standard", "test_simple", "test_explore", "test_standard_faults", 
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "unmeasured: what this test covers is not measured.")
+    config.addinivalue_line("markers", "unmeasured: a long computation; what it covers is not measured, and it gives way "
+                                       "to the platforms, which must be in time.")
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item):
     """Do what pytest-cov's own marker `no_cover` does, but for each of the measurements that run in a worker of xdist."""
-    stopped = []
+    stopped, gives_way = [], item.get_closest_marker("unmeasured") and may_raise_priority()
     while item.get_closest_marker("unmeasured") and coverage.Coverage.current():
         stopped.append(coverage.Coverage.current())
         stopped[-1].stop()
+    if gives_way:
+        os.nice(GIVES_WAY)
     yield
+    if gives_way:
+        os.nice(-GIVES_WAY)
     for one in reversed(stopped):
         one.start()
+
+
+@functools.lru_cache(maxsize=None)
+def may_raise_priority():
+    """Whether this process can take back that it gives way."""
+    try:
+        os.nice(-1)
+    except PermissionError:
+        return False
+    os.nice(1)
+    return True
 
 
 def pytest_collection_modifyitems(items):
