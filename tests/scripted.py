@@ -12,7 +12,7 @@ from failover.decision.effects import (AskVcp, ForbidRestart, Launch, PrepareSta
 from failover.decision.events import (AgentObserved, CommandEnded, HeartbeatReceived, HearingProven, LinkChanged, LinkFree,
                                       PlatformAnswered, ReadyToStart, RecordSaved, RestartForbidden, StartAnswered,
                                       Subscribed, Tick, VcAnswered, VcKnown, VcpAnswered)
-from failover.decision.machine import initial, step
+from failover.decision.machine import deadline, initial, step
 from failover.decision.setup import Record, Setup
 from failover.decision.vocabulary import AgentState, Command, Path, Timing
 from failover.recording.recorder import Recorder
@@ -22,6 +22,7 @@ TRACES = REPOSITORY / "tests" / "traces"
 
 # Seconds.
 QUICK = 0.01
+LATE = 0.001
 ANSWERS_WITHIN, START_TAKES, STOP_TAKES = 0.05, 0.6, 0.3
 
 # 2026-11-26 03:10:00 UTC.
@@ -110,6 +111,14 @@ class Side:
         self.recorder.add(now, event, effects, self.state)
         for effect in effects:
             self._perform(effect, now)
+        due = deadline(self.state)
+        if due < now + 1.0:
+            self.script.later(due - now + LATE, self._wake, due)
+
+    def _wake(self, due):
+        """The driver steps when a deadline has come, and not only once a second."""
+        if self.lives and self.state.now < due:
+            self.post(Tick())
 
     def _look(self, start):
         if self.lives and self.starts == start:

@@ -14,7 +14,8 @@ import pytest
 
 from failover.command import main
 from failover.decision.effects import SaveRecord
-from failover.decision.events import EndAsked, HearingProven, HeartbeatReceived, PlatformSeen
+from failover.decision.events import (EndAsked, Ended, HearingProven, HeartbeatReceived, PauseAsked, PlatformSeen,
+                                      SwitchoverAsked)
 from failover.decision.vocabulary import Path
 from failover.recording.folder import write
 from failover.recording.recording import parse, read
@@ -61,16 +62,17 @@ def test_a_difference_is_found():
 def ending(side):
     """Return what the last lines say."""
     lines = trace(parse("\n".join(side.recording().lines())))
-    return [line.partition(" ")[2] for line in lines[lines.index("at the end of the recording:") + 1:]]
+    lines = lines[lines.index("at the end of the recording:") + 1:]
+    return [line.partition(" ")[2] for line in lines[:next(n for n, line in enumerate(lines) if line.startswith("last "))]]
 
 
 def test_the_silence_is_not_complete():
     script = scripted.both()
     script.primary.end()
     script.run(14.5)
-    lines = ending(script.secondary)
-    assert lines[0] == "controller is stopped, and is not to run here"
-    assert lines[1] == "missing: silence 14.0 of 21.4 s, counted from 03:10:30.01; complete at 03:10:51.43"
+    assert ending(script.secondary) == [
+        "controller is stopped here, and not started, because the silence of the primary is complete only at 03:10:51.43: it "
+        "counts from 03:10:30.01, and must last 21.4 s (timeout 10 + heartbeat_period 1 + stop_grace 10 s, x 1.0202)"]
 
 
 def test_vc_has_lapsed():
@@ -79,8 +81,50 @@ def test_vc_has_lapsed():
     script.run(5.0)
     script.cut(secondary=False)
     script.run(20.0)
-    assert any(line.startswith("missing: silence of the primary does not count: VC's answers lapsed at 03:10:3")
-               for line in ending(script.secondary))
+    first, *others = ending(script.secondary)
+    assert first.endswith("because the lease needs a renewal, and complete silence of the primary:")
+    assert others[0] == "  no renewal came in the last 10 s: VC last answered the question of 03:10:35.00"
+    assert others[1].startswith("  the silence of the primary does not count, because VC's answers lapsed at 03:10:37.00")
+
+
+@pytest.mark.parametrize("passes, longer", [
+    (5.0, "03:10:47.02 takeover waits longer, until 03:11:08.42: the silence of the primary counts from 03:10:47.00, because "
+          "VC answers only since then, and must last 21.4 s"),
+    (15.0, "03:10:57.02 takeover waits longer, until 03:11:18.42 instead of 03:10:51.43: the silence of the primary counts "
+           "from 03:10:57.00, because VC answers only since then")])
+def test_a_takeover_waits_longer_because_vc_was_gone(passes, longer):
+    script = scripted.both()
+    script.primary.end()
+    script.run(passes)
+    script.cut(secondary=False)
+    script.run(10.0)
+    script.cut(secondary=True)
+    script.run(30.0)
+    lines = trace(script.secondary.recording())
+    broken = "takeover waits longer: silence of the primary broken after {:.1f} s of 21.4 s: VC's answers have lapsed"
+    assert any(broken.format(passes + 2.0) in line for line in lines) and any(line.startswith(longer) for line in lines)
+    assert "silence counts from here, because VC answers only since then" in "\n".join(lines[-9:])
+
+
+def test_a_takeover_waits_ten_times_as_long_for_a_peer_that_is_not_known():
+    script = Script()
+    script.secondary.start()
+    script.run(20.0)
+    text = "x 10 because the peer's times are not known"
+    assert text in ending(script.secondary)[0]
+    assert any("takeover due at 03:13:34.24" in line and text in line for line in trace(script.secondary.recording()))
+
+
+def test_a_pause_keeps_it_from_starting():
+    script = scripted.both()
+    script.secondary.post(PauseAsked(60.0))
+    script.run(5.0)
+    script.primary.end()
+    script.run(30.0)
+    assert ending(script.secondary) == [
+        "controller is stopped here, and not started, because the pair is paused until 03:11:30.00"]
+    text = "\n".join(trace(script.secondary.recording()))
+    assert "and its VCP did not answer; but the pair is paused until 03:11:30.00" in text and "takeover due" not in text
 
 
 def test_vcp_says_that_it_runs_there():
@@ -88,13 +132,14 @@ def test_vcp_says_that_it_runs_there():
     script.primary.post = lambda event: None  # Its failover agent hangs; the managed agent goes on.
     script.run(60.0)
     assert "VCP of node-a says that controller runs there" in "\n".join(trace(script.secondary.recording()))
-    first, second = ending(script.secondary)
-    assert first == "controller is stopped, and is not to run here"
-    assert "said by its VCP to run controller 0.9 s ago; last heartbeat 60.0 s ago" in second
+    assert ending(script.secondary) == [
+        "controller is stopped here, and not started, because the primary is up: its VCP said at 03:11:29.05 that controller "
+        "runs there; last heard at 03:10:30.01"]
 
 
 def test_the_peer_is_up():
-    assert ending(scripted.both().secondary)[1].startswith("missing: the primary is up, so the secondary does not run: heard ")
+    assert ending(scripted.both().secondary) == [
+        "controller is stopped here, and not started, because the primary is up: last heard at 03:10:29.01"]
 
 
 def test_a_primary_waits_for_the_secondary_to_stop():
@@ -103,8 +148,8 @@ def test_a_primary_waits_for_the_secondary_to_stop():
     script.run(230.0)  # It takes as long where the peer's times are not known.
     script.primary.start()
     script.run(0.05)
-    assert any("no release notice: the secondary, heard 0.0 s ago, says that controller may run there" in line
-               for line in ending(script.primary))
+    assert ("  no release notice of the secondary: it says that controller may be running there (last heard at 03:13:50.01)"
+            in ending(script.primary))
 
 
 def test_a_simple_primary_waits_for_the_secondary_to_stop():
@@ -113,12 +158,27 @@ def test_a_simple_primary_waits_for_the_secondary_to_stop():
     script.run(20.0)
     script.primary.start()
     script.run(0.05)
-    assert any(line.startswith("missing: start waits until 03:10:3") for line in ending(script.primary))
+    assert any(line.startswith("  not started yet because the secondary has until 03:10:3") for line in ending(script.primary))
 
 
-def test_backoff():
-    lines = trace(scripted.simple_takeover())
-    assert "missing: backoff after the last attempt until 03:10:57.00, 7.0 s more" in lines[-1]
+def test_why_it_stopped_when_its_failover_agent_was_stopped():
+    script = scripted.both()
+    script.primary.post(EndAsked())
+    script.run(1.0)
+    assert trace(script.primary.recording())[-1] == "last stop: 03:10:30.00, because this failover agent ends; not done yet"
+    script.primary.post(Ended(True))
+    assert trace(script.primary.recording())[-1] == (
+        "last stop: 03:10:30.00, because this failover agent ends; done at 03:10:31.00")
+    script.run(3.0)
+    assert "farewell of the primary: lease obtained" in "\n".join(trace(script.secondary.recording())[-5:])
+
+
+def test_a_stop_in_a_switchover():
+    script = scripted.both()
+    script.secondary.post(SwitchoverAsked("secondary"))
+    script.run(2.0)
+    assert trace(script.primary.recording())[-1] == (
+        "last stop: 03:10:30.03, because this side acts as the secondary now; done at 03:10:30.33")
 
 
 def test_nothing_is_known_of_it():
@@ -126,7 +186,7 @@ def test_nothing_is_known_of_it():
     script.primary._look = lambda start: None
     script.run(20.0)
     text = "\n".join(trace(script.primary.recording()))
-    assert "sight lost: control of the local platform has not answered" in text
+    assert "this side cannot hear the secondary, which counts as no silence: control of the local platform last answered" in text
     assert "whether controller runs is not known any more" in text
 
 
@@ -163,7 +223,7 @@ def test_trace_takes_a_file_or_a_folder(path, capsys):
     for argument in (path, path.parent):
         assert main(["trace", str(argument)]) == 0
         outputs.append(capsys.readouterr().out)
-    assert outputs[0] == outputs[1] and "lease verified: primary silent" in outputs[0]
+    assert outputs[0] == outputs[1] and "lease verified: the primary has been silent" in outputs[0]
 
 
 def test_without_a_platform_trace_takes_the_last_recording_below_its_home(path, tmp_path):

@@ -76,20 +76,28 @@ class AgentStory:
         if isinstance(effect, Want):
             if any(isinstance(one, (PrepareStart, Stop)) and one.agent == agent for one in step.effects):
                 return  # Its reason is told with the command.
-            yield "{} {} here: {}".format(agent, _WANTED[effect.wanted], why(step.after, now, step.times))
+            yield "{} {} here because {}".format(agent, _WANTED[effect.wanted], why(step.after, now, step.times))
         elif isinstance(effect, PrepareStart):
-            yield "start {} of {} commanded because {}".format(effect.number, agent, why(step.after, now, step.times))
+            yield "start {} of {} commanded because {}".format(effect.number, agent, _because(step))
         elif isinstance(effect, Launch):
             yield "start {} of {} launched{}".format(
-                effect.number, agent, "" if effect.before is None else ", not to be asked for after "
-                + step.times.at(effect.before))
+                effect.number, agent, "" if effect.before is None else
+                "; it is dropped if control is not asked before {}, when the lease ends".format(step.times.at(effect.before)))
         elif isinstance(effect, Stop):
-            yield "stop {} of {} commanded, to be done within {}, because {}".format(
-                effect.number, agent, seconds(effect.within), why(step.after, now, step.times))
+            yield "stop {} of {} commanded, to be done by {}, because {}".format(
+                effect.number, agent, step.times.at(now + effect.within), _because(step))
         elif isinstance(effect, EndStrays):
             yield "processes of {} that control does not know are ended within {}".format(agent, seconds(effect.within))
         elif isinstance(effect, ForbidRestart):
             yield "{} has ended badly: the platform is told not to start it by itself".format(agent)
+
+
+def _because(step: Step) -> str:
+    """Return why a command is given, in brief if that has just been told of the lease."""
+    before, after = step.before, step.after
+    if not after.is_simple and before.policy.is_held is not after.policy.is_held:
+        return "the lease was {}".format("obtained" if after.policy.is_held else "given up")
+    return why(after, step.now, step.times)
 
 
 def _counts(state: State, event: CommandEnded) -> str:

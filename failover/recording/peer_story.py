@@ -3,9 +3,10 @@
 from typing import Iterator
 
 from failover.decision.events import HearingProven, LinkChanged
+from failover.decision.release import may_run
 from failover.decision.vocabulary import Path
 from failover.recording.reasons import blindness, liveness
-from failover.recording.words import Step, agent_there, other, seconds
+from failover.recording.words import Step, agent_there, last_heard, other, seconds
 
 __all__ = ["tell"]
 
@@ -15,7 +16,10 @@ _PLACES = {Path.DIRECT: "the peer's platform", Path.VC: "VC"}
 def tell(step: Step) -> Iterator[str]:
     """Return what a step changed."""
     if isinstance(step.event, LinkChanged):
-        yield "link to {} {}".format(_PLACES[step.event.path], "up" if step.event.up else "down")
+        was_heard = not step.event.up and step.event.path is Path.DIRECT and step.after.peer.last_heard is not None
+        yield "link to {} {}{}".format(
+            _PLACES[step.event.path], "up" if step.event.up else "down",
+            "; {} {}".format(other(step.after), last_heard(step.after, step.times)) if was_heard else "")
     yield from _sight(step)
     yield from _roles(step)
     yield from _peer(step)
@@ -23,20 +27,21 @@ def tell(step: Step) -> Iterator[str]:
 
 def _sight(step: Step) -> Iterator[str]:
     before, after, now = step.before, step.after, step.now
-    was, why = blindness(before, before.now), blindness(after, now)
+    was, why = blindness(before, before.now, step.times), blindness(after, now, step.times)
     if why is None and was is not None:
-        yield "sight {}: silence of the {} counts from {}".format(
-            "gained" if before.now == before.sight.listening_since == before.sight.heard_until else "regained",
-            other(after), step.times.at(after.sight.listening_since))
+        is_first = before.now == before.sight.listening_since == before.sight.heard_until
+        since = after.sight.listening_since
+        yield "this side listens to the {} {}from {} on".format(
+            other(after), "" if is_first else "again ", "now" if since == now else step.times.at(since))
     elif why is not None and was is None:
-        yield "sight lost: {}".format(why)
+        yield "this side cannot hear the {}, which counts as no silence: {}".format(other(after), why)
     elif why is None and after.sight.listening_since != before.sight.listening_since:
         pause = now - before.now
         yield "silence of the {} counted anew: {}".format(
             other(after), "this failover agent did not look for " + seconds(pause)
             if pause >= before.sight.timeout / 2 else "its own past does not hold")
     if isinstance(step.event, HearingProven) and step.event.stands is None:
-        yield "the local bus did not say whether the subscription stands"
+        yield "the local bus did not say whether this side is still subscribed"
 
 
 def _roles(step: Step) -> Iterator[str]:
@@ -65,11 +70,14 @@ def _peer(step: Step) -> Iterator[str]:
     if new is not None and new is not old:
         if old is None or old.boot_id != new.boot_id:
             yield "{} {} heard for the first time{}".format(
-                new.agent_id, new.instance_name, "" if before.peer.last_heard is None else " since it started anew")
+                new.agent_id, new.instance_name, "" if before.peer.last_heard is None else " since it restarted")
         if old is None or old.boot_id != new.boot_id or old.may_run is not new.may_run:
-            yield "{} says that {} {}".format(other(after), agent_there(after),
-                                              "may run there" if new.may_run else "does not run there")
+            awaits = (not after.is_simple and after.roles.acting == "primary" and not after.policy.is_held
+                      and after.peer.released_at is None and not may_run(new, after))
+            yield "{} says that {} {}".format(
+                other(after), agent_there(after), "may be running there" if new.may_run else "does not run there" + (
+                    "; a start awaits that it also acknowledges a heartbeat of this side" if awaits else ""))
     if after.peer.mode != before.peer.mode:
         yield "{} goes by {} failover".format(other(after), after.peer.mode)
     if after.decision.peer is not before.decision.peer:
-        yield liveness(after, step.now)
+        yield liveness(after, step.now, step.times)

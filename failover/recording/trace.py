@@ -1,22 +1,24 @@
 """Tells in words what happened in a recording, and why: one line for each thing that matters.
 
 What comes all the time is counted. The last lines say for each managed agent why it runs here, or what is missing for it
-to run, with figures.
+to run, and why it was last started and stopped, with figures.
 """
 
 from math import inf
 from typing import Iterator, List, NamedTuple, Optional
 
 from failover.decision.effects import Note, NoteKind, Publish
-from failover.decision.events import HeartbeatReceived, PublishRefused, VcAnswered
+from failover.decision.events import HeartbeatReceived, PublishRefused, VcAnswered, VcpAnswered
 from failover.decision.machine import step
 from failover.decision.vocabulary import Moment
 from failover.recording import peer_story
 from failover.recording.agent_story import AgentStory
 from failover.recording.lease_story import LeaseStory
+from failover.recording.outcome import Outcome
 from failover.recording.own_story import OwnStory
 from failover.recording.reasons import verdict
 from failover.recording.recording import Recording
+from failover.recording.silence_story import SilenceStory
 from failover.recording.words import Step, Times
 
 __all__ = ["trace"]
@@ -50,7 +52,8 @@ def trace(recording: Recording, last: float = inf) -> List[str]:
 def _story(recording: Recording, times: Times) -> Iterator[Line]:
     state = recording.beginning
     yield from _beginning(recording, times)
-    routine, own, lease, agents = Routine(state.now), OwnStory(), LeaseStory(), AgentStory()
+    routine, own, lease, silence, agents = Routine(state.now), OwnStory(), LeaseStory(), SilenceStory(), AgentStory()
+    outcome = Outcome()
     differing = 0
     for at, event, expected in recording.entries:
         before = state
@@ -61,7 +64,9 @@ def _story(recording: Recording, times: Times) -> Iterator[Line]:
             break
         differing += effects != expected
         one = Step(before, event, effects, state, times)
-        told = [text for tell in (own.tell, peer_story.tell, lease.tell, agents.tell) for text in tell(one)]
+        told = [*own.tell(one), *peer_story.tell(one), *silence.tell(one), *lease.tell(one),
+                *silence.tell_due(one, lease.lapsed), *agents.tell(one)]
+        outcome.add(one)
         if times.day(before.now) != times.day(state.now):
             yield Line(None, "on {}".format(times.day(state.now)))
         if told:
@@ -76,12 +81,14 @@ def _story(recording: Recording, times: Times) -> Iterator[Line]:
     yield Line(None, "at the end of the recording:")
     for text in verdict(state, state.now, times, lease.lapsed):
         yield Line(state.now, text)
+    for text in outcome.tell(times, state.now):
+        yield Line(None, text)
 
 
 def _beginning(recording: Recording, times: Times) -> Iterator[Line]:
     head, state = recording.head, recording.beginning
     setup = head.setup
-    yield Line(None, "{} {} on {}, release {}; written for: {}".format(
+    yield Line(None, "{} {} on {}, release {}; written because of: {}".format(
         setup.mode, setup.role, setup.instance_name, head.version, head.why))
     yield Line(None, "{}; manages {}".format(", ".join("{} {:g} s".format(*one) for one in setup.timing._asdict().items()),
                                              ", ".join(setup.agents)))
@@ -105,7 +112,7 @@ class Routine:
 
     def _clear(self, now: Moment) -> None:
         self._since = now
-        self._heard = self._refused = self._stale = self._sent = self._lost = self._answers = 0
+        self._heard = self._refused = self._stale = self._sent = self._lost = self._answers = self._vcp = self._vain = 0
 
     def add(self, one: Step) -> None:
         """Take a step into account."""
@@ -121,6 +128,9 @@ class Routine:
             self._lost += 1
         elif isinstance(event, VcAnswered):
             self._answers += 1
+        elif isinstance(event, VcpAnswered):
+            self._vcp += event.runs is not None
+            self._vain += event.runs is None
         self._sent += sum(isinstance(effect, Publish) for effect in one.effects)
 
     def summed_up(self, now: Moment) -> Iterator[Line]:
@@ -130,8 +140,8 @@ class Routine:
             return
         text = "... {:.0f} s: {} heartbeats heard, {} refused, {} sent".format(
             now - self._since, self._heard, self._refused, self._sent)
-        for count, what in ((self._answers, "VC answered {}"), (self._stale, "{} heard twice or overtaken"),
-                            (self._lost, "{} could not be sent")):
+        for count, what in ((self._answers, "VC answered {}x"), (self._vcp, "VCP answered {}x"),
+                            (self._vain, "VCP did not answer {}x"), (self._stale, "{} heard twice or overtaken"), (self._lost, "{} could not be sent")):
             if count:
                 text += ", " + what.format(count)
         self._clear(now)

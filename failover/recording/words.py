@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Optional, Tuple
 from failover.decision.effects import Effect
 from failover.decision.events import Event
 from failover.decision.state import State
-from failover.decision.vocabulary import Moment
+from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, PLAUSIBLE, Moment
 
-__all__ = ["Step", "Times", "agent_there", "ago", "last_sign", "other", "renewals", "seconds",
-           "sighting"]
+__all__ = ["Step", "Times", "agent_there", "counted_from", "last_heard", "last_sign", "other", "seconds", "sighting",
+           "silence_due", "silence_terms", "without_renewal"]
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -66,11 +66,6 @@ def seconds(length: float) -> str:
     return "{:.1f} s".format(length)
 
 
-def ago(moment: Optional[Moment], now: Moment) -> str:
-    """Return how long ago something was."""
-    return "never" if moment is None else "{:.1f} s ago".format(now - moment)
-
-
 def other(state: State) -> str:
     """Return as which one the peer acts."""
     return "secondary" if state.roles.acting == "primary" else "primary"
@@ -88,17 +83,55 @@ def last_sign(state: State) -> Optional[Moment]:
     return state.policy.contact if state.roles.acting == "primary" else state.policy.sighted
 
 
-def sighting(state: State, now: Moment) -> str:
+def last_heard(state: State, times: Times) -> str:
+    """Return when the peer was heard last."""
+    heard = state.peer.last_heard
+    return "never heard" if heard is None else "last heard at " + times.at(heard)
+
+
+def sighting(state: State, times: Times) -> str:
     """Return how the peer was sighted last: by a heartbeat, or by the word of its platform's VC agent (VCP)."""
     if not state.is_simple and state.roles.acting == "secondary" and state.policy.witness.vcp_word == "runs":
-        return "said by its VCP to run {} {}; last heartbeat {}".format(
-            agent_there(state), ago(state.policy.sighted, now), ago(state.peer.last_heard, now))
-    return "heard {}".format(ago(last_sign(state), now))
+        return "its VCP said at {} that {} runs there; {}".format(
+            times.at(state.policy.sighted), agent_there(state), last_heard(state, times))
+    return last_heard(state, times)
 
 
-def renewals(state: State, now: Moment) -> str:
-    """Return how old the last renewals are."""
-    text = "last VC answer " + ago(state.policy.witness.answered, now)
+def without_renewal(state: State, times: Times) -> str:
+    """Return that none came in time, and when the last ones were."""
+    answered, contact = state.policy.witness.answered, state.policy.contact
+    text = "no renewal came in the last {:g} s: VC {}".format(
+        state.agreement.lease_period, "has answered nothing" if answered is None
+        else "last answered the question of " + times.at(answered))
     if state.roles.acting == "primary":
-        text += ", last heartbeat that the secondary acknowledged " + ago(state.policy.contact, now)
+        text += ", the secondary {}".format("has acknowledged nothing" if contact is None
+                                            else "last acknowledged the heartbeat of " + times.at(contact))
     return text
+
+
+# Silence, in standard failover
+
+def silence_terms(state: State) -> str:
+    """Return how long the silence must be that a start needs, and what that is made of."""
+    agreement = state.agreement
+    return "{} ({} s, x {:.4f}{})".format(
+        seconds(agreement.silence_needed), " + ".join("{} {:g}".format(*one) for one in agreement.timing._asdict().items()), CLOCK_DRIFT_BOUND,
+        "" if agreement.peer is not None else ", x {} because the peer's times are not known".format(PLAUSIBLE))
+
+
+def silence_due(state: State) -> Optional[Moment]:
+    """Return when the silence of the peer is complete if it goes on; None if it does not count."""
+    since = state.policy.silent_since(state)
+    return None if since is None else since + state.agreement.silence_needed
+
+
+def counted_from(state: State) -> Optional[str]:
+    """Return why silence does not count from the last heartbeat on; None if it does, or does not count at all."""
+    policy, since = state.policy, state.policy.silent_since(state)
+    if since is None or since == state.peer.last_heard:
+        return None
+    if since == policy.witness.unbroken_since:
+        return "VC answers only since then"
+    if since == policy.started:
+        return "this failover agent started then"
+    return "until then {} may have been running there".format(agent_there(state))
