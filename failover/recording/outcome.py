@@ -38,9 +38,13 @@ class _Done(NamedTuple):
 
 
 class Outcome:
-    """Takes the steps in, and tells in the end."""
+    """Takes the steps in, and tells in the end.
 
-    def __init__(self) -> None:
+    :param started: when the failover agent was, if the recording goes back to that.
+    """
+
+    def __init__(self, started: Optional[Moment]) -> None:
+        self._waits: Tuple[_Row, ...] = () if started is None else ((started, "this failover agent starts"),)
         self._down: Optional[Moment] = None
         self._released: Optional[Moment] = None
         self._way: Tuple[_Row, ...] = ()
@@ -52,6 +56,10 @@ class Outcome:
         before, after, now = step.before, step.after, step.now
         if after.decision.peer is not before.decision.peer:
             self._down = now if after.decision.peer is Liveness.DOWN else None
+        if after.roles.acting != before.roles.acting:
+            self._waits = ((now, "this side acts as the {} from now on".format(after.roles.acting)),)
+        elif not after.is_simple and before.policy.is_held and not after.policy.is_held:
+            self._waits = ((now, "lease given up"),)
         beat = after.peer.heartbeat
         if beat is not before.peer.heartbeat:
             self._released = None if beat is None or beat.may_run else self._released or now
@@ -111,7 +119,7 @@ class Outcome:
         if not state.is_simple and is_released(state, now):
             return self._by_word(state, rows, now)
         if self._down is None:
-            return []
+            return list(self._waits)
         if not state.is_simple:
             since, due, reason = state.policy.silent_since(state), silence_due(state), counted_from(state)
             if since is None or due is None:
@@ -130,10 +138,10 @@ class Outcome:
     def _by_word(self, state: State, rows: List[_Row], now: Moment) -> List[_Row]:
         if state.roles.acting == "secondary":
             return rows + [(now, "farewell of the primary: lease obtained")]
-        said = self._released
-        return ([] if said is None or said > now - _AT_ONCE else [
-            (said, "secondary first says that {} does not run there".format(agent_there(state)))]) + [
-                (now, "release notice of the secondary: lease obtained")]
+        rows = list(self._waits)
+        if self._released is not None and self._released < now - _AT_ONCE:
+            rows.append((self._released, "secondary first says that {} does not run there".format(agent_there(state))))
+        return rows + [(now, "release notice of the secondary: lease obtained")]
 
 
 def _waited(step: Step) -> str:

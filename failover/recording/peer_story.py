@@ -29,10 +29,8 @@ def _sight(step: Step) -> Iterator[str]:
     before, after, now = step.before, step.after, step.now
     was, why = blindness(before, before.now, step.times), blindness(after, now, step.times)
     if why is None and was is not None:
-        is_first = before.now == before.sight.listening_since == before.sight.heard_until
         since = after.sight.listening_since
-        yield "this side listens to the {} {}from {} on".format(
-            other(after), "" if is_first else "again ", "now" if since == now else step.times.at(since))
+        yield "this side listens to the {} from {} on".format(other(after), "now" if since == now else step.times.at(since))
     elif why is not None and was is None:
         yield "this side cannot hear the {}, which counts as no silence: {}".format(other(after), why)
     elif why is None and after.sight.listening_since != before.sight.listening_since:

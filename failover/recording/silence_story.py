@@ -16,12 +16,12 @@ _VCP_SAYS = {"runs": "says that {} runs there", "does not run": "says that {} do
 
 
 class SilenceStory:
-    """Tells what a step changed, and remembers what was said of when a start is due."""
+    """Tells what a step changed, and remembers what was said of when a start is due, and whether VCP is slow to answer."""
 
     def __init__(self) -> None:
         self._is_waiting = False
         self._due: Optional[Moment] = None
-        self._last_question: Optional[Moment] = None
+        self._is_slow = False
 
     def tell(self, step: Step) -> Iterator[str]:
         """Return what a step changed."""
@@ -31,23 +31,25 @@ class SilenceStory:
 
     def _vcp(self, step: Step) -> Iterator[str]:
         """Tell of the questions of a silence that is not complete. Later ones are only counted."""
-        before, after, ask = step.before, step.after, step.effect(AskVcp)
-        word, due = after.policy.witness.vcp_word, silence_due(after)
+        before, after, event, ask = step.before, step.after, step.event, step.effect(AskVcp)
         vcp = "VCP of {}".format(after.agreement.peer_instance or "the peer's platform")
-        if word in _VCP_SAYS and word != before.policy.witness.vcp_word:
+        word, due = after.policy.witness.vcp_word, silence_due(after)
+        is_news = word != before.policy.witness.vcp_word
+        if isinstance(event, VcpAnswered):
+            self._is_slow = step.now - event.asked_at > after.timing.heartbeat_period / 4
+        if word in _VCP_SAYS and is_news:
             yield "{} {}".format(vcp, _VCP_SAYS[word].format(agent_there(after)))
-        elif isinstance(step.event, VcpAnswered) and step.event.runs is None and not before.policy.is_held and (
-                due is not None and after.policy.silent_since(after) <= step.event.asked_at <= due):
-            yield "{} did not answer the question of {}".format(vcp, step.times.at(step.event.asked_at))
+        elif isinstance(event, VcpAnswered) and event.runs is None and (is_news or self._is_slow) and (
+                due is not None and not before.policy.is_held and after.policy.silent_since(after) <= event.asked_at <= due):
+            yield "{} did not answer the question of {}".format(vcp, step.times.at(event.asked_at))
         if ask is None or after.policy.is_held or due is None:
             return
         until = step.now + ask.within
-        if step.now < due < until and self._last_question != due:
-            self._last_question = due
+        if word is None:
+            yield "{} (VC's agent there) is asked whether {} runs there".format(vcp, ask.agent)
+        elif self._is_slow and step.now < due < until:
             yield "{} may wait longer, at most until {}: {} is asked once more, and has until then to answer".format(
                 _what(after), step.times.at(until), vcp)
-        elif word is None:
-            yield "{} (VC's agent there) is asked whether {} runs there".format(vcp, ask.agent)
 
     def tell_due(self, step: Step, lapsed: Optional[Moment]) -> Iterator[str]:
         """Return when a start is due now, if a step changed that.

@@ -53,7 +53,7 @@ def _story(recording: Recording, times: Times) -> Iterator[Line]:
     state = recording.beginning
     yield from _beginning(recording, times)
     routine, own, lease, silence, agents = Routine(state.now), OwnStory(), LeaseStory(), SilenceStory(), AgentStory()
-    outcome = Outcome()
+    outcome = Outcome(None if recording.head.first else recording.head.started)
     differing = 0
     for at, event, expected in recording.entries:
         before = state
