@@ -15,8 +15,8 @@ import pytest
 from failover.command import main
 from failover.decision.effects import SaveRecord
 from failover.decision.events import (EndAsked, Ended, HearingProven, HeartbeatReceived, PauseAsked, PlatformSeen,
-                                      SwitchoverAsked)
-from failover.decision.vocabulary import Path
+                                      Subscribed, SwitchoverAsked)
+from failover.decision.vocabulary import AgentState, Path
 from failover.recording.folder import write
 from failover.recording.recording import parse, read
 from failover.recording.replay import replay
@@ -127,9 +127,67 @@ def test_a_pause_keeps_it_from_starting():
     assert "and its VCP did not answer; but the pair is paused until 03:11:30.00" in text and "takeover due" not in text
 
 
+def hung(script):
+    """The primary's failover agent hangs; its platform, and VCP there, live on."""
+    script.primary.post = lambda event: None
+
+
+def test_a_takeover_waits_for_the_end_of_a_pause():
+    script = scripted.both()
+    script.secondary.post(PauseAsked(40.0))
+    script.run(1.0)
+    hung(script)
+    script.primary.agent = AgentState.STOPPED
+    script.run(60.0)
+    [row] = [line for line in trace(script.secondary.recording())[-9:] if "lease obtained" in line]
+    assert row.startswith("  03:11:10.") and row.endswith("lease obtained: the pause is over")
+
+
+def test_a_takeover_waits_for_a_question_to_vcp_when_a_pause_ends():
+    script = scripted.both()
+    script.secondary.post(PauseAsked(30.0))
+    script.run(5.0)
+    script.primary.end()
+    script.run(40.0)
+    assert ("03:11:00.00 takeover waits longer: the VCP of node-a, asked at 03:10:56.93, has not answered yet"
+            in trace(script.secondary.recording()))
+
+
+def test_a_takeover_waits_because_this_side_had_lost_its_subscription():
+    script = scripted.both()
+    hung(script)
+    script.primary.agent = AgentState.STOPPED
+    script.run(12.0)
+    script.secondary.post(HearingProven(script.secondary.now, False))
+    script.run(8.0)
+    script.secondary.post(Subscribed())
+    script.run(30.0)
+    lines = trace(script.secondary.recording())
+    assert any("silence of the primary complete; takeover waits longer: it is unknown whether the primary is up" in line
+               for line in lines)
+    listens, complete, down, obtained = lines[-7:-3]
+    assert listens == "  03:10:50.00   +20.0 s  this side listens to the primary from here on"
+    assert "silence complete" in complete and down == "  03:11:00.01    +8.6 s  primary down (timeout 10 s)"
+    assert obtained.endswith("lease obtained: the local bus confirmed only then that this side is still subscribed")
+
+
+def test_a_takeover_waits_until_vcp_says_no_more_that_it_runs_there():
+    script = scripted.both()
+    hung(script)
+    script.run(60.0)
+    script.primary.agent = AgentState.STOPPED
+    script.run(30.0)
+    lines = trace(script.secondary.recording())
+    assert any(line.endswith("takeover waits longer: silence of the primary broken after 2.1 s of 21.4 s: its VCP says that "
+                             "controller runs there") for line in lines)
+    assert any("takeover waits longer, until 03:11:50" in line and "because until then controller may have been running there"
+               in line for line in lines)
+    assert "and its VCP said that controller does not run there" in next(line for line in lines if line.startswith("last start"))
+
+
 def test_vcp_says_that_it_runs_there():
     script = scripted.both()
-    script.primary.post = lambda event: None  # Its failover agent hangs; the managed agent goes on.
+    hung(script)
     script.run(60.0)
     assert "VCP of node-a says that controller runs there" in "\n".join(trace(script.secondary.recording()))
     assert ending(script.secondary) == [

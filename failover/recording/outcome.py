@@ -3,14 +3,13 @@
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from failover.decision.effects import EndAsOrphan, Launch, PrepareStart, Stop, StopForGood
-from failover.decision.events import CommandEnded, Ended, VcpAnswered
+from failover.decision.events import CommandEnded, Ended, HearingProven, VcpAnswered
 from failover.decision.release import is_released
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Liveness, Moment
 from failover.recording.lease_story import why_given_up
-from failover.recording.reasons import liveness, why
-from failover.recording.words import (Step, Times, agent_there, counted_from, last_sign, other, seconds, silence_due,
-                                      silence_terms)
+from failover.recording.reasons import why
+from failover.recording.words import Step, Times, agent_there, counted_from, other, seconds, silence_due, silence_terms
 
 __all__ = ["Outcome"]
 
@@ -114,25 +113,24 @@ class Outcome:
     def _led_here(self, step: Step) -> List[_Row]:
         """Return what led to a start being wanted, from the last sign of life of the peer on."""
         state, now, who = step.after, step.now, other(step.after)
-        heard, listens = state.peer.last_heard, state.sight.quiet_since(last_sign(state))
+        heard, listens = state.peer.last_heard, state.sight.listening_since
         rows: List[_Row] = [] if heard is None else [(heard, "{} last heard".format(who))]
         if not state.is_simple and is_released(state, now):
             return self._by_word(state, rows, now)
         if self._down is None:
             return list(self._waits)
+        rows.append((self._down, "{} down (timeout {:g} s)".format(who, state.timing.timeout)))
+        since = heard
         if not state.is_simple:
             since, due, reason = state.policy.silent_since(state), silence_due(state), counted_from(state)
             if since is None or due is None:
                 return []
             if reason is not None:
                 rows.append((since, "silence counts from here, because " + reason))
-            rows.append((due, "silence complete: " + silence_terms(state)))
-            rows.append((now, "lease obtained" + ("" if now - due < _AT_ONCE else _waited(step))))
-            if listens < since + _AT_ONCE:
-                listens = heard
-        if listens is not None and listens != heard:
+            rows += [(due, "silence complete: " + silence_terms(state)),
+                     (now, "lease obtained" + ("" if now - due < _AT_ONCE else _waited(step)))]
+        if since is None or listens > since + _AT_ONCE:
             rows.append((listens, "this side listens to the {} from here on".format(who)))
-        rows.append((self._down, "{} down (timeout {:g} s)".format(who, state.timing.timeout)))
         return sorted(rows, key=lambda row: row[0])
 
     def _by_word(self, state: State, rows: List[_Row], now: Moment) -> List[_Row]:
@@ -153,8 +151,8 @@ def _waited(step: Step) -> str:
         return ": the VCP of {}, asked at {}, {}".format(
             instance, step.times.at(step.event.asked_at),
             "had until then to answer" if step.event.runs is None else "answered only then")
-    if before.decision.peer is Liveness.UNKNOWN:
-        return "; until then " + liveness(before, step.now, step.times)
+    if isinstance(step.event, HearingProven):
+        return ": the local bus confirmed only then that this side is still subscribed"
     return ""
 
 

@@ -70,7 +70,11 @@ class SilenceStory:
             return
         reason, told = counted_from(after), self._due
         is_moving = silence_due(step.before) is not None and now - since < 2 * after.timing.heartbeat_period
-        if due == told or now >= due or was_waiting and is_moving:
+        if now >= due:
+            if not was_waiting and after.decision.lease is Lease.NONE:
+                yield _longer(after) + "; ".join(silence_lacks(after, now, times, lapsed))
+            return
+        if due == told or was_waiting and is_moving:
             return
         self._due = due
         text = "{} due at {}".format(_what(after), times.at(due))
