@@ -47,6 +47,7 @@ class Outcome:
         self._down: Optional[Moment] = None
         self._released: Optional[Moment] = None
         self._way: Tuple[_Row, ...] = ()
+        self._has_failed = False
         self._start: Optional[_Done] = None
         self._stop: Optional[_Done] = None
 
@@ -68,7 +69,8 @@ class Outcome:
             if isinstance(effect, PrepareStart):
                 self._start = _Done(effect.number, now, why(after, now, step.times), self._way)
                 if not self._way or self._way[-1][0] < now - _AT_ONCE:
-                    self._start = self._start.then(now, "start {} commanded".format(effect.number))
+                    self._start = self._start.then(now, "start {} commanded{}".format(
+                        effect.number, ", after an attempt that failed" if self._has_failed else ""))
             elif isinstance(effect, Launch) and self._start is not None:
                 self._start = self._start.then(now, "start {} launched".format(effect.number))
             elif isinstance(effect, Stop):
@@ -85,12 +87,12 @@ class Outcome:
             if self._stop is not None and event.number == self._stop.number:
                 self._stop = self._stop.then(now, result, True)
             elif self._start is not None and event.number == self._start.number and not event.succeeded:
-                self._start = self._start.then(now, "start {} failed".format(event.number), True)
+                self._start, self._has_failed = self._start.then(now, "start {} failed".format(event.number), True), True
         elif isinstance(event, Ended) and self._stop is not None and self._stop.number is None:
             self._stop = self._stop.then(now, "done" if event.is_gone else "not done", True)
         for was, agent in zip(step.before.agents, step.after.agents):
             if agent.state is AgentState.RUNNING is not was.state:
-                self._way = ()
+                self._way, self._has_failed = (), False
                 if self._start is not None and not self._start.is_over:
                     self._start = self._start.then(now, "{} seen running".format(agent.identity), True)
 

@@ -45,7 +45,8 @@ def liveness(state: State, now: Moment, times: Times) -> str:
     if state.primary_has_left:
         return "the primary is down: it has ended in order, and said that {} does not run there".format(agent_there(state))
     if peer is Liveness.UP:
-        return "the {} is up: {}".format(who, "it acknowledges this side's heartbeats" if needs_contact else sighting(state, times))
+        return "the {} is up: {}".format(
+            who, "it acknowledges this side's heartbeats" if needs_contact else sighting(state, times))
     since = state.sight.quiet_since(sign)
     silence = "{} since {}{}".format(
         "it has acknowledged no heartbeat" if needs_contact else "not heard", times.at(since),

@@ -141,7 +141,8 @@ class Routine:
         text = "... {:.0f} s: {} heartbeats heard, {} refused, {} sent".format(
             now - self._since, self._heard, self._refused, self._sent)
         for count, what in ((self._answers, "VC answered {}x"), (self._vcp, "VCP answered {}x"),
-                            (self._vain, "VCP did not answer {}x"), (self._stale, "{} heard twice or overtaken"), (self._lost, "{} could not be sent")):
+                            (self._vain, "VCP did not answer {}x"), (self._stale, "{} heard twice or overtaken"),
+                            (self._lost, "{} could not be sent")):
             if count:
                 text += ", " + what.format(count)
         self._clear(now)

@@ -114,8 +114,9 @@ def without_renewal(state: State, times: Times) -> str:
 def silence_terms(state: State) -> str:
     """Return how long the silence must be that a start needs, and what that is made of."""
     agreement = state.agreement
+    parts = " + ".join("{} {:g}".format(*one) for one in agreement.timing._asdict().items())
     return "{} ({} s, x {:.4f}{})".format(
-        seconds(agreement.silence_needed), " + ".join("{} {:g}".format(*one) for one in agreement.timing._asdict().items()), CLOCK_DRIFT_BOUND,
+        seconds(agreement.silence_needed), parts, CLOCK_DRIFT_BOUND,
         "" if agreement.peer is not None else ", x {} because the peer's times are not known".format(PLAUSIBLE))
 
 
@@ -133,5 +134,5 @@ def counted_from(state: State) -> Optional[str]:
     if since == policy.witness.unbroken_since:
         return "VC answers only since then"
     if since == policy.started:
-        return "this failover agent started then"
+        return "this failover agent started, or started over, then"
     return "until then {} may have been running there".format(agent_there(state))
