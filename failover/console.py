@@ -135,10 +135,14 @@ class Console:
         self._add_to_history({"event": "order", "why": text})
 
     def _add_to_history(self, entry: Dict[str, Any]) -> None:
+        self._history.add(self._record(self._record_topic, entry))
+
+    def _record(self, topic: str, content: Dict[str, Any]) -> Dict[str, Any]:
+        """Have this published for historians, and return it with its time."""
         on = datetime.now(timezone.utc)
-        entry = dict(at=on.isoformat(timespec="milliseconds"), **entry)
-        self._history.add(entry)
-        self.reporter.record(self._record_topic, entry)
+        content = dict(at=on.isoformat(timespec="milliseconds"), **content)
+        self.reporter.record(topic, on.isoformat(), content)
+        return content
 
     def _announce(self, seen: View, commands: List[Command]) -> None:
         executor, is_troubled = self._local.executor, self._local.runs.trouble(clock.now()) is not None
