@@ -24,6 +24,7 @@ from failover.words import problems as kinds
 from failover.words.announcer import Announcer
 from failover.words.changes import Problems
 from failover.words.check import checklist
+from failover.words.dashboard import Dashboard
 from failover.words.history import Places
 from failover.words.lines import alert_context, alert_key, headline, order, other_role, since, summary
 from failover.words.status import Details, status
@@ -70,6 +71,7 @@ class Console:
         self._problems = Problems(config.timeout)
         self._announcer = Announcer()
         self._places = Places()
+        self._dashboard = Dashboard()
         self._pause: Tuple[Optional[Orders], Optional[str]] = (None, None)
         self._health: Optional[Tuple[str, str]] = None
         self._link_was_up = False
@@ -177,6 +179,9 @@ class Console:
         if (trouble, installation) != (state.trouble, state.installation):
             self._post(TroubleChanged(trouble, installation))
         self._set_health(seen, around)
+        self._dashboard, shown = self._dashboard.after(seen, self._health[0], state.now)
+        if shown is not None:
+            self._record(self._record_topic + "/state", shown)
 
     def _set_health(self, seen: View, around: Surroundings) -> None:
         takes_over = seen.acting == "secondary" and seen.decision.action is Action.START
