@@ -24,6 +24,7 @@ from failover.words import problems as kinds
 from failover.words.announcer import Announcer
 from failover.words.changes import Problems
 from failover.words.check import checklist
+from failover.words.dashboard import Dashboard
 from failover.words.history import Places
 from failover.words.lines import alert_context, alert_key, headline, order, other_role, since, summary
 from failover.words.status import Details, status
@@ -70,6 +71,7 @@ class Console:
         self._problems = Problems(config.timeout)
         self._announcer = Announcer()
         self._places = Places()
+        self._dashboard = Dashboard()
         self._pause: Tuple[Optional[Orders], Optional[str]] = (None, None)
         self._health: Optional[Tuple[str, str]] = None
         self._link_was_up = False
@@ -136,10 +138,14 @@ class Console:
         self._add_to_history({"event": "order", "why": text})
 
     def _add_to_history(self, entry: Dict[str, Any]) -> None:
+        self._history.add(self._record(self._record_topic, entry))
+
+    def _record(self, topic: str, content: Dict[str, Any]) -> Dict[str, Any]:
+        """Have this published for historians, and return it with its time."""
         on = datetime.now(timezone.utc)
-        entry = dict(at=on.isoformat(timespec="milliseconds"), **entry)
-        self._history.add(entry)
-        self.reporter.record(self._record_topic, entry)
+        content = dict(at=on.isoformat(timespec="milliseconds"), **content)
+        self.reporter.record(topic, on.isoformat(), content)
+        return content
 
     def _announce(self, seen: View, commands: List[Command]) -> None:
         executor, is_troubled = self._local.executor, self._local.runs.trouble(clock.now()) is not None
@@ -175,6 +181,9 @@ class Console:
         if (trouble, installation) != (state.trouble, state.installation):
             self._post(TroubleChanged(trouble, installation))
         self._set_health(seen, around)
+        self._dashboard, shown = self._dashboard.after(seen, self._health[0], state.now)
+        if shown is not None:
+            self._record(self._record_topic + "/state", shown)
 
     def _set_health(self, seen: View, around: Surroundings) -> None:
         takes_over = seen.acting == "secondary" and seen.decision.action is Action.START
