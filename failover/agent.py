@@ -6,7 +6,6 @@ there.
 """
 
 import logging
-import uuid
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import gevent
@@ -20,10 +19,9 @@ from failover.console import Console
 from failover.control import ControlError
 from failover.decision.effects import (AskVcp, Effect, EndAsOrphan, Note, ProveHearing, Publish, ReconnectNow,
                                        RenewVcLink, Resubscribe, SaveRecord, StopForGood)
-from failover.decision.events import EndAsked, Ended
-from failover.decision.setup import Setup
+from failover.decision.events import EndAsked, Ended, Reconfigured
 from failover.decision.state import initial
-from failover.decision.vocabulary import Path, Timing
+from failover.decision.vocabulary import Path
 from failover.driver import Driver
 from failover.ending import Ending
 from failover.heartbeat import topic
@@ -38,6 +36,7 @@ from failover.managed.local_agent import LocalAgent
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
 from failover.recordist import Recordist
+from failover.setup_of_config import probe_every, settings_of, setup_of
 from failover.text import clean
 from failover.vc_of_config import vc_client_of
 from failover.words.lines import other_role
@@ -46,8 +45,7 @@ __all__ = ["FailoverAgent", "main"]
 
 _log = logging.getLogger(__name__)
 
-# Seconds.
-_FAREWELL_WITHIN, _LAST_ANSWER_WITHIN = 0.5, 2.0
+_FAREWELL_WITHIN, _LAST_ANSWER_WITHIN = 0.5, 2.0  # Seconds.
 
 _OPEN_CALLS = 100  # At most so many calls are remembered until they are answered.
 
@@ -62,27 +60,21 @@ class FailoverAgent(compat.Agent):
         self._greenlets: List[gevent.Greenlet] = []
         self._open_calls: List[Any] = []
         self._guard = PlatformGuard()
-        within = min(max(config.timeout / 2, 0.5), 10.0)
         faults: Dict[str, str] = {}
         folder = compat.data_folder(self)
         store = LeaseStore(folder)
         record = store.load(config.timeout)
         self._ending = Ending(folder, self._guard.platform)
-        setup = Setup(
-            mode=config.mode, role=config.agent_id, timing=Timing.of(config), beat_every=config.beat_every,
-            instance_name=compat.instance_name(), vip_identity=self.core.identity, agents=(config.agent_vip_identity,),
-            boot_id=uuid.uuid4().hex, answer_within=within, remote_instance=config.remote_instance_name or None,
-            quiet_until=self._ending.quiet_until, fail_back=config.fail_back_after,
-            max_failures=config.max_failures, failure_window=config.failure_window, unhealthy_after=config.unhealthy_after)
+        setup = setup_of(config, self.core.identity, self._ending.quiet_until)
         self._keeper = RecordKeeper(store, self._post, faults)
         self._peer_link = HeartbeatPath(
             Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
-            topic(config.agent_id, config.mode), within, 1.5 * config.heartbeat_period, self._post)
-        self._vc = None if config.simple_behavior else vc_client_of(self, config, within, self._post)
-        self._local = LocalAgent(self, config.agent_vip_identity, self._call, within, config.timeout, self._post,
-                                 self._guard.lives, self._warn, faults)
-        self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), within, self._post,
-                                  self._local.managed.is_installed, self._warn, faults)
+            topic(config.agent_id, config.mode), setup.answer_within, probe_every(config), self._post)
+        self._vc = None if config.simple_behavior else vc_client_of(self, config, setup.answer_within, self._post)
+        self._local = LocalAgent(self, config.agent_vip_identity, self._call, setup.answer_within, config.timeout,
+                                 self._post, self._guard.lives, self._warn, faults)
+        self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), setup.answer_within,
+                                  self._post, self._local.managed.is_installed, self._warn, faults)
         self._history = History(folder)
         self._console = Console(self, config, setup, warnings, record.mode, self._peer_link, self._vc, self._local,
                                 faults, self._history, self._post)
@@ -91,9 +83,9 @@ class FailoverAgent(compat.Agent):
         self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
                               self._give_up)
         self._commands = Commands(lambda: self._driver.state, self._post, lambda: compat.caller(self))
-        self._watch = ConfigWatch(self, source, raw, config, faults)
+        self._watch = ConfigWatch(self, source, raw, config, faults, self._reconfigure)
         self._last_resort = LastResort(self._local.processes, self._closers())
-        self._ending.watch_signals(lambda: compat.request_stop(self), config.stop_within)
+        self._ending.watch_signals(lambda: compat.request_stop(self), lambda: self._config.stop_within)
 
     def _performers(self) -> Dict[type, Any]:
         """Who performs which effect."""
@@ -120,6 +112,16 @@ class FailoverAgent(compat.Agent):
     def _post(self, event: Any) -> None:
         self._driver.post(event)
 
+    def _reconfigure(self, config: Config) -> None:
+        """Go by another configuration, which differs in nothing but what may change now."""
+        self._config, settings = config, settings_of(config)
+        for path in filter(None, (self._peer_link, self._vc)):
+            path.retime(settings.answer_within, probe_every(config))
+        self._local.retime(settings.answer_within, config.timeout)
+        self._listener.answer_within = settings.answer_within
+        self._console.reconfigured(config)
+        self._post(Reconfigured(settings))
+
     def _warn(self, text: str) -> None:
         self._console.warn(text)
 
@@ -135,9 +137,8 @@ class FailoverAgent(compat.Agent):
         if self._greenlets:  # VOLTTRON signals the start again when its connection was renewed.
             return
         compat.stop_monitor(self)
-        config = self._config
-        _log.info("%s failover, %s on %s, manages %s; the other platform is %s", config.mode, config.agent_id,
-                  compat.instance_name(), config.agent_vip_identity, config.remote_vip)
+        _log.info("%s failover, %s on %s, manages %s; the other platform is %s", self._config.mode, self._config.agent_id,
+                  compat.instance_name(), self._config.agent_vip_identity, self._config.remote_vip)
         tasks = [self._driver.run, self._listener.run, self._listener.look_at_senders, self._console.reporter.run,
                  self._watch.run]
         if self._vc is not None:
@@ -150,8 +151,7 @@ class FailoverAgent(compat.Agent):
         """End in order. A duplicate process that was never let in leaves things to the other one."""
         deadline = clock.now() + self._config.stop_within
         gevent.killall(self._greenlets, block=False)
-        took_part = bool(self._greenlets)
-        seen = self._guard.look()  # A machine that shuts down ends all of its processes at once.
+        took_part, seen = bool(self._greenlets), self._guard.look()  # A machine that shuts down ends all of its processes at once.
         if seen is not None:
             self._driver.decide(seen)
         effects = self._driver.decide(EndAsked(took_part or not duplicates(self.core.identity)))

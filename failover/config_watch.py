@@ -1,15 +1,19 @@
-"""Tells when the configuration store holds another configuration than the one with which the failover agent runs."""
+"""Has another configuration that is stored used at once where that can be done, and tells if it cannot."""
 
 import dataclasses
-from typing import Any, Dict
+import logging
+from typing import Any, Callable, Dict
 
 import gevent
 
 from failover.config import Config, ConfigError
+from failover.config.keys import LIVE
 from failover.config.source import Raw, Source
 from failover.loops import surviving
 
 __all__ = ["ConfigWatch"]
+
+_log = logging.getLogger(__name__)
 
 # Seconds between two looks. On a disk that hangs, one waits, and costs no more than its thread.
 _LOOK_EVERY = 5.0
@@ -19,18 +23,21 @@ _RESTART = "run `vctl restart` with the uuid of this failover agent"
 
 
 class ConfigWatch:
-    """Looks at the configuration store. What runs goes on until the next start.
+    """Looks at the configuration store. A stored configuration is used whole or, until the next start, not at all.
 
     :param raw: what was read at the start.
     :param running: the configuration with which the agent runs.
     :param faults: what is the matter, a text for each kind; "config" is kept up to date in it.
+    :param use: takes a configuration that can be used at once.
     """
 
-    def __init__(self, agent: Any, source: Source, raw: Raw, running: Config, faults: Dict[str, str]):
+    def __init__(self, agent: Any, source: Source, raw: Raw, running: Config, faults: Dict[str, str],
+                 use: Callable[[Config], None]):
         self._identity = agent.core.identity
         self._source = source
         self._running = running
         self._faults = faults
+        self._use = use
         self._seen = self._compared = raw.stamp
         # The store tells its agents, and complains in the log of an agent that does not listen. It is read from the file.
         for name in ("config.update", "config.initial_update"):
@@ -62,8 +69,14 @@ class ConfigWatch:
             return
         changed = [one.name for one in dataclasses.fields(Config) if one.compare
                    and getattr(config, one.name) != getattr(self._running, one.name)]
+        needs_restart = [name for name in changed if name not in LIVE]
+        if needs_restart:
+            self._faults["config"] = "the stored configuration is not in use, because it differs in {}: {}".format(
+                ", ".join(needs_restart), _RESTART)
+            return
+        self._faults.pop("config", None)
         if changed:
-            self._faults["config"] = "another configuration is stored than the one in use, which differs in {}: {}".format(
-                ", ".join(changed), _RESTART)
-        else:
-            self._faults.pop("config", None)
+            _log.info("configuration: another one is used from now on, with %s", ", ".join(
+                "{} {!r}".format(name, getattr(config, name)) for name in changed))
+            self._running = config
+            self._use(config)

@@ -24,6 +24,7 @@ from failover.words import problems as kinds
 from failover.words.announcer import Announcer
 from failover.words.changes import Problems
 from failover.words.check import checklist
+from failover.words.dashboard import Dashboard
 from failover.words.history import Places
 from failover.words.lines import alert_context, alert_key, headline, order, other_role, since, summary
 from failover.words.status import Details, status
@@ -70,16 +71,17 @@ class Console:
         self._problems = Problems(config.timeout)
         self._announcer = Announcer()
         self._places = Places()
+        self._dashboard = Dashboard()
         self._pause: Tuple[Optional[Orders], Optional[str]] = (None, None)
         self._health: Optional[Tuple[str, str]] = None
         self._link_was_up = False
         self._reviewed_at = 0.0
-        self._review_every = min(_REVIEW_EVERY, config.timeout / _REVIEWS_IN_TIMEOUT)
         self._decided_at, self._decided_on = clock.now(), datetime.now(timezone.utc)
         self._unheard: Tuple[Optional[float], str] = (None, since(self._decided_on, False))
         # What ran before a start in standard failover was left running, by right, if that one was of simple failover.
         self._copy_expected = former_mode != "standard"
         self._copy_seen: Optional[float] = None
+        self._planned_since: Optional[float] = None
 
     # What happens
 
@@ -90,7 +92,8 @@ class Console:
                   or after.decision.wanted is not before.decision.wanted
                   or after.agents[0].state is not before.agents[0].state
                   or after.roles is not before.roles or after.orders is not before.orders)
-        if not is_new and not commands and after.now - self._reviewed_at < self._review_every:
+        if not is_new and not commands and after.now - self._reviewed_at < min(
+                _REVIEW_EVERY, self._config.timeout / _REVIEWS_IN_TIMEOUT):
             return
         self._reviewed_at = after.now
         seen = view(after, after.now)
@@ -135,10 +138,14 @@ class Console:
         self._add_to_history({"event": "order", "why": text})
 
     def _add_to_history(self, entry: Dict[str, Any]) -> None:
+        self._history.add(self._record(self._record_topic, entry))
+
+    def _record(self, topic: str, content: Dict[str, Any]) -> Dict[str, Any]:
+        """Have this published for historians, and return it with its time."""
         on = datetime.now(timezone.utc)
-        entry = dict(at=on.isoformat(timespec="milliseconds"), **entry)
-        self._history.add(entry)
-        self.reporter.record(self._record_topic, entry)
+        content = dict(at=on.isoformat(timespec="milliseconds"), **content)
+        self.reporter.record(topic, on.isoformat(), content)
+        return content
 
     def _announce(self, seen: View, commands: List[Command]) -> None:
         executor, is_troubled = self._local.executor, self._local.runs.trouble(clock.now()) is not None
@@ -155,6 +162,7 @@ class Console:
             _log.info("link to %s is %s", self._config.remote_vip,
                       "up" if self._link.up else "down: {}".format(self._link.last_error or "connecting"))
         self._note_copy(seen, state.now)
+        self._planned_since = None if state.planned is None else self._planned_since or state.now
         around = self._surroundings(seen, state)
         self._places, entries = self._places.after(seen, around, state.now)
         for entry in entries:
@@ -173,6 +181,9 @@ class Console:
         if (trouble, installation) != (state.trouble, state.installation):
             self._post(TroubleChanged(trouble, installation))
         self._set_health(seen, around)
+        self._dashboard, shown = self._dashboard.after(seen, self._health[0], state.now)
+        if shown is not None:
+            self._record(self._record_topic + "/state", shown)
 
     def _set_health(self, seen: View, around: Surroundings) -> None:
         takes_over = seen.acting == "secondary" and seen.decision.action is Action.START
@@ -194,6 +205,13 @@ class Console:
         elif state is AgentState.RUNNING and not self._copy_expected:
             self._copy_seen = now
 
+    def reconfigured(self, config: Config) -> None:
+        """Go by another configuration from now on."""
+        self._config = config
+        self._problems.watch(config.timeout)
+        self.reporter.alert(False, "another configuration is in use: timeout {:g} s, heartbeat_period {:g} s, stop_grace {:g} s, "
+                            "fail_back {}".format(config.timeout, config.heartbeat_period, config.stop_grace, config.fail_back))
+
     # What is the case
 
     def _surroundings(self, seen: View, state: State) -> Surroundings:
@@ -205,7 +223,8 @@ class Console:
                 vc.link.refusal or (vc.link.up and vc.last_error) or vc.link.last_error),
             faults=self._faults, loop=runs.trouble(now), has_settled=runs.has_settled(now),
             has_unexpected_copy=self._copy_seen is not None and now - self._copy_seen < self._config.timeout,
-            unheard_since=self._unheard_since(state, now), paused_until=self._paused_until(seen))
+            unheard_since=self._unheard_since(state, now), paused_until=self._paused_until(seen),
+            is_timeout_late=self._planned_since is not None and now - self._planned_since > self._config.timeout)
 
     def _unheard_since(self, state: State, now: float) -> str:
         """Return since when the peer has not been heard, always in the same words for the same silence."""

@@ -48,7 +48,7 @@ class ManagedAgent:
         self.ended_badly = False
         self._start: Optional[gevent.Greenlet] = None
         self._call = call
-        self._answer_within = answer_within
+        self.answer_within = answer_within
         self._look_up = True
 
     @property
@@ -81,7 +81,7 @@ class ManagedAgent:
             if self.uuid == before:
                 return None
         ran = self.process is not None
-        pid, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
+        pid, exit_code = self._ask("agent_status", self.uuid, timeout=self.answer_within)
         # (None, None): never started. (pid, None): runs. (pid, code): has ended.
         self.last_pid = pid
         if pid is not None and exit_code is None:
@@ -110,7 +110,7 @@ class ManagedAgent:
         uuid = self._ask_uuid(None)
         if uuid is None:
             return None
-        pid, exit_code = self._ask("agent_status", uuid, timeout=self._answer_within)
+        pid, exit_code = self._ask("agent_status", uuid, timeout=self.answer_within)
         return pid if exit_code is None else None
 
     def look_up(self) -> None:
@@ -162,9 +162,9 @@ class ManagedAgent:
         :raises NotAuthorized: this agent may not do that here.
         :raises ControlError: control did not answer, or answered with an error.
         """
-        _, exit_code = self._ask("agent_status", self.uuid, timeout=self._answer_within)
+        _, exit_code = self._ask("agent_status", self.uuid, timeout=self.answer_within)
         if exit_code:
-            self._ask("clear_status", True, timeout=self._answer_within)
+            self._ask("clear_status", True, timeout=self.answer_within)
         self.ended_badly = False
         return bool(exit_code)
 
@@ -173,7 +173,7 @@ class ManagedAgent:
 
         :raises ControlError: control did not answer, or answered with an error.
         """
-        return bool(self._ask("identity_exists", identity, timeout=self._answer_within))
+        return bool(self._ask("identity_exists", identity, timeout=self.answer_within))
 
     def _find(self) -> None:
         self._note_uuid(self._ask_uuid(self.uuid))
@@ -187,7 +187,7 @@ class ManagedAgent:
             self.uuids.add(self.uuid)
 
     def _ask_uuid(self, before: Optional[str]) -> Optional[str]:
-        return find_agent(lambda method, argument: self._ask(method, argument, timeout=self._answer_within),
+        return find_agent(lambda method, argument: self._ask(method, argument, timeout=self.answer_within),
                           self.identity, before)
 
     def _ask(self, method: str, *args: Any, timeout: float) -> Any:

@@ -46,7 +46,6 @@ class Driver:
         self._give_up = give_up
         self._inbox = Queue()
         self._stepped_at = clock.now()
-        self._longest_tick = min(_LONGEST_TICK, state.setup.timing.timeout / _TICKS_IN_TIMEOUT)
 
     def post(self, event: Event) -> None:
         """Have an event taken in, as of now."""
@@ -60,7 +59,8 @@ class Driver:
                 self.take(seen)
             now = clock.now()
             try:
-                at, event = self._inbox.get(timeout=max(0.0, min(self._longest_tick, deadline(self.state) - now)))
+                longest = min(_LONGEST_TICK, self.state.setup.timing.timeout / _TICKS_IN_TIMEOUT)
+                at, event = self._inbox.get(timeout=max(0.0, min(longest, deadline(self.state) - now)))
             except Empty:
                 at, event = clock.now(), Tick()
             self.take(event, at)

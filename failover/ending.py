@@ -62,20 +62,20 @@ class Ending:
         """Whether the platform probably shuts down, so that this agent starts nothing and says nothing."""
         return now < self.quiet_until
 
-    def watch_signals(self, stop: Callable[[], None], within: float) -> None:
+    def watch_signals(self, stop: Callable[[], None], within: Callable[[], float]) -> None:
         """From now on have ``stop()`` called when a signal tells this process to end.
 
-        :param within: seconds after which, and some more, the process ends in any case.
+        :param within: returns the seconds after which, and some more, the process ends in any case.
         """
         for number in _SIGNALS:
             gevent.signal_handler(number, self._end, signal.Signals(number).name, stop, within)
 
-    def _end(self, name: str, stop: Callable[[], None], within: float) -> None:
+    def _end(self, name: str, stop: Callable[[], None], within: Callable[[], float]) -> None:
         if self._told:
             return
         self._told = True
         _log.info("%s: ending in order", name)
-        signal.alarm(math.ceil(within) + _EXTRA)
+        signal.alarm(math.ceil(within()) + _EXTRA)
         gevent.get_hub().threadpool.spawn(self._note)  # A disk that hangs must not delay the end.
         stop()
 

@@ -29,6 +29,7 @@ class HeartbeatPath:
     def __init__(self, path: Path, endpoint: Endpoint, topic: str, answer_within: float, probe_every: float,
                  post: Callable[[Any], None]):
         self.link = Link(endpoint, answer_within, probe_every, on_change=self._moved)
+        self.retime = self.link.retime
         self._path = path
         self._topic = topic
         self._post = post

@@ -47,7 +47,7 @@ class Listener:
                  is_installed: Callable[[str], bool], alert: Callable[[str], None], faults: Dict[str, str]):
         self._agent = agent
         self._needed_topic = needed_topic
-        self._within = answer_within
+        self.answer_within = answer_within
         self._post = post
         self._is_installed = is_installed
         self._alert = alert
@@ -91,7 +91,7 @@ class Listener:
 
     def _ask_for_it(self, asked_at: float) -> None:
         stands = None
-        limit = gevent.Timeout(self._within)
+        limit = gevent.Timeout(self.answer_within)
         try:
             with limit:
                 stands = compat.is_subscribed(self._agent, self._needed_topic)

@@ -40,10 +40,10 @@ class Reporter:
         """Have this status and text become the agent's health."""
         self._enqueue(lambda: self._agent.vip.health.set_status(*health))
 
-    def record(self, topic: str, entry: Mapping[str, Any]) -> None:
-        """Have an entry of the history published, for historians."""
+    def record(self, topic: str, date: str, message: Mapping[str, Any]) -> None:
+        """Have this published for historians, which keep one message of a topic for each date."""
         self._enqueue(lambda: self._agent.vip.pubsub.publish(
-            "pubsub", topic, headers={"TimeStamp": entry["at"]}, message=dict(entry)).get())
+            "pubsub", topic, headers={"Date": date}, message=dict(message)).get())
 
     def _enqueue(self, report: Callable[[], None]) -> None:
         try:

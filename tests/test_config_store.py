@@ -7,8 +7,11 @@ import pytest
 
 from failover.config import Config, ConfigError, Known
 from failover.config.source import Source
+from failover.config.keys import KEYS, LIVE
 from failover.config_watch import ConfigWatch
 from tests.test_config import GOOD
+
+OTHER_KEY = "y" * 42 + "A"
 
 
 @pytest.fixture
@@ -102,7 +105,8 @@ class Watched:
         rpc = SimpleNamespace(export=lambda method, name: self.exported.append(name))
         agent = SimpleNamespace(core=SimpleNamespace(identity="failover"), vip=SimpleNamespace(rpc=rpc))
         raw = source.read()
-        self.watch = ConfigWatch(agent, source, raw, source.check(raw), self.faults)
+        self.used = []
+        self.watch = ConfigWatch(agent, source, raw, source.check(raw), self.faults, self.used.append)
 
     def look(self):
         """Look often enough, and return what is said."""
@@ -126,11 +130,27 @@ def test_what_is_the_same_is_nothing_new(watched, store):
     assert watched.look() is None
 
 
-def test_what_differs_is_told_until_it_does_not(watched, store):
-    store(dict(GOOD, timeout=60, agent_id="primary"))
-    assert "differs in agent_id, timeout: run `vctl restart`" in watched.look()
+@pytest.mark.parametrize("key", sorted(set(KEYS) - LIVE))
+def test_what_needs_a_restart_is_told_until_it_does_not_differ(watched, store, key):
+    other = {"agent_id": "primary", "simple_behavior": False, "remote_vip": "tcp://192.0.2.99:1", "remote_serverkey": OTHER_KEY,
+             "volttron_central_vip": "tcp://192.0.2.98:1", "volttron_central_serverkey": OTHER_KEY}.get(key, "another")
+    complete = {"volttron_central_vip": "tcp://192.0.2.98:1", "volttron_central_serverkey": OTHER_KEY}
+    more = complete if key.startswith("volttron_central") or key == "simple_behavior" else {}
+    store(dict(GOOD, **dict(more, timeout=60, **{key: other})))
+    assert key in watched.look().split("differs in ")[1].split(": run `vctl restart`")[0].split(", ")
+    assert watched.used == []
     store()
     assert watched.look() is None
+
+
+def test_what_may_change_now_is_used_at_once(watched, store):
+    changed = dict(GOOD, timeout=60, heartbeat_period=3, stop_grace=9, fail_back="manual", max_failures=3, failure_window=60,
+                   unhealthy_after=30)
+    assert {key for key in changed if changed[key] != GOOD.get(key)} == LIVE
+    store(changed)
+    assert (watched.look(), watched.used) == (None, [Config.load(changed)])
+    store()
+    assert (watched.look(), watched.used) == (None, [Config.load(changed), Config.load(GOOD)])
 
 
 def test_what_is_wrong_is_told_and_can_be_corrected(watched, store):
@@ -141,18 +161,18 @@ def test_what_is_wrong_is_told_and_can_be_corrected(watched, store):
     assert watched.look() is None
 
 
-def test_a_deletion_is_told(source, store):
+def test_a_deletion_is_used(source, store):
     store(dict(GOOD, timeout=60))
     watched = Watched(source)
     assert watched.look() is None
     store()
-    assert "differs in timeout" in watched.look()
+    assert (watched.look(), watched.used) == (None, [Config.load(GOOD)])
 
 
-def test_what_changed_between_the_reading_and_the_first_look_is_told(source, store):
+def test_what_changed_between_the_reading_and_the_first_look_is_used(source, store):
     watched = Watched(source)
     store(dict(GOOD, timeout=60))
-    assert "differs in timeout" in watched.look()
+    assert (watched.look(), watched.used) == (None, [Config.load(dict(GOOD, timeout=60))])
 
 
 def test_what_is_being_written_is_not_looked_at(source, store):

@@ -119,7 +119,7 @@ def test_a_switchover_there_and_back(each_pair, records):
         await_alert(side, "GOOD", "preferred from now on, ordered on node-primary")
     for side, messages in zip(each_pair.sides, published):
         topic = "record/failover/{}/platform.driver".format(side.platform.name)
-        wait(lambda: messages and messages[-1] == (topic, entries(side)[-1]), LIMIT, "the same record on the bus")
+        wait(lambda: (topic, entries(side)[-1]) in messages, LIMIT, "the same record on the bus")
     assert json.loads(order(primary, "history", "--json").splitlines()[-1]) == entries(primary)[-1]
     primary.restart_agent(FAILOVER)  # It is remembered. (The choice ends if a restart of the chosen side takes too long.)
     await_status(primary, lambda status: status["other"]["liveness"] == "up", "the other side is heard")
@@ -223,9 +223,11 @@ def stores(each_pair, tmp_path):
 
 def test_a_stored_configuration_takes_precedence_from_the_next_start(each_pair, stores):
     secondary = each_pair.secondary
-    stores(secondary, timeout=5)
-    await_status(secondary, lambda status: any("differs in timeout: run `vctl restart`" in text for text in status["problems"]),
-                 "what needs a restart")
+    stores(secondary, timeout=5, remote_instance_name="node-primary")
+    await_status(secondary, lambda status: any(
+        "is not in use, because it differs in remote_instance_name: run `vctl restart`" in text for text in status["problems"]),
+        "what needs a restart")
+    assert secondary.status()["timeout"] == 4
     secondary.restart_agent(FAILOVER)
     await_status(secondary, lambda status: status["timeout"] == 5, "the stored timeout")
     stores(secondary, timeout="soon")
@@ -233,10 +235,28 @@ def test_a_stored_configuration_takes_precedence_from_the_next_start(each_pair, 
     assert "vctl config store failover config FILE" in run(secondary, "check").stdout
     assert secondary.status()["timeout"] == 5
     stores(secondary)
-    await_status(secondary, lambda status: any("differs in timeout" in text for text in status["problems"]), "another restart")
+    await_status(secondary, lambda status: any("differs in remote_instance_name" in text for text in status["problems"]),
+                 "another restart")
     secondary.restart_agent(FAILOVER)
     await_status(secondary, lambda status: status["timeout"] == 4 and not status["problems"], "the installed timeout")
     assert each_pair.primary.runs() and not secondary.runs()
+
+
+def test_the_times_of_a_pair_change_while_the_managed_agent_runs_on(each_pair, stores):
+    primary, secondary = each_pair.sides
+    [process] = primary.platform.processes(MANAGED)
+    for side in each_pair.sides:
+        stores(side, timeout=9, heartbeat_period=2, stop_grace=3, fail_back=5)
+        await_alert(side, "GOOD", "another configuration is in use: timeout 9 s, heartbeat_period 2 s, stop_grace 3 s, fail_back 5")
+        await_status(side, lambda status: status["timeout"] == 9, "the stored times")
+    for side in each_pair.sides:
+        await_status(side, lambda status: status["health"] == "GOOD", "both go by the same times")
+    for side in (secondary, primary):
+        stores(side)
+        await_status(side, lambda status: status["timeout"] == 4, "the installed times")
+    for side in each_pair.sides:
+        await_status(side, lambda status: status["health"] == "GOOD", "both go by the same times again")
+    assert process.is_running() and primary.platform.processes(MANAGED) == [process] and not secondary.runs()
 
 
 def test_after_an_orderly_shutdown_the_other_side_takes_over_at_once(each_pair):

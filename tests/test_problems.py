@@ -38,6 +38,9 @@ CASES = {
     "silent": (WELL, fault("silent"), "silent failed: why", "platform.driver answers again, or no longer runs here"),
     "unwell": (WELL, fault("unwell"), "unwell failed: why", "platform.driver no longer reports BAD"),
     "config": (WELL, fault("config"), "config failed: why", "the configuration in use is the one that is stored or installed"),
+    "times": (WELL, AROUND._replace(is_timeout_late=True), "the configured timeout is not in use yet, because what comes from "
+              "the other side comes too seldom for it: store the same configuration on the other side too",
+              "the configured timeout is in use"),
     "memory": (WELL, fault("memory"), "memory failed: why", "state is being saved to disk again"),
     "deaf": (WELL, fault("deaf"), "deaf failed: why", "heartbeats can be heard again"),
     "loop": (WELL, AROUND._replace(loop="stopped 3 times within 5 min"),

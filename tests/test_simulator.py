@@ -8,7 +8,8 @@ import pytest
 from failover.decision.table import STANDARD, Action
 from failover.decision.vocabulary import Lease, Timing
 from tests.simulator import directed, search
-from tests.simulator.directed import CASES, KINDS, PRIMARY, PRIMARY_AND_SECONDARY, RESTARTS, SILENCE, TIMING
+from tests.simulator.directed import (CASES, KINDS, LONG, LONGER_TIMES, PRIMARY, PRIMARY_AND_SECONDARY, RESTARTS, SECONDARY, SHORT,
+                                      SILENCE, TIMING)
 from tests.simulator.excuses import Excuses
 from tests.simulator.mutants import MUTANTS
 from tests.simulator.schedule import Fault, Schedule
@@ -115,6 +116,21 @@ def test_a_schedule_always_goes_the_same_way():
     assert World(schedule).run().story() == World(schedule).run().story()
     assert World(schedule).run().story() != World(schedule._replace(seed=2)).run().story()
     assert search.nth(3, 7) == search.nth(3, 7) != search.nth(3, 8)
+
+
+@pytest.mark.parametrize("mode", ["simple", "standard", "standard without VC"])
+@pytest.mark.parametrize("first, second", [(PRIMARY, SECONDARY), (SECONDARY, PRIMARY)])
+@pytest.mark.parametrize("before, where, after", [(SHORT, LONGER_TIMES, LONG), (LONG, 0, SHORT)], ids=["longer", "shorter"])
+def test_the_times_of_both_sides_change_while_the_managed_agent_runs_on(mode, first, second, before, where, after):
+    central = (Fault("VC killed", 0, 20),) if mode == "standard without VC" else ()
+    for number in range(10):
+        world = World(Schedule(central + (
+            Fault("reconfigured live", first + where, 40 + number / 5), Fault("reconfigured live", second + where, 75)),
+            (before, before), seed=number), simple=mode == "simple").run()
+        story = world.story()
+        assert world.stops == [] and len(world.start_commands) == 1, story
+        for state in (side.agent.state for side in world.sides):
+            assert (state.timing, state.planned, state.agreement.former) == (after, None, None), story
 
 
 def test_a_clock_that_stood_still_is_behind_by_as_much():

@@ -15,6 +15,7 @@ from failover.decision.vocabulary import AgentState, Command, Lease, Liveness, T
 from failover.words.announcer import Announcer
 from failover.words.changes import Change, Problems
 from failover.words.check import checklist
+from failover.words.dashboard import Dashboard
 from failover.words.history import Places
 from failover.words.lines import (alert_context, alert_key, headline, order, reason, since, standing, standing_there,
                                   summary)
@@ -122,6 +123,24 @@ def test_what_each_side_does_is_said_in_a_word(fields, here, there):
 ])
 def test_orders_are_told(before, after, fields, words):
     assert order(make_view(orders=after, **fields), before, "noon") == words
+
+
+# The dashboard
+
+def test_a_dashboard_is_told_each_change_and_otherwise_once_a_minute():
+    unheard = make_view(peer=None, heard_ago=None, platform_answers=True)
+    heard = unheard._replace(peer=PEER._replace(state="running"), heard_ago=0.52)
+    silent = heard._replace(decision=TAKEOVER, heard_ago=10.0)
+    dashboard, told = Dashboard(), []
+    for now, seen, health in [(5.0, unheard, "GOOD"), (6.0, heard, "GOOD"), (65.9, heard, "GOOD"), (66.0, heard, "GOOD"),
+                              (67.0, heard, "BAD"), (68.0, heard, "BAD"), (69.0, silent._replace(platform_answers=False), "BAD"),
+                              (200.0, silent, "BAD")]:
+        dashboard, message = dashboard.after(seen, health, now)
+        if message is not None:
+            told.append((now, *message.values()))
+    assert told == [(5.0, "STANDBY", "UNKNOWN", "GOOD", None), (6.0, "STANDBY", "ACTIVE", "GOOD", 0.5),
+                    (66.0, "STANDBY", "ACTIVE", "GOOD", 0.5), (67.0, "STANDBY", "ACTIVE", "BAD", 0.5),
+                    (200.0, "STANDBY", "DOWN", "BAD", 10.0)]
 
 
 # The history

@@ -10,7 +10,7 @@ from failover.config.errors import LONGEST_SHOWN, show
 from failover.text import clean
 from failover.vip import address as vip_address
 
-__all__ = ["ADDRESSES", "BY_PERIOD", "KEYS", "LONGEST_GRACE", "NOT_NEEDED", "OF_SECONDS", "REQUIRED", "Key",
+__all__ = ["ADDRESSES", "BY_PERIOD", "KEYS", "LIVE", "LONGEST_GRACE", "NOT_NEEDED", "OF_SECONDS", "REQUIRED", "Key",
            "is_serverkey", "is_vip_or_web", "problem", "unknown_keys"]
 
 # Seconds.
@@ -133,6 +133,9 @@ KEYS: Dict[str, Key] = {
         _or_none(_is_identity),
         'instance name of the other platform, such as "node-b", or "" to learn it from heartbeats' + _OF_LETTERS, ""),
 }
+
+# What may change while the failover agent runs. All else needs a restart of it.
+LIVE = frozenset(("heartbeat_period", "timeout", "stop_grace", "fail_back", "max_failures", "failure_window", "unhealthy_after"))
 
 # Keys of the original Failover Agent that this one does without, each with what is said of it.
 NOT_NEEDED = {"remote_id": "remote_id is not needed and not read: take it out"}

@@ -34,12 +34,13 @@ class Agreement(NamedTuple):
     """What is known of the two sides' times and of the peer's name.
 
     :ivar own: this side's times, as configured.
-    :ivar former: this side's former times, as long as the peer may go by them.
+    :ivar former: this side's former times, as long as the peer may go by them: of several, the shortest.
     :ivar peer: the peer's times, as confirmed.
     :ivar instance: the peer platform's instance name, as configured or confirmed.
     :ivar remote_instance: the same, as configured.
     :ivar knows: by one heartbeat alone, that the peer knows this side's times.
     :ivar timing: the times that hold; all the others are what they are made from.
+    :ivar announced: number of the first heartbeat that told the peer ``own`` while it may go by others; None if none has.
     """
 
     own: Timing
@@ -50,6 +51,7 @@ class Agreement(NamedTuple):
     claim: Optional[Claim]
     timing: Timing
     knows: Optional[Suspicion] = None
+    announced: Optional[int] = None
 
     @classmethod
     def at_start(cls, setup: Setup, record: Record, now: Moment) -> "Agreement":
@@ -103,14 +105,29 @@ class Agreement(NamedTuple):
         """
         return self.claim is None or self.claim.boot_id != heartbeat.boot_id
 
+    def reconfigured(self, own: Timing, is_strict: bool) -> "Agreement":
+        """This side has other times from now on.
+
+        :param is_strict: whether the peer goes by this side's times: by one or another of the former ones, until it knows these.
+        """
+        former = self.own.smaller(self.former) if is_strict else None
+        return self._replace(own=own, former=former, knows=None, announced=None)._agreed()
+
+    def said(self, timing: Timing, sequence: int) -> "Agreement":
+        """The heartbeat with this number tells the peer these times of this side."""
+        if self.former is None or self.announced is not None or timing != self.own:
+            return self
+        return self._replace(announced=sequence)
+
     def acknowledged(self, heartbeat: Heartbeat, now: Moment) -> "Agreement":
         """The peer says that it knows this side's times now. It does if two heartbeats of one start say so."""
-        if self.former is None:
+        if self.former is None or self.announced is None or heartbeat.heard_sequence < self.announced:
             return self
-        knows, is_certain = suspect(self.knows, heartbeat.boot_id, self.own.heartbeat_period, now)
+        knows, is_certain = suspect(
+            self.knows, heartbeat.boot_id, self.own.smaller(self.former).heartbeat_period, now)
         if not is_certain or not self.believes(heartbeat):
             return self._replace(knows=knows)
-        return self._replace(former=None, knows=None)._agreed()
+        return self._replace(former=None, knows=None, announced=None)._agreed()
 
     def after(self, now: Moment) -> "Agreement":
         """Drop what no second heartbeat has confirmed in time."""
@@ -132,7 +149,8 @@ class Agreement(NamedTuple):
                 doubt = "it claims {}, more than {} times the known values: a second one must confirm them".format(
                     ", ".join("{} {:g} s".format(*one) for one in timing._asdict().items()), PLAUSIBLE)
             return self._replace(claim=Claim(heartbeat.boot_id, timing, instance, now, until))._agreed(), doubt
-        if now - before.since >= self.own.heartbeat_period / 2:
+        # By the shortest of the periods: while it is not believed, it is not acknowledged, and that must not last.
+        if now - before.since >= timing.smaller(self.own).smaller(self.peer).heartbeat_period / 2:
             return self._replace(peer=timing, instance=instance, claim=None)._agreed(), None
         return self, None
 

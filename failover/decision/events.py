@@ -7,12 +7,13 @@ Each is frozen and hashable, and made of texts, numbers, enumerations and such v
 from typing import NamedTuple, Optional, Union
 
 from failover.decision.heartbeat import Heartbeat
-from failover.decision.vocabulary import AgentState, Command, Moment, Path
+from failover.decision.requests import PauseAsked, Reconfigured, ResumeAsked, SwitchoverAsked
 from failover.decision.setup import Record
+from failover.decision.vocabulary import AgentState, Command, Moment, Path
 
 __all__ = ["AgentFailed", "AgentObserved", "CommandEnded", "EndAsked", "Ended", "Event", "HearingProven", "HeartbeatReceived",
            "LinkChanged", "LinkFree", "PauseAsked", "PlatformAnswered", "PlatformSeen", "PublishRefused", "ReadyToStart",
-           "RecordSaved", "RestartForbidden", "ResumeAsked", "RetryAllowed", "StartAnswered", "StraysEnded", "Subscribed",
+           "Reconfigured", "RecordSaved", "RestartForbidden", "ResumeAsked", "RetryAllowed", "StartAnswered", "StraysEnded", "Subscribed",
            "SwitchoverAsked", "Tick", "TroubleChanged", "VcAnswered", "VcKnown", "VcpAnswered"]
 
 
@@ -206,22 +207,6 @@ class RecordSaved(NamedTuple):
     saved: bool
 
 
-class PauseAsked(NamedTuple):
-    """An operator wants nobody to start the managed agents for so many seconds."""
-
-    seconds: float
-
-
-class ResumeAsked(NamedTuple):
-    """An operator wants the pause to end."""
-
-
-class SwitchoverAsked(NamedTuple):
-    """An operator wants the side with this configured role to run the managed agents."""
-
-    to: str
-
-
 class EndAsked(NamedTuple):
     """This failover agent has been told to end.
 
@@ -247,4 +232,4 @@ class Tick(NamedTuple):
 Event = Union[HeartbeatReceived, LinkChanged, LinkFree, PublishRefused, Subscribed, HearingProven, PlatformAnswered,
               PlatformSeen, AgentObserved, ReadyToStart, CommandEnded, StartAnswered, RestartForbidden, StraysEnded,
               RetryAllowed, AgentFailed, TroubleChanged, VcKnown, VcAnswered, VcpAnswered, RecordSaved, PauseAsked,
-              ResumeAsked, SwitchoverAsked, EndAsked, Ended, Tick]
+              ResumeAsked, SwitchoverAsked, Reconfigured, EndAsked, Ended, Tick]

@@ -5,11 +5,12 @@ from typing import Any, Callable, Dict, Tuple
 from failover.decision.effects import Effect, Note, NoteKind, Resubscribe, StopForGood
 from failover.decision.events import (AgentFailed, AgentObserved, CommandEnded, EndAsked, Ended, HeartbeatReceived, HearingProven,
                                       LinkChanged, LinkFree, PauseAsked, PlatformAnswered, PlatformSeen,
-                                      PublishRefused, ReadyToStart, RecordSaved, RestartForbidden, ResumeAsked,
+                                      PublishRefused, ReadyToStart, Reconfigured, RecordSaved, RestartForbidden, ResumeAsked,
                                       RetryAllowed, StartAnswered, StraysEnded, Subscribed, SwitchoverAsked, Tick,
                                       TroubleChanged, VcAnswered, VcKnown, VcpAnswered)
 from failover.decision.hearing import heard
 from failover.decision.managed import Managed
+from failover.decision.reconfiguring import reconfigured
 from failover.decision.saving import SAVE_AGAIN
 from failover.decision.sending import farewell
 from failover.decision.state import State
@@ -152,6 +153,9 @@ def _vcp_answered(state: State, event: VcpAnswered, now: Moment) -> _Result:
 
 def _record_saved(state: State, event: RecordSaved, now: Moment) -> _Result:
     if event.saved:
+        if event.record.peer_terms != state.record.peer_terms:
+            # From now on the peer's heartbeats are acknowledged again: it may depend on that.
+            state = state._replace(outbox=state.outbox.hurried())
         return state._replace(record=event.record, save_from=now), ()
     return state._replace(save_from=now + SAVE_AGAIN), ()
 
@@ -200,6 +204,7 @@ HANDLERS: Dict[type, Callable[[State, Any, Moment], _Result]] = {
     PauseAsked: pause,
     ResumeAsked: resume,
     SwitchoverAsked: switch_over,
+    Reconfigured: reconfigured,
     EndAsked: _end_asked,
     Ended: _ended,
     Tick: _tick,

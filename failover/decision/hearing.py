@@ -96,8 +96,12 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     own = state.setup.timing
     agreement, doubt = state.agreement.heard(heartbeat, now)
     sent = None if heartbeat.mode == "simple" else state.sent_when_acknowledged_by(heartbeat)
+    is_new, pace = agreement.peer != state.agreement.peer, state.beat_every
     state = state._replace(agreement=agreement, peer=state.peer.heard(
         heartbeat.mode, heartbeat, None if may_run(heartbeat, state) else sent, now))
+    if is_new:
+        # The next one goes out as if the former times still held: by them the peer waits for acknowledgements of the new ones.
+        state = state._replace(outbox=state.outbox.due_by(now + min(pace, state.beat_every)))
     if state.is_simple:
         policy = state.policy.word(heartbeat, own, now)
         return (state if policy is state.policy else state._replace(policy=policy)), effects

@@ -14,6 +14,7 @@ from failover.decision.effects import Effect, EndAsOrphan, ProveHearing, Reconne
 from failover.decision.events import Event, LinkFree
 from failover.decision.failures import Failures
 from failover.decision.hearing import with_roles
+from failover.decision.reconfiguring import settled
 from failover.decision.saving import save
 from failover.decision.sending import beat
 from failover.decision.setup import Record, Setup
@@ -41,6 +42,8 @@ def step(state: State, event: Event, now: Moment) -> Tuple[State, Tuple[Effect, 
         return evidence.HANDLERS[LinkFree](state, event, now)
     state = _pass_time(state, now)
     state, effects = evidence.HANDLERS[type(event)](state, event, now)
+    if state.planned is not None:
+        state = settled(state, now)
     if state.is_ending:
         return state, effects
     if state.orphan_since is not None and (

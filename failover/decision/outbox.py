@@ -31,6 +31,10 @@ class Cadence(NamedTuple):
         """Whether there is something to say, if the connection can take it."""
         return now >= self.due or may_run is not self.said
 
+    def due_by(self, moment: Moment) -> "Cadence":
+        """The next one is due by then, if not before."""
+        return self if self.due <= moment else self._replace(due=moment)
+
     def sent(self, may_run: bool, period: float, now: Moment) -> "Cadence":
         """One goes out."""
         due = self.due
@@ -74,6 +78,10 @@ class Outbox(NamedTuple):
         """There is something to say that should not wait until the next heartbeat is due."""
         return self._replace(direct=self.direct._replace(said=None),
                              vc=None if self.vc is None else self.vc._replace(said=None))
+
+    def due_by(self, moment: Moment) -> "Outbox":
+        """The next heartbeats are due by then, if not before."""
+        return self._replace(direct=self.direct.due_by(moment), vc=None if self.vc is None else self.vc.due_by(moment))
 
     def sending(self, path: Path, may_run: bool, period: float, window: float, now: Moment) -> "Outbox":
         """The next heartbeat is made, and goes out on this path.

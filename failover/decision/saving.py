@@ -24,7 +24,7 @@ def to_remember(state: State) -> Record:
         record = state.record._replace(lease_until=None, mode="simple") if state.record.mode == "standard" else state.record
         return record if record.orders == orders else record._replace(orders=orders)
     agreement, policy = state.agreement, state.policy
-    return Record(policy.until(state) if policy.is_held else None, agreement.former or agreement.own, agreement.peer,
+    return Record(policy.until(state) if policy.is_held else None, agreement.own.smaller(agreement.former), agreement.peer,
                   agreement.instance, "standard", agreement.claimed, policy.witness.is_apart, orders)
 
 
@@ -36,6 +36,6 @@ def save(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
     if held == saved:
         return state, ()
     if held[1:] == saved[1:] and held.lease_until is not None and saved.lease_until is not None and (
-            held.lease_until - saved.lease_until <= _SAVE_WHEN_MOVED * state.setup.timing.timeout):
+            0.0 <= held.lease_until - saved.lease_until <= _SAVE_WHEN_MOVED * state.setup.timing.timeout):
         return state, ()
     return state._replace(save_from=inf), (SaveRecord(held),)

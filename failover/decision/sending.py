@@ -9,7 +9,7 @@ from failover.decision.saving import to_remember
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Moment, Path, Timing
 
-__all__ = ["beat", "farewell"]
+__all__ = ["beat", "farewell", "terms"]
 
 
 def beat(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
@@ -20,8 +20,9 @@ def beat(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         cadence = state.outbox.cadence(path)
         if cadence is None or not cadence.wants(may_run, now):
             continue
-        outbox = state.outbox.sending(path, may_run, state.setup.beat_every, state.timing.timeout, now)
-        state = state._replace(outbox=outbox)
+        outbox = state.outbox.sending(path, may_run, state.beat_every, state.timing.timeout, now)
+        agreement = state.agreement.said(terms(state), outbox.sequence)
+        state = state._replace(outbox=outbox, agreement=agreement)
         if path is Path.VC:
             state = state._replace(policy=state.policy._replace(
                 witness=state.policy.witness.asked(outbox.sequence, now)))
@@ -32,7 +33,7 @@ def beat(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
 def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leaving: bool = False,
                agent_state: Optional[AgentState] = None) -> Heartbeat:
     """Return the heartbeat with the number that was given out last."""
-    setup, timing, peer = state.setup, state.setup.timing, state.peer.heartbeat
+    setup, timing, peer = state.setup, terms(state), state.peer.heartbeat
     witness = None if setup.mode == "simple" else state.policy.witness
     orders = state.orders
     acknowledges = peer is not None and (witness is None or state.agreement.believes(peer)
@@ -47,6 +48,19 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
         orders.number, orders.by or None, orders.preferred if orders.number else None,
         min(max(orders.paused_until - state.now, 0.001), LONGEST_PAUSE) if orders.is_paused else None,
         orders.is_handed_over, state.installation)
+
+
+def terms(state: State) -> Timing:
+    """Return the times of this side that its heartbeats tell: the former ones until the next start would go by the new ones.
+
+    That start would go by the shorter ones of those on disk and those in the configuration, and take up the lease on disk.
+    """
+    own, former, record = state.setup.timing, state.agreement.former, state.record
+    if former is None or state.is_simple:
+        return own
+    if record.own_terms is not None and record.own_terms.smaller(own) != record.own_terms:
+        return former
+    return former if record.lease_until is not None and record.lease_until > state.policy.until(state) else own
 
 
 def _outlives_a_restart(state: State, timing: Timing) -> bool:

@@ -5,14 +5,15 @@ from typing import NamedTuple, Optional, Tuple
 from failover.decision.orders import Orders
 from failover.decision.vocabulary import Moment, Timing
 
-__all__ = ["Record", "Setup"]
+__all__ = ["Record", "Settings", "Setup"]
 
 
 class Record(NamedTuple):
     """What outlives a start of the failover agent, on disk.
 
     :ivar lease_until: the end of the lease, on this boot's clock; None if none was held.
-    :ivar own_terms: this side's times that the peer is known to know, by an acknowledgement.
+    :ivar own_terms: this side's times that the peer is known to know, by an acknowledgement; or the shortest ones that it
+        may know, while it is not known which.
     :ivar peer_terms: the peer's times, as last heard.
     :ivar peer_instance: instance name of the peer's platform, as last heard.
     :ivar mode: the mode of that start, ``simple`` or ``standard``; None if it is not known.
@@ -31,8 +32,20 @@ class Record(NamedTuple):
     orders: Optional[Orders] = None
 
 
+class Settings(NamedTuple):
+    """What of a setup may change while the failover agent runs. Its fields mean what they mean there."""
+
+    timing: Timing
+    beat_every: float
+    answer_within: float
+    fail_back: float = 0.0
+    max_failures: int = 0
+    failure_window: float = 600.0
+    unhealthy_after: float = 0.0
+
+
 class Setup(NamedTuple):
-    """What does not change from one start of the failover agent to its end.
+    """What a failover agent goes by. Only its :class:`Settings` change before it ends.
 
     :ivar mode: ``simple`` or ``standard``.
     :ivar role: as it is configured, ``primary`` or ``secondary``.
@@ -67,3 +80,13 @@ class Setup(NamedTuple):
     max_failures: int = 0
     failure_window: float = 600.0
     unhealthy_after: float = 0.0
+
+    @property
+    def settings(self) -> Settings:
+        """What may change."""
+        return Settings(self.timing, self.beat_every, self.answer_within, self.fail_back, self.max_failures,
+                        self.failure_window, self.unhealthy_after)
+
+    def with_settings(self, settings: Settings) -> "Setup":
+        """Return this with other settings."""
+        return self._replace(**settings._asdict())

@@ -13,7 +13,7 @@ from failover.decision.orders import Orders
 from failover.decision.outbox import Cadence, Outbox
 from failover.decision.peer import Peer
 from failover.decision.roles import Roles
-from failover.decision.setup import Record, Setup
+from failover.decision.setup import Record, Settings, Setup
 from failover.decision.sight import Sight
 from failover.decision.simple import SimplePolicy
 from failover.decision.table import Action
@@ -30,6 +30,7 @@ class State(NamedTuple):
     :ivar failures: how the managed agents have failed here.
     :ivar trouble: what is wrong with a managed agent here, for the peer to show; None if nothing is.
     :ivar installation: what is installed of it, for the peer to compare.
+    :ivar planned: settings that are wanted and not taken over yet, or not wholly; None if there are none.
     :ivar record: what is on disk, or on its way there.
     :ivar save_from: from when on it may be saved again; infinity while it is being saved.
     :ivar orphan_since: since when the process of the local platform is gone.
@@ -58,6 +59,21 @@ class State(NamedTuple):
     orphan_since: Optional[Moment] = None
     is_replaced: bool = False
     is_ending: bool = False
+    planned: Optional[Settings] = None
+
+    @property
+    def beat_every(self) -> float:
+        """Seconds from one heartbeat that is sent to the next.
+
+        Three fit into each ``timeout`` by which either side goes, or may go, or will.
+        """
+        every, agreement = self.setup.beat_every, self.agreement
+        if self.planned is not None:
+            every = min(every, self.planned.beat_every)
+        for timing in (agreement.peer, agreement.former):
+            if timing is not None and timing.timeout < 3 * every:
+                every = timing.timeout / 3
+        return every
 
     @property
     def is_simple(self) -> bool:

@@ -80,6 +80,10 @@ class Timing(NamedTuple):
         return Timing(max(self.timeout, other.timeout), max(self.heartbeat_period, other.heartbeat_period),
                       max(self.stop_grace, other.stop_grace))
 
+    def smaller(self, other: Optional["Timing"]) -> "Timing":
+        """Return the smaller of each; these if the others are not known."""
+        return self if other is None or other == self else Timing(*map(min, self, other))
+
     def is_plausible_beside(self, known: "Timing") -> bool:
         """Whether none of these is more than :data:`PLAUSIBLE` times as long as the known one."""
         return (self.timeout <= PLAUSIBLE * known.timeout

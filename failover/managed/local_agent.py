@@ -55,6 +55,11 @@ class LocalAgent:
                                   lambda: compat.peers(agent), faults,
                                   lambda is_unwell: post(AgentFailed(identity, is_unwell)))
 
+    def retime(self, answer_within: float, timeout: float) -> None:
+        """Go by other times from now on; they are those of the constructor."""
+        self.managed.answer_within = answer_within
+        self.observer.retime(timeout)
+
     @property
     def tasks(self) -> List[Callable[[], None]]:
         """What is to be done as long as the failover agent runs."""

@@ -35,11 +35,15 @@ class Observer:
         self._executor = executor
         self._strays = strays
         self._runs = runs
-        self._every = min(_WATCH_EVERY, timeout / 4)
         self._post = post
         self._faults = faults
         self._once = Once()
         self.look_now = Event()
+        self.retime(timeout)
+
+    def retime(self, timeout: float) -> None:
+        """Go by another ``timeout`` from now on, in seconds."""
+        self._every = min(_WATCH_EVERY, timeout / 4)
 
     def run(self) -> None:
         """Observe once a second, and at once when :attr:`look_now` is set."""

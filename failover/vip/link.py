@@ -83,6 +83,10 @@ class Link:
         self._greenlet: Optional[gevent.Greenlet] = None
         self._attempts = Attempts()
 
+    def retime(self, answer_within: float, probe_every: float) -> None:
+        """Go by other times from now on; they are those of the constructor."""
+        self._times.answer_within, self._times.probe_every = answer_within, probe_every
+
     def start(self) -> None:
         """Begin to connect. Returns at once. A link that has been started already goes on as it is."""
         if self._greenlet is None or self._greenlet.dead:

@@ -1,7 +1,8 @@
 """One connection to a router: hello, requests, signs of life, and its end."""
 
 import contextlib
-from typing import Any, Callable, List, NamedTuple, Optional
+from dataclasses import dataclass
+from typing import Any, Callable, List, Optional
 
 import zmq.green as zmq
 
@@ -20,8 +21,9 @@ __all__ = ["Session", "Times"]
 _REFUSED_FOR = 60.0
 
 
-class Times(NamedTuple):
-    """When a connection counts as dead, in seconds.
+@dataclass
+class Times:
+    """When a connection counts as dead, in seconds. Its link may change this.
 
     :ivar answer_within: that a round trip may take.
     :ivar probe_every: of quiet after which a sign of life is asked for.

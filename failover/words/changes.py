@@ -31,10 +31,14 @@ class Problems:
 
     def __init__(self, timeout: float):
         self.texts: Dict[str, str] = {}
-        self._watched_for = _FLAPS_WITHIN * timeout
+        self.watch(timeout)
         self._came: Dict[str, List[float]] = {}
         self._moved: Dict[str, float] = {}
         self._flapping: Set[str] = set()
+
+    def watch(self, timeout: float) -> None:
+        """Judge what comes and goes by this ``timeout`` from now on, in seconds."""
+        self._watched_for = _FLAPS_WITHIN * timeout
 
     def update(self, found: Dict[str, str], gone_text: Callable[[str], str], now: float) -> List[Change]:
         """Take what is the matter now, a text for each kind of problem, and return which kinds came and went.

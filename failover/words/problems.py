@@ -120,6 +120,12 @@ def _there(view: View, around: Surroundings) -> Optional[str]:
     return "on {}: {}; see `python -m failover status` there".format(peer.instance_name, peer.trouble)
 
 
+def _times(view: View, around: Surroundings) -> Optional[str]:
+    return None if not around.is_timeout_late else (
+        "the configured timeout is not in use yet, because what comes from the other side comes too seldom for it: store the "
+        "same configuration on the other side too")
+
+
 def _control(view: View, around: Surroundings) -> Optional[str]:
     return None if view.platform_answers else (
         "control of this platform does not answer, so no heartbeats are sent: see `vctl status` and the platform's log")
@@ -219,6 +225,7 @@ KINDS: Dict[str, Kind] = {
     "silent": Kind(_fault("silent"), "{agent} answers again, or no longer runs here", is_of_agent=True),
     "unwell": Kind(_fault("unwell"), "{agent} no longer reports BAD", is_of_agent=True),
     "config": Kind(_fault("config"), "the configuration in use is the one that is stored or installed"),
+    "times": Kind(_times, "the configured timeout is in use"),
     "memory": Kind(_fault("memory"), "state is being saved to disk again"),
     "deaf": Kind(_fault("deaf"), "heartbeats can be heard again"),
     "loop": Kind(_loop, "{agent} keeps running, or no longer needs to run here"),

@@ -20,6 +20,7 @@ class Surroundings(NamedTuple):
     :ivar has_settled: whether the managed agent has run for long enough for its start to have succeeded.
     :ivar has_unexpected_copy: whether it ran within ``timeout`` without having been started by the rules.
     :ivar paused_until: until when the pair is paused, as a time of day; None while it is not.
+    :ivar is_timeout_late: whether a shorter ``timeout`` that is configured has not been in use for that long.
     :ivar unheard_since: since when the peer has not been heard: :func:`failover.words.lines.since`.
     """
 
@@ -36,3 +37,4 @@ class Surroundings(NamedTuple):
     has_unexpected_copy: bool
     unheard_since: str
     paused_until: Optional[str] = None
+    is_timeout_late: bool = False

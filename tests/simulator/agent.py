@@ -39,19 +39,15 @@ class FailoverAgent:
     """
 
     def __init__(self, side: "Side", boot_id: str, state: Optional[State] = None, listens: bool = False):
-        timing, simple, chance = side.timing, side.world.simple, side.world.random
+        simple, chance = side.world.simple, side.world.random
         self.side = side
         self.lives = True
         self.listens = listens
         self.platform_life = side.platform_life
-        self.answer_within = min(max(timing.timeout / 2, 0.5), 10.0)
-        self.setup = Setup(
-            "simple" if simple else "standard", side.role, timing,
-            timing.heartbeat_period if simple else min(timing.heartbeat_period, timing.timeout / 3), side.name, "failover",
-            (MANAGED,), boot_id, self.answer_within, fail_back=side.world.schedule.fail_back,
-            max_failures=1)
+        setup = Setup("simple" if simple else "standard", side.role, instance_name=side.name, vip_identity="failover",
+                      agents=(MANAGED,), boot_id=boot_id, **side.settings._asdict())
+        self.state = initial(setup, side.file, side.clock()) if state is None else state
         self.truth = Truth(self, side.file.lease_until is not None)
-        self.state = initial(self.setup, side.file, side.clock()) if state is None else state
         self.record: Optional[list] = [] if side.world.records else None
         self.began_with = self.state
         self.shell = Shell(self)
@@ -88,6 +84,16 @@ class FailoverAgent:
     def grace(self) -> float:
         """Seconds that a stop may take here."""
         return self.state.timing.stop_grace
+
+    @property
+    def setup(self) -> Setup:
+        """What it goes by now."""
+        return self.state.setup
+
+    @property
+    def answer_within(self) -> float:
+        """Seconds after which an answer is overdue."""
+        return self.state.setup.answer_within
 
     # The driver
 

@@ -197,6 +197,10 @@ class Control:
                 self.side.excuses.managed_ended()
         self.side.world.check_safety()
 
+    def end_copy(self, process: Process) -> None:
+        """Kill a copy, with its workers."""
+        self.end([one for one in self.processes if process in (one, one.main)], -9)
+
     def crash(self) -> None:
         """The agent dies. Its workers may not notice for a while."""
         if self.processes:

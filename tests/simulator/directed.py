@@ -6,14 +6,15 @@ from typing import Callable, Dict
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, Timing
 from tests.simulator.schedule import Fault, Schedule
 
-__all__ = ["CASES", "KINDS", "RESTARTS", "SILENCE", "TIMING"]
+__all__ = ["CASES", "KINDS", "LONG", "RESTARTS", "SHORT", "SILENCE", "TIMING"]
 
 TIMING = Timing(10.0, 1.0, 10.0)
 SILENCE = sum(TIMING) * CLOCK_DRIFT_BOUND
+SHORT, LONG = Timing(4.0, 1.0, 1.0), Timing(20.0, 3.0, 10.0)
 
 # Places of faults. To one that is on links, a way is added.
 PRIMARY, SECONDARY = 0, 1
-PRIMARY_AND_SECONDARY, PRIMARY_AND_VC = 0, 1
+PRIMARY_AND_SECONDARY, PRIMARY_AND_VC, SECONDARY_AND_VC = 0, 1, 2
 FIRST_TO_SECOND, SECOND_TO_FIRST = 6, 12
 # To the place of "reconfigured", the longest of the other times may be added.
 LONGER_TIMES = 4
@@ -236,6 +237,28 @@ def lost_memory(number):
                      Fault("cut off", PRIMARY, 60)), timings=(Timing(4.0, 1.0, 1.0),) * 2, seed=number)
 
 
+def longer_times_that_nobody_hears(number):
+    """The primary, which only hears any more, gets longer times while it runs: the secondary goes by the former ones."""
+    return Schedule((Fault("cut off", PRIMARY + FIRST_TO_SECOND, 30),
+                     Fault("reconfigured live", PRIMARY + LONGER_TIMES, 30 + number / 100)), timings=(SHORT, SHORT), seed=number)
+
+
+def times_that_change_twice(number):
+    """Both get shorter times; then the primary, which cannot know if the secondary knows them, gets longer ones again."""
+    return Schedule((Fault("reconfigured live", SECONDARY, 10), Fault("reconfigured live", PRIMARY, 25),
+                     Fault("cut", PRIMARY_AND_SECONDARY + SECOND_TO_FIRST, 25),
+                     Fault("cut", SECONDARY_AND_VC + FIRST_TO_SECOND, 25, 14),
+                     Fault("reconfigured live", PRIMARY + LONGER_TIMES, 38),
+                     Fault("cut off", PRIMARY + FIRST_TO_SECOND, 40 + number / 10)), timings=(LONG, LONG), seed=number)
+
+
+def shorter_times_that_are_not_on_disk(number):
+    """Both get shorter times while the primary's disk hangs; its failover agent dies, and its next start is cut off."""
+    return Schedule((Fault("disk hung", PRIMARY, 22), Fault("reconfigured live", SECONDARY, 25),
+                     Fault("reconfigured live", PRIMARY, 25), Fault("failover agent killed", PRIMARY, 35, 2 + number / 20),
+                     Fault("cut off", PRIMARY, 35)), timings=(LONG, LONG), seed=number)
+
+
 def a_snapshot(number):
     """The primary, whose machine went off, goes on from when it held the lease; the secondary has taken over."""
     return Schedule((Fault("set back", PRIMARY, 20 + number / 10, 60), Fault("power lost", PRIMARY, 50)), vcp=False,
@@ -254,4 +277,4 @@ KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
     equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still, a_late_farewell,
     a_copy_that_nobody_sees,
     a_switchover_before_the_first_start, a_switchover, a_failing_agent, a_switchover_that_is_cut_off, a_pause, kept_after_a_takeover,
-    a_chosen_side_that_fails)}
+    a_chosen_side_that_fails, longer_times_that_nobody_hears, times_that_change_twice, shorter_times_that_are_not_on_disk)}

@@ -120,6 +120,7 @@ _AT_SIDES: Dict[str, _Fault] = {
                               lambda place: place.here(place.side.start_agent)),
     "failover agent stopped": (lambda place: place.here(place.side.stop_agent),
                                lambda place: place.here(place.side.start_agent)),
+    "reconfigured live": (lambda place: place.here(place.side.reconfigure_live, other_timing(place.fault)), _nothing),
     "reconfigured": (lambda place: place.here(place.side.reconfigure, other_timing(place.fault)),
                      lambda place: place.here(place.side.start_agent)),
     "role changed": (lambda place: place.here(place.side.change_role),

@@ -6,7 +6,7 @@
 import contextlib
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
-from failover.decision import hearing
+from failover.decision import hearing, sending
 from failover.decision.agreement import Agreement
 from failover.decision.incarnation import Incarnation
 from failover.decision.lease import LeasePolicy
@@ -112,6 +112,15 @@ def _any_farewell(self, farewell, sent, period, now):
     return self._replace(farewell=farewell, left_at=None if farewell.may_run or sent is None else now)
 
 
+def _any_acknowledgement(original):
+    return lambda self, heartbeat, now: original(
+        self if self.former is None else self._replace(announced=0), heartbeat, now)
+
+
+def _the_first_former_ones(original):
+    return lambda self, own, is_strict: original(self, own, is_strict)._replace(former=self.former or self.own)
+
+
 def _needs_stop_if_seen(self, wanted):
     return wanted is Command.STOP and (self.pending is Command.START
                                        or self.pending is None and self.state is AgentState.RUNNING
@@ -159,6 +168,14 @@ MUTANTS = [
     Mutant("any farewell counts", ((Peer, "left", _any_farewell),), directed.a_late_farewell),
     Mutant("a release notice by any orders", ((Orders, "are_those_of", lambda self, heartbeat: True),),
            directed.a_switchover_before_the_first_start),
+    Mutant("a lease by new times at once", ((Agreement, "lease_period", property(lambda self: self.own.timeout)),),
+           directed.longer_times_that_nobody_hears),
+    Mutant("an earlier heartbeat acknowledges new times", _swap(Agreement, "acknowledged", _any_acknowledgement),
+           directed.longer_times_that_nobody_hears),
+    Mutant("of times that change twice the first hold", _swap(Agreement, "reconfigured", _the_first_former_ones),
+           directed.times_that_change_twice),
+    Mutant("new times are told before they are on disk", ((sending, "terms", lambda state: state.setup.timing),),
+           directed.shorter_times_that_are_not_on_disk),
     Mutant("strays do not matter", _swap(Managed, "_known", _known_with_strays), directed.workers_that_outlive),
 ]
 

@@ -84,7 +84,7 @@ class Liveness:
 
         The tables do not say what two sides in one role, or by two VCs, or in a pause should do; only promise S is kept then. Nor do
         they count on a side that has lost its memory, before it has heard the other one; or whose control never answers
-        again, or answers with errors only.
+        again, or answers with errors only; or, without VC, on one that cannot write down what other times it has been told of.
         """
         world = self._world
         if world.is_misconfigured or world.is_paused or world.simple or any(side.control.is_mute for side in world.sides):
@@ -94,6 +94,8 @@ class Liveness:
         publishes = {side: central.platform and not world.wires[side, central].cuts
                      and not world.wires[central, side].cuts for side in world.sides}
         on_bus = {side: publishes[side] and not central.mute[side.name] for side in world.sides}
+        if world.cannot_agree and not all(on_bus[side] and central.vc for side in world.sides):
+            return dict.fromkeys(world.sides)
         direct = not any(world.wires[side, world.other(side)].cuts for side in world.sides)
         hears = {side: all(acts.values()) and (direct or publishes[world.other(side)] and on_bus[side])
                  for side in world.sides}

@@ -194,7 +194,7 @@ class Shell:
         """The platform has started a copy. It is killed at once while it must not be there."""
         is_being_stopped = self._stops_until is not None and self._side.clock() < self._stops_until and self._open_starts
         if is_being_stopped or self._is_kept_away and self._may_nothing_run and self._side.platform:
-            self._side.after(_KEEP_AWAY_EVERY, self._control.end, [process], -9)
+            self._side.after(_KEEP_AWAY_EVERY, self._control.end_copy, process)
 
     def _forbid(self, effect: ForbidRestart) -> None:
         self._control.ask(self._agent.answer_within, self._forbidden, effect, self._side.clock())

@@ -4,10 +4,10 @@ import copy
 from math import inf
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from failover.decision.events import AgentFailed, PauseAsked, ResumeAsked, SwitchoverAsked
+from failover.decision.events import AgentFailed, PauseAsked, Reconfigured, ResumeAsked, SwitchoverAsked
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.orders import Orders
-from failover.decision.setup import Record
+from failover.decision.setup import Record, Settings
 from failover.decision.vocabulary import Path, Timing
 from tests.simulator.agent import MANAGED, FailoverAgent
 from tests.simulator.control import Control, Process
@@ -152,6 +152,20 @@ class Side(Machine):
         self.note("is configured with {}".format(timing))
         self.timing = timing
         self.stop_agent()
+
+    def reconfigure_live(self, timing: Timing) -> None:
+        """The times are changed while the failover agent runs."""
+        self.note("is configured with {} while it runs".format(timing))
+        self.timing = timing
+        if self.agent is not None:
+            self.agent.post(Reconfigured(self.settings))
+
+    @property
+    def settings(self) -> Settings:
+        """What is configured here and may change while the failover agent runs."""
+        timing, is_simple = self.timing, self.world.simple
+        return Settings(timing, timing.heartbeat_period if is_simple else min(timing.heartbeat_period, timing.timeout / 3),
+                        min(max(timing.timeout / 2, 0.5), 10.0), self.world.schedule.fail_back, 1)
 
     def change_role(self) -> None:
         """The role is changed to the other one, and for that the failover agent is stopped."""

@@ -48,7 +48,7 @@ class World:
         self._numbers = itertools.count()
         largest = schedule.timings[0].larger(schedule.timings[1])
         for fault in schedule.faults:
-            if fault.kind == "reconfigured":
+            if fault.kind.startswith("reconfigured"):
                 largest = largest.larger(other_timing(fault))
         self.lease_period = sum(largest) * CLOCK_DRIFT_BOUND
         self.longest_timeout = largest.timeout
@@ -151,6 +151,12 @@ class World:
         """Whether both sides have the same role, or go by different VCs."""
         first, second = self.sides
         return first.role == second.role or first.central is not second.central
+
+    @property
+    def cannot_agree(self) -> bool:
+        """Whether times have changed, but a disk takes nothing."""
+        return (any(fault.kind.startswith("reconfigured") for fault in self.schedule.faults)
+                and any(side.disk["full"] or side.disk["hung"] for side in self.sides))
 
     def only_power_of(self, side: Side) -> bool:
         """Whether all that goes wrong is that this side loses its power, so that the other one sees all there is."""
