@@ -15,7 +15,7 @@ import pytest
 from failover.command import main
 from failover.decision.effects import SaveRecord
 from failover.decision.events import (EndAsked, Ended, HearingProven, HeartbeatReceived, PauseAsked, PlatformSeen,
-                                      Subscribed, SwitchoverAsked)
+                                      Reconfigured, Subscribed, SwitchoverAsked)
 from failover.decision.vocabulary import AgentState, Path
 from failover.recording.folder import write
 from failover.recording.recording import parse, read
@@ -229,6 +229,16 @@ def test_why_it_stopped_when_its_failover_agent_was_stopped():
         "last stop: 03:10:30.00, because this failover agent ends; done at 03:10:31.00")
     script.run(3.0)
     assert "farewell of the primary: lease obtained" in "\n".join(trace(script.secondary.recording())[-5:])
+
+
+def test_a_longer_timeout_is_stored():
+    script = scripted.both()
+    settings = script.secondary.state.setup.settings
+    script.secondary.post(Reconfigured(settings._replace(timing=settings.timing._replace(timeout=20.0))))
+    script.run(5.0)
+    text = "\n".join(trace(script.secondary.recording()))
+    assert "other settings are stored: timeout 20 s, heartbeat_period 1 s, stop_grace 10 s" in text
+    assert "times that hold: timeout 20 s, heartbeat_period 1 s, stop_grace 10 s" in text
 
 
 def test_a_stop_in_a_switchover():

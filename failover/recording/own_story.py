@@ -3,7 +3,7 @@
 from typing import Iterator
 
 from failover.decision.effects import EndAsOrphan, Note, NoteKind, StopForGood
-from failover.decision.events import EndAsked, Ended, HeartbeatReceived, RecordSaved, VcKnown
+from failover.decision.events import EndAsked, Ended, HeartbeatReceived, Reconfigured, RecordSaved, VcKnown
 from failover.recording.words import Step, seconds
 from failover.text import Once
 
@@ -26,11 +26,16 @@ class OwnStory:
             if event.saved is not self._is_saved:
                 yield "state saved to disk again" if event.saved else "state could not be saved to disk"
             self._is_saved = event.saved
+        elif isinstance(event, Reconfigured):
+            yield "other settings are stored: {}".format(
+                ", ".join("{} {:g} s".format(*one) for one in event.settings.timing._asdict().items()))
         elif isinstance(event, EndAsked):
             yield "this failover agent is told to end" + ("" if event.was_let_in else "; it never took part")
         elif isinstance(event, Ended):
             yield "this failover agent ends; the managed agents {}".format(
                 "have been stopped" if event.is_gone else "may still run")
+        if after.planned is None and step.before.planned is not None:
+            yield "the stored settings are in use"
         if after.orphan_since is not None and step.before.orphan_since is None:
             yield "the process of the local platform is gone"
         if after.is_replaced and not step.before.is_replaced:
