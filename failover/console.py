@@ -13,7 +13,7 @@ from failover.decision.setup import Setup
 from failover.decision.state import State
 from failover.decision.table import Action
 from failover.decision.view import View, view
-from failover.decision.vocabulary import AgentState, Command
+from failover.decision.vocabulary import Command
 from failover.heartbeat_path import HeartbeatPath
 from failover.history import History
 from failover.managed.local_agent import LocalAgent
@@ -24,6 +24,7 @@ from failover.words import problems as kinds
 from failover.words.announcer import Announcer
 from failover.words.changes import Problems
 from failover.words.check import checklist
+from failover.words.copies import Copies
 from failover.words.dashboard import Dashboard
 from failover.words.history import Places
 from failover.words.lines import alert_context, alert_key, headline, order, other_role, since, summary
@@ -79,8 +80,7 @@ class Console:
         self._decided_at, self._decided_on = clock.now(), datetime.now(timezone.utc)
         self._unheard: Tuple[Optional[float], str] = (None, since(self._decided_on, False))
         # What ran before a start in standard failover was left running, by right, if that one was of simple failover.
-        self._copy_expected = former_mode != "standard"
-        self._copy_seen: Optional[float] = None
+        self._copies = Copies(former_mode != "standard")
         self._planned_since: Optional[float] = None
 
     # What happens
@@ -161,7 +161,7 @@ class Console:
             self._link_was_up = self._link.up
             _log.info("link to %s is %s", self._config.remote_vip,
                       "up" if self._link.up else "down: {}".format(self._link.last_error or "connecting"))
-        self._note_copy(seen, state.now)
+        self._copies = self._copies.after(seen, state.now)
         self._planned_since = None if state.planned is None else self._planned_since or state.now
         around = self._surroundings(seen, state)
         self._places, entries = self._places.after(seen, around, state.now)
@@ -195,16 +195,6 @@ class Console:
             self._health = health
             self.reporter.health(health)
 
-    def _note_copy(self, seen: View, now: float) -> None:
-        """Note whether the managed agent runs without having been started by the rules."""
-        state = seen.agents[0].state
-        if seen.decision.wanted is Command.START:
-            self._copy_expected = True
-        elif state in (AgentState.STOPPED, AgentState.MISSING):
-            self._copy_expected = False
-        elif state is AgentState.RUNNING and not self._copy_expected:
-            self._copy_seen = now
-
     def reconfigured(self, config: Config) -> None:
         """Go by another configuration from now on."""
         self._config = config
@@ -222,7 +212,7 @@ class Console:
             vc_error=None if vc is None else (
                 vc.link.refusal or (vc.link.up and vc.last_error) or vc.link.last_error),
             faults=self._faults, loop=runs.trouble(now), has_settled=runs.has_settled(now),
-            has_unexpected_copy=self._copy_seen is not None and now - self._copy_seen < self._config.timeout,
+            has_unexpected_copy=self._copies.were_seen_within(self._config.timeout, now),
             unheard_since=self._unheard_since(state, now), paused_until=self._paused_until(seen),
             is_timeout_late=self._planned_since is not None and now - self._planned_since > self._config.timeout)
 

@@ -253,9 +253,9 @@ def test_the_times_of_a_pair_change_while_the_managed_agent_runs_on(each_pair, s
         await_status(side, lambda status: status["health"] == "GOOD", "both go by the same times")
     for side in (secondary, primary):
         stores(side)
-        await_status(side, lambda status: status["timeout"] == 4, "the installed times")
+        await_alert(side, "GOOD", "another configuration is in use: timeout 4 s, heartbeat_period 0.5 s")
     for side in each_pair.sides:
-        await_status(side, lambda status: status["health"] == "GOOD", "both go by the same times again")
+        await_status(side, lambda status: status["health"] == "GOOD" and status["timeout"] == 4, "both go by the installed times")
     assert process.is_running() and primary.platform.processes(MANAGED) == [process] and not secondary.runs()
 
 

@@ -153,7 +153,7 @@ def _vcp_answered(state: State, event: VcpAnswered, now: Moment) -> _Result:
 
 def _record_saved(state: State, event: RecordSaved, now: Moment) -> _Result:
     if event.saved:
-        if event.record.peer_terms != state.record.peer_terms:
+        if state.record.peer_terms not in (None, event.record.peer_terms):
             # From now on the peer's heartbeats are acknowledged again: it may depend on that.
             state = state._replace(outbox=state.outbox.hurried())
         return state._replace(record=event.record, save_from=now), ()
