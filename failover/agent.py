@@ -32,6 +32,7 @@ from failover.launch import launch
 from failover.lease_store import LeaseStore
 from failover.listener import Listener
 from failover.loops import spawn_loop
+from failover.managed.group import Group
 from failover.managed.local_agent import LocalAgent
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
@@ -71,20 +72,20 @@ class FailoverAgent(compat.Agent):
             Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
             topic(config.agent_id, config.mode), setup.answer_within, probe_every(config), self._post)
         self._vc = None if config.simple_behavior else vc_client_of(self, config, setup.answer_within, self._post)
-        self._local = LocalAgent(self, config.agent_vip_identity, self._call, setup.answer_within, config.timeout,
-                                 self._post, self._guard.lives, self._warn, faults)
+        self._local = Group([LocalAgent(self, identity, self._call, setup.answer_within, config.timeout, self._post,
+                                        self._guard.lives, self._warn) for identity in setup.agents], faults)
         self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), setup.answer_within,
-                                  self._post, self._local.managed.is_installed, self._warn, faults)
+                                  self._post, self._local.is_installed, self._warn, faults)
         self._history = History(folder)
         self._console = Console(self, config, setup, warnings, record.mode, self._peer_link, self._vc, self._local,
-                                faults, self._history, self._post)
+                                self._history, self._post)
         state = initial(setup, record, clock.now())
         self._recordist = Recordist(state, folder / "recordings")
         self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
                               self._give_up)
         self._commands = Commands(lambda: self._driver.state, self._post, lambda: compat.caller(self))
         self._watch = ConfigWatch(self, source, raw, config, faults, self._reconfigure)
-        self._last_resort = LastResort(self._local.processes, self._closers())
+        self._last_resort = LastResort(self._local.end_all, self._closers())
         self._ending.watch_signals(lambda: compat.request_stop(self), lambda: self._config.stop_within)
 
     def _performers(self) -> Dict[type, Any]:
@@ -138,7 +139,7 @@ class FailoverAgent(compat.Agent):
             return
         compat.stop_monitor(self)
         _log.info("%s failover, %s on %s, manages %s; the other platform is %s", self._config.mode, self._config.agent_id,
-                  compat.instance_name(), self._config.agent_vip_identity, self._config.remote_vip)
+                  compat.instance_name(), self._config.managed, self._config.remote_vip)
         tasks = [self._driver.run, self._listener.run, self._listener.look_at_senders, self._console.reporter.run,
                  self._watch.run]
         if self._vc is not None:
@@ -163,20 +164,19 @@ class FailoverAgent(compat.Agent):
         if self._guard.lives():
             # Who answers somebody who is gone ends on VOLTTRON 9: control, with the platform, or the managed agent.
             gevent.wait(self._open_calls, timeout=max(0.0, deadline - clock.now()))
-            if self._local.health.question is not None:
-                gevent.wait([self._local.health.question], timeout=_LAST_ANSWER_WITHIN)
+            gevent.wait(self._local.questions, timeout=_LAST_ANSWER_WITHIN)
         self._ending.done()
-        _log.info("stopped; %s is %s", self._config.agent_vip_identity, "stopped too" if stops_too else "left as it is")
+        _log.info("stopped; %s is %s", self._config.managed, "stopped too" if stops_too else "left as it is")
 
     def _stop_for_good(self) -> bool:
         """Return whether the managed agent has been stopped."""
         within = self._config.stop_within
         try:
             with gevent.Timeout(0.9 * within):
-                self._local.executor.stop_for_good(0.8 * within)
+                self._local.stop_for_good(0.8 * within)
             return True
         except (ControlError, gevent.Timeout) as error:
-            _log.error("stopping %s: %s", self._config.agent_vip_identity, clean(error))
+            _log.error("stopping %s: %s", self._config.managed, clean(error))
             return False
 
     def _take_leave(self, effects: Tuple[Effect, ...], took_part: bool) -> None:
@@ -192,7 +192,7 @@ class FailoverAgent(compat.Agent):
 
     def _end_as_orphan(self, within: float) -> None:
         _log.error("ending, and %s too, because the platform that started this agent is gone",
-                   self._config.agent_vip_identity)
+                   self._config.managed)
         self._last_resort.end_all("its platform is gone", within, platform_on_file())
 
     def _give_up(self) -> None:

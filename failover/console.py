@@ -16,7 +16,7 @@ from failover.decision.view import View, view
 from failover.decision.vocabulary import Command
 from failover.heartbeat_path import HeartbeatPath
 from failover.history import History
-from failover.managed.local_agent import LocalAgent
+from failover.managed.group import Group
 from failover.reporter import Reporter
 from failover.text import Once, clean
 from failover.vc_client import VcClient
@@ -51,20 +51,18 @@ class Console:
     :param warnings: what was found at the start, for the status.
     :param former_mode: the mode of the failover agent's last start.
     :param vc: None in simple failover.
-    :param faults: what is the matter with what the shell does, a text for each kind.
     """
 
     def __init__(self, agent: Any, config: Config, setup: Setup, warnings: Sequence[str], former_mode: Optional[str],
-                 link: HeartbeatPath, vc: Optional[VcClient], local: LocalAgent, faults: Dict[str, str],
-                 history: History, post: Callable[[Event], None]):
+                 link: HeartbeatPath, vc: Optional[VcClient], local: Group, history: History,
+                 post: Callable[[Event], None]):
         self._config = config
         self._warnings = list(warnings)
         self._link = link.link
         self._vc = vc
         self._local = local
-        self._faults = faults
         self._history = history
-        self._record_topic = "record/failover/{}/{}".format(setup.instance_name, setup.agents[0])
+        self._record_topic = "record/failover/{}/{}".format(setup.instance_name, setup.managed)
         self._post = post
         self._once = Once()
         self.reporter = Reporter(agent, alert_key(setup.mode, setup.role), lambda: self._say_once(
@@ -90,7 +88,7 @@ class Console:
         commands = [_COMMANDS[type(effect)] for effect in effects if type(effect) in _COMMANDS]
         is_new = (type(event) is LinkChanged or after.decision[:3] != before.decision[:3]
                   or after.decision.wanted is not before.decision.wanted
-                  or after.agents[0].state is not before.agents[0].state
+                  or [one.state for one in after.agents] != [one.state for one in before.agents]
                   or after.roles is not before.roles or after.orders is not before.orders)
         if not is_new and not commands and after.now - self._reviewed_at < min(
                 _REVIEW_EVERY, self._config.timeout / _REVIEWS_IN_TIMEOUT):
@@ -148,8 +146,8 @@ class Console:
         return content
 
     def _announce(self, seen: View, commands: List[Command]) -> None:
-        executor, is_troubled = self._local.executor, self._local.runs.trouble(clock.now()) is not None
-        has_failed = any(executor.has_failed(command) for command in commands)
+        is_troubled = self._local.trouble(clock.now()) is not None
+        has_failed = any(self._local.has_failed(command) for command in commands)
         self._announcer, alerts = self._announcer.after(seen, commands, has_failed, is_troubled)
         for command in alerts:
             is_bad = command is (Command.STOP if seen.acting == "primary" else Command.START)
@@ -170,7 +168,7 @@ class Console:
         found = kinds.find(seen, around, self._problems.texts)
         for key in ("start", "stop"):
             if key not in found:
-                self._faults.pop(key, None)
+                self._local.forget(key)
         for change in self._problems.update(found, lambda key: kinds.gone(key, seen, around), state.now):
             _log.log(logging.WARNING if change.bad else logging.INFO, "%s", change.text)
             if change.news:
@@ -205,13 +203,13 @@ class Console:
     # What is the case
 
     def _surroundings(self, seen: View, state: State) -> Surroundings:
-        now, link, vc, runs = clock.now(), self._link, self._vc, self._local.runs
+        now, link, vc, local = clock.now(), self._link, self._vc, self._local
         return Surroundings(
             address=self._config.remote_vip, link_up=link.up, link_error=link.last_error, link_refusal=link.refusal,
             link_since=now - link.changed_at, vc_address=None if vc is None else vc.link.endpoint.address,
             vc_error=None if vc is None else (
                 vc.link.refusal or (vc.link.up and vc.last_error) or vc.link.last_error),
-            faults=self._faults, loop=runs.trouble(now), has_settled=runs.has_settled(now),
+            faults=local.faults, loop=local.trouble(now), has_settled=local.has_settled(now),
             has_unexpected_copy=self._copies.were_seen_within(self._config.timeout, now),
             unheard_since=self._unheard_since(state, now), paused_until=self._paused_until(seen),
             is_timeout_late=self._planned_since is not None and now - self._planned_since > self._config.timeout)
@@ -244,5 +242,4 @@ class Console:
             warnings=list(self._warnings), decided_on=self._decided_on.isoformat(timespec="milliseconds"),
             decided_for=now - self._decided_at,
             vc_link=None if vc is None else (vc.identity, vc.link.up, now - vc.link.changed_at),
-            uuid=local.managed.uuid, pid=local.managed.pid, last_ran=local.runs.last_ran(now),
-            restarts_last_hour=local.runs.ends_within(3600.0, now), agent_health=local.health.said))
+            agents=local.details(now)))

@@ -8,7 +8,6 @@ import gevent
 
 from failover import process
 from failover.control import ControlError
-from failover.managed.processes import Processes
 
 __all__ = ["LastResort"]
 
@@ -22,23 +21,24 @@ _EXIT_BROKEN = 1
 
 
 class LastResort:
-    """Ends the managed agent's processes, and then this one.
+    """Ends the managed agents' processes, and then this one.
 
+    :param end_managed: ends the former: :meth:`failover.managed.group.Group.end_all`.
     :param closers: close the connections.
     """
 
-    def __init__(self, processes: Processes, closers: Sequence[Callable[[], None]]):
-        self._processes = processes
+    def __init__(self, end_managed: Callable[..., None], closers: Sequence[Callable[[], None]]):
+        self._end_managed = end_managed
         self._closers = closers
 
     def end_all(self, why: str, within: float, spare: Optional[process.Process] = None) -> None:
-        """End the managed agent's processes, and then this one.
+        """End the managed agents' processes, and then this one.
 
         :param within: seconds.
         :param spare: a process whose descendants are left alone.
         """
         try:
-            self._processes.end_all(within, why, spare=spare)
+            self._end_managed(why, within, spare)
         except ControlError as error:
             _log.error("%s", error)
         for close in self._closers:

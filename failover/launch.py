@@ -38,9 +38,8 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     warnings += ["platform: " + warning for warning in compat.platform_warnings()]
     for warning in warnings:
         _log.warning("%s", warning)
-    if config.agent_vip_identity == identity:
-        _give_up(["agent_vip_identity: found {!r}, which is this agent itself; wanted: the agent to manage".format(
-            config.agent_vip_identity)])
+    if identity in config.agents:
+        _give_up(["agent_vip_identity: found {!r}, which is this agent itself; wanted: the agent to manage".format(identity)])
     compat.vip_main(agent_class, config=config, raw=raw, source=source, warnings=warnings)
 
 

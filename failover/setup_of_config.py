@@ -20,7 +20,7 @@ def setup_of(config: Config, vip_identity: str, quiet_until: float) -> Setup:
     """Return what a failover agent that starts now goes by."""
     return Setup(
         mode=config.mode, role=config.agent_id, instance_name=compat.instance_name(), vip_identity=vip_identity,
-        agents=(config.agent_vip_identity,), boot_id=uuid.uuid4().hex, remote_instance=config.remote_instance_name or None,
+        agents=config.agents, boot_id=uuid.uuid4().hex, remote_instance=config.remote_instance_name or None,
         quiet_until=quiet_until, **settings_of(config)._asdict())
 
 

@@ -145,7 +145,7 @@ class VcClient:
             # Each agent that was started since its platform was: uuid, name, [process id, exit status], identity.
             agents = self.link.call(_VCP_IDENTITY.format(effect.instance_name), "status_agents", timeout=effect.within)
             return any(pid is not None and status is None
-                       for _, _, (pid, status), identity in agents if identity == effect.agent)
+                       for _, _, (pid, status), identity in agents if identity in effect.agent.split("+"))
         except (LinkError, RemoteError) as error:
             _log.debug("VCP of %s: %s", clean(effect.instance_name), error)
         except (TypeError, ValueError):

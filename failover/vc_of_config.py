@@ -20,5 +20,5 @@ def vc_client_of(agent: Any, config: Config, within: float, post: Callable[[Any]
     endpoint = compat.remote_endpoint(agent, config.volttron_central_vip, config.volttron_central_serverkey)
     find = None if not is_web(endpoint.address) else functools.partial(
         discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
-    topic = pair_topic(compat.serverkey(agent), config.remote_serverkey, config.agent_vip_identity)
+    topic = pair_topic(compat.serverkey(agent), config.remote_serverkey, config.managed)
     return VcClient(endpoint, config.volttron_central_identity, topic, within, 1.5 * config.heartbeat_period, post, find)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from failover.decision.effects import Launch, PrepareStart, Stop
+from failover.decision.effects import Launch, PrepareStart
 from failover.decision.events import AgentObserved, CommandEnded, PlatformAnswered, ReadyToStart, RetryAllowed
 from failover.decision.vocabulary import AgentState, Command
 from tests.driving import AGENT, Core, heartbeat, run
@@ -159,27 +159,6 @@ def test_an_answer_that_says_nothing_new_leaves_what_is_known():
     core.observe(RUNNING, 0.0)
     core.observe(None, 1.0)
     assert core.agent.state is RUNNING and core.state.sight.platform_answered == 1.0
-
-
-def test_of_several_agents_each_follows_and_heartbeats_speak_for_all():
-    core = Core(agents=(AGENT, "second"))
-
-    def observe(first, second, now):
-        core.observe(first, now)
-        core.observe(second, now, agent="second")
-
-    observe(RUNNING, RUNNING, 0.0)
-    core.hear(heartbeat(), 0.0)
-    assert [stop.agent for stop in core.given(Stop)] == [AGENT, "second"]
-    core.end_command(0.1, is_gone=True)
-    observe(STOPPED, RUNNING, 0.2)
-    assert core.beat(0.2).may_run
-    core.post(CommandEnded("second", core.state.agents[1].number, Command.STOP, True, is_gone=True), 0.3)
-    observe(STOPPED, STOPPED, 0.4)
-    assert not core.beat(0.4).may_run
-    while core.now < 10.0:
-        observe(STOPPED, STOPPED, core.now + 0.5)
-    assert [start.agent for start in core.given(PrepareStart)] == [AGENT, "second"]
 
 
 @pytest.mark.parametrize("state", [RUNNING, AgentState.MISSING])

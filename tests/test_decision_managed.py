@@ -7,7 +7,7 @@ from failover.decision.effects import (EndAsOrphan, EndStrays, ForbidRestart, La
                                        RenewVcLink, SaveRecord, Stop, StopForGood, Want)
 from failover.decision.events import (Ended, EndAsked, HeartbeatReceived, LinkChanged, LinkFree, PlatformSeen,
                                       RestartForbidden, StartAnswered, StraysEnded, VcAnswered)
-from failover.decision.managed import Managed
+from failover.decision.managed import Managed, Turn
 from failover.decision.table import Action
 from failover.decision.vocabulary import AgentState, Command, Liveness, Path
 from tests.driving import AGENT, GRACE, TIMEOUT, TIMING, Core, heartbeat, run
@@ -36,8 +36,8 @@ def test_what_the_platform_may_have_started_unseen_is_stopped(was_wanted, kinds_
     wanted = Decision(Action.START, Liveness.UP, wanted=Command.START)
     unseen = Managed(AGENT, 0.0, 0.0)
     if was_wanted:
-        unseen, _ = unseen.toward(wanted, True, True, GRACE, 1.0)
-    _, effects = unseen.toward(wanted._replace(wanted=Command.STOP), True, True, GRACE, 2.0)
+        unseen, _ = unseen.toward(wanted, True, Turn(True, True, GRACE), 1.0)
+    _, effects = unseen.toward(wanted._replace(wanted=Command.STOP), True, Turn(True, True, GRACE), 2.0)
     assert kinds(effects) == kinds_then
 
 

@@ -315,7 +315,9 @@ def test_what_is_not_decided_for_good_is_not_announced(seen, commands, alerts):
 
 # The status
 
-DETAILS = Details(("GOOD", "fine"), [], [], "2026-11-23T11:45:24.000+00:00", 3.0, None, "uuid", 7, 0.1, 0, ("GOOD", ""))
+DETAILS = Details(("GOOD", "fine"), [], [], "2026-11-23T11:45:24.000+00:00", 3.0, None, [{
+    "identity": "platform.driver", "uuid": "uuid", "pid": 7, "last_ran": 0.1, "restarts_last_hour": 0, "health": "GOOD",
+    "health_text": ""}])
 KEYS = {
     "agent_id": None, "acts_as": None, "mode": None, "instance_name": None, "vip_identity": None, "health": None,
     "text": None, "problems": None, "warnings": None, "decision": None, "decided_on": None, "decided_for": None,
@@ -324,7 +326,7 @@ KEYS = {
     "other": {"instance_name", "vip_identity", "standing", "liveness", "heartbeat_age", "may_run", "managed_agent", "left"},
     "link": {"address", "up", "since", "last_error", "refusal"},
     "vc": {"address", "identity", "up", "since", "liveness", "answer_age", "vcp", "last_error"},
-    "lease": {"held", "seconds_left"}, "managed_agent": {"identity", "uuid", "pid", "state"},
+    "lease": {"held", "seconds_left"}, "managed_agent": {"identity", "uuid", "pid", "state"}, "managed_agents": None,
     "runs": {"last_ran", "restarts_last_hour", "health", "health_text"},
 }
 

@@ -20,7 +20,8 @@ class Config:
     :ivar simple_behavior: True for simple failover, False for standard failover.
     :ivar remote_vip: VIP address of the other platform, as it was given but without a query.
     :ivar remote_serverkey: public key of the other platform.
-    :ivar agent_vip_identity: VIP identity of the managed agent, the same on both platforms.
+    :ivar agent_vip_identity: VIP identity of the managed agent, the same on both platforms; or several, in the order in which
+        they are started.
     :ivar heartbeat_period: seconds from one heartbeat to the next.
     :ivar timeout: seconds without a heartbeat after which the peer counts as down.
     :ivar stop_grace: seconds from the decision to stop the managed agent until it is gone.
@@ -41,7 +42,7 @@ class Config:
     simple_behavior: bool
     remote_vip: str
     remote_serverkey: str
-    agent_vip_identity: str
+    agent_vip_identity: Union[str, Tuple[str, ...]]
     heartbeat_period: float
     timeout: float
     stop_grace: float = 10
@@ -59,6 +60,17 @@ class Config:
     def mode(self) -> str:
         """``simple`` or ``standard``."""
         return "simple" if self.simple_behavior else "standard"
+
+    @property
+    def agents(self) -> Tuple[str, ...]:
+        """The managed agents."""
+        one_or_more = self.agent_vip_identity
+        return (one_or_more,) if isinstance(one_or_more, str) else one_or_more
+
+    @property
+    def managed(self) -> str:
+        """All managed agents in one word."""
+        return "+".join(self.agents)
 
     @property
     def beat_every(self) -> float:
@@ -105,7 +117,7 @@ class Config:
             if wrong is not None:
                 problems.append(wrong)
             elif value is not BY_PERIOD:
-                values[key] = value
+                values[key] = tuple(value) if isinstance(value, list) else value
         if "stop_grace" not in raw:
             values["stop_grace"] = usual_grace(values)
         problems += fill_in_central(values, known, "simple_behavior" in raw)

@@ -20,6 +20,7 @@ _SHORTEST_UNHEALTHY = 1
 LONGEST_GRACE = 45
 
 _MOST_FAILURES = 100
+_MOST_AGENTS = 8
 
 # So many unknown keys are named.
 _UNKNOWN_SHOWN = 20
@@ -84,6 +85,12 @@ def _is_identity(value: Any) -> bool:
     return isinstance(value, str) and re.match(r"[A-Za-z0-9_.\-]{1,255}\Z", value) is not None
 
 
+def _is_identity_or_several(value: Any) -> bool:
+    if not isinstance(value, list):
+        return _is_identity(value)
+    return 0 < len(value) <= _MOST_AGENTS and all(map(_is_identity, value)) and len(set(value)) == len(value)
+
+
 def _is_seconds(shortest: float) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and shortest <= value <= _LONGEST
@@ -112,7 +119,8 @@ KEYS: Dict[str, Key] = {
     "remote_vip": Key(_is_address, 'VIP address of the other platform, such as "tcp://192.0.2.10:22916"', REQUIRED),
     "remote_serverkey": Key(_or_none(is_serverkey), "public key of the other platform, " + _KEY_COMMAND, ""),
     "agent_vip_identity": Key(
-        _is_identity, 'VIP identity of the agent to manage, such as "platform.driver"' + _OF_LETTERS, REQUIRED),
+        _is_identity_or_several, 'VIP identity of the agent to manage, such as "platform.driver"' + _OF_LETTERS
+        + "; or a list of up to {}, each once, in the order of their start".format(_MOST_AGENTS), REQUIRED),
     "heartbeat_period": Key(_is_seconds(_SHORTEST_PERIOD), OF_SECONDS.format(_SHORTEST_PERIOD, _LONGEST), 1),
     "timeout": Key(_is_seconds(2 * _SHORTEST_PERIOD), OF_SECONDS.format(2 * _SHORTEST_PERIOD, _LONGEST), 10),
     "stop_grace": Key(_is_seconds(1), OF_SECONDS.format(1, LONGEST_GRACE), BY_PERIOD),

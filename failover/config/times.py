@@ -31,6 +31,10 @@ def time_problems(values: Mapping[str, Any]) -> List[str]:
         if values["stop_grace"] > longest:
             problems.append("stop_grace: found {}; wanted: {}".format(
                 show(values["stop_grace"]), OF_SECONDS.format(1, longest)))
+        several = values.get("agent_vip_identity", "")
+        if isinstance(several, tuple) and values["stop_grace"] < len(several):
+            problems.append("stop_grace: found {}; wanted: at least a second for each managed agent, {} s".format(
+                show(values["stop_grace"]), len(several)))
         if values["stop_grace"] < period and values.get("simple_behavior") is False:
             problems.append("stop_grace: found {}; wanted: at least one heartbeat period, {:g} s, in standard "
                             "failover".format(show(values["stop_grace"]), period))

@@ -58,7 +58,7 @@ def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:
     """Return why a message is none of the peer's, whatever its content; None if it may be."""
     if event.is_local:
         return "ignoring heartbeats of {}: it is an agent of this platform".format(event.sender)
-    if event.subject is not None and event.subject != state.setup.agents[0]:
+    if event.subject is not None and event.subject != state.setup.managed:
         return "ignoring heartbeats of {}: they are about another managed agent, {}".format(event.sender, event.subject)
     return None
 

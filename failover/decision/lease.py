@@ -245,5 +245,5 @@ class LeasePolicy(NamedTuple):
         # It is asked at least twice in a silence. The last question of the silence has until just after it.
         needed = facts.agreement.silence_needed
         within, left = min(_VCP_WITHIN, needed / 2 - period), since + needed + period / 2 - now
-        ask = AskVcp(instance, facts.setup.agents[0], left if 0 < left < within + period else within)
+        ask = AskVcp(instance, facts.setup.managed, left if 0 < left < within + period else within)
         return self._replace(witness=witness._replace(vcp_asked=now, vcp_is_asked=True)), (ask,)

@@ -13,6 +13,7 @@ from failover.decision.decision import Decision
 from failover.decision.effects import Effect, EndAsOrphan, ProveHearing, ReconnectNow, RenewVcLink
 from failover.decision.events import Event, LinkFree
 from failover.decision.failures import Failures
+from failover.decision.group import turn
 from failover.decision.hearing import with_roles
 from failover.decision.reconfiguring import settled
 from failover.decision.saving import save
@@ -92,6 +93,8 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         effects += (ReconnectNow(),)
     if decision.peer is not before.peer and setup.fail_back > 0.0:
         state = state._replace(peer_up_since=now if decision.peer is Liveness.UP else None)
+    if decision.wanted is not before.wanted:
+        state = state._replace(wanted_since=now)
     if decision != before or policy is not state.policy or sight is not state.sight:
         state = state._replace(policy=policy, decision=decision, sight=sight)
     is_quiet = now < setup.quiet_until
@@ -114,9 +117,9 @@ def _advance(state: State, decision: Decision, is_strict: bool, may_start: bool,
              now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
     """Have the managed agents follow, in their order."""
     effects: Tuple[Effect, ...] = ()
-    agents, within = state.agents, state.stop_within(now)
+    agents, grace, left = state.agents, state.stop_grace, state.stop_within(now)
     for number, agent in enumerate(agents):
-        moved, more = agent.toward(decision, is_strict, may_start, within, now)
+        moved, more = agent.toward(decision, is_strict, turn(agents, number, may_start, grace, left), now)
         if moved is not agent:
             agents = agents[:number] + (moved,) + agents[number + 1:]
             effects += more
@@ -136,4 +139,7 @@ def deadline(state: State) -> Moment:
         moments += (state.orphan_since + state.setup.timing.timeout,)
     for agent in state.agents:
         moments += agent.deadline()
+    if len(state.agents) > 1 and state.decision.wanted is Command.STOP:
+        share, until = state.stop_grace / len(state.agents), now + state.stop_within(now)
+        moments += tuple(until - number * share for number in range(1, len(state.agents)))
     return min([moment for moment in moments if moment > now], default=inf)

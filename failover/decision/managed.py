@@ -8,7 +8,7 @@ from failover.decision.effects import Effect, EndStrays, ForbidRestart, Launch, 
 from failover.decision.events import AgentObserved, CommandEnded, RestartForbidden
 from failover.decision.vocabulary import AgentState, Command, Moment
 
-__all__ = ["Backoff", "Managed"]
+__all__ = ["Backoff", "Managed", "Turn"]
 
 # Seconds between two attempts at the same command: at first, and at most.
 _FIRST_PAUSE, _LONGEST_START_PAUSE, _LONGEST_STOP_PAUSE = 1.0, 60.0, 4.0
@@ -32,6 +32,19 @@ class Backoff(NamedTuple):
     def tried(self, longest: float, now: Moment) -> "Backoff":
         """An attempt is made now."""
         return Backoff(now + self.pause, min(2 * self.pause, longest))
+
+
+class Turn(NamedTuple):
+    """What one of several managed agents may do now, beside the others.
+
+    :ivar may_start: whether a start may begin.
+    :ivar may_stop: whether a stop may begin.
+    :ivar stop_within: seconds that it may take.
+    """
+
+    may_start: bool
+    may_stop: bool
+    stop_within: float
 
 
 class Managed(NamedTuple):
@@ -149,13 +162,10 @@ class Managed(NamedTuple):
 
     # What to do
 
-    def toward(self, decision: Decision, is_strict: bool, may_start: bool, stop_within: float,
-               now: Moment) -> "Tuple[Managed, Tuple[Effect, ...]]":
+    def toward(self, decision: Decision, is_strict: bool, turn: Turn, now: Moment) -> "Tuple[Managed, Tuple[Effect, ...]]":
         """Return the next step to where the decision wants it.
 
         :param is_strict: while it should not run, whatever appears is killed at once.
-        :param may_start: whether a start may begin now.
-        :param stop_within: seconds that a stop may take.
         """
         managed, effects = self, ()  # type: Managed, Tuple[Effect, ...]
         wanted = decision.wanted
@@ -168,12 +178,12 @@ class Managed(NamedTuple):
             managed = managed._replace(pending=None, is_ready=False, ended_at=now, lost_at=inf)
         if managed.strays_at is not None and now >= managed.strays_at:
             managed = managed._replace(strays_at=inf)
-            effects += (EndStrays(self.identity, stop_within, is_strict and wanted is Command.STOP),)
+            effects += (EndStrays(self.identity, turn.stop_within, is_strict and wanted is Command.STOP),)
         if managed._needs_stop(wanted):
-            managed, more = managed._stopping(stop_within, now)
+            managed, more = managed._stopping(turn.stop_within, now) if turn.may_stop else (managed, ())
         elif managed.is_ready and managed.pending is Command.START:
             managed, more = managed._launching(decision, now)
-        elif wanted is Command.START and may_start and managed._can_start(decision.start_from, now):
+        elif wanted is Command.START and turn.may_start and managed._can_start(decision.start_from, now):
             managed, more = managed._starting(now)
         else:
             return managed, effects

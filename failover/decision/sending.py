@@ -39,11 +39,11 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
     acknowledges = peer is not None and (witness is None or state.agreement.believes(peer)
                                          and _outlives_a_restart(state, Timing.of(peer)))
     return Heartbeat(
-        setup.instance_name, setup.vip_identity, setup.agents[0], setup.role, setup.mode,
+        setup.instance_name, setup.vip_identity, setup.managed, setup.role, setup.mode,
         timing.timeout, timing.heartbeat_period, timing.stop_grace,
         state.incarnation.boot_id, state.outbox.sequence,
         peer.boot_id if acknowledges else None, peer.sequence if acknowledges else None, may_run,
-        leaving, (agent_state or state.agents[0].state).value, state.trouble, clock, state.roles.yields,
+        leaving, (agent_state or state.agents_state).value, state.trouble, clock, state.roles.yields,
         None if witness is None else witness.key, None if witness is None else witness.proven,
         orders.number, orders.by or None, orders.preferred if orders.number else None,
         min(max(orders.paused_until - state.now, 0.001), LONGEST_PAUSE) if orders.is_paused else None,

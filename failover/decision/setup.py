@@ -53,7 +53,7 @@ class Setup(NamedTuple):
     :ivar beat_every: seconds from one heartbeat that is sent to the next.
     :ivar instance_name: of the local platform.
     :ivar vip_identity: of this failover agent.
-    :ivar agents: VIP identities of the managed agents.
+    :ivar agents: VIP identities of the managed agents, in the order in which they are started.
     :ivar boot_id: a text that no other start of a failover agent ever had.
     :ivar answer_within: seconds after which an answer on a connection is overdue.
     :ivar remote_instance: instance name of the peer's platform, if it is configured.
@@ -80,6 +80,11 @@ class Setup(NamedTuple):
     max_failures: int = 0
     failure_window: float = 600.0
     unhealthy_after: float = 0.0
+
+    @property
+    def managed(self) -> str:
+        """All managed agents in one word, by which each side names them to the other."""
+        return "+".join(self.agents)
 
     @property
     def settings(self) -> Settings:

@@ -5,6 +5,7 @@ from typing import NamedTuple, Optional, Tuple, Union
 from failover.decision.agreement import Agreement
 from failover.decision.decision import Decision
 from failover.decision.failures import Failures
+from failover.decision.group import state_of
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.incarnation import Incarnation
 from failover.decision.lease import LeasePolicy
@@ -17,7 +18,7 @@ from failover.decision.setup import Record, Settings, Setup
 from failover.decision.sight import Sight
 from failover.decision.simple import SimplePolicy
 from failover.decision.table import Action
-from failover.decision.vocabulary import Liveness, Moment, Timing
+from failover.decision.vocabulary import AgentState, Liveness, Moment, Timing
 
 __all__ = ["State", "initial"]
 
@@ -30,6 +31,7 @@ class State(NamedTuple):
     :ivar failures: how the managed agents have failed here.
     :ivar trouble: what is wrong with a managed agent here, for the peer to show; None if nothing is.
     :ivar installation: what is installed of it, for the peer to compare.
+    :ivar wanted_since: since when the managed agents are wanted to run, or not to.
     :ivar planned: settings that are wanted and not taken over yet, or not wholly; None if there are none.
     :ivar record: what is on disk, or on its way there.
     :ivar save_from: from when on it may be saved again; infinity while it is being saved.
@@ -60,6 +62,7 @@ class State(NamedTuple):
     is_replaced: bool = False
     is_ending: bool = False
     planned: Optional[Settings] = None
+    wanted_since: Moment = 0.0
 
     @property
     def beat_every(self) -> float:
@@ -95,11 +98,26 @@ class State(NamedTuple):
         """False only if the managed agents are known not to run here and are not about to."""
         return (self.setup.mode != "simple" and self.policy.is_held) or any(one.may_run for one in self.agents)
 
+    @property
+    def stop_grace(self) -> float:
+        """Seconds that stopping the managed agents may take here."""
+        return self.setup.timing.stop_grace if self.setup.mode == "simple" else self.agreement.stop_grace
+
     def stop_within(self, now: Moment) -> float:
-        """Return the seconds in which a stop that begins now must have ended a managed agent."""
-        if self.setup.mode == "simple":
-            return self.setup.timing.stop_grace
-        return self.policy.stop_within(self.agreement.stop_grace, now)
+        """Return the seconds in which a stop that begins now must have ended the managed agents.
+
+        In simple failover several share one ``stop_grace`` too, but nothing depends on it, and what does not end then gets
+        another one.
+        """
+        if self.setup.mode != "simple":
+            return self.policy.stop_within(self.agreement.stop_grace, now)
+        grace = self.setup.timing.stop_grace
+        return grace if len(self.agents) == 1 or now - self.wanted_since >= grace else self.wanted_since + grace - now
+
+    @property
+    def agents_state(self) -> AgentState:
+        """Of all managed agents together."""
+        return state_of([one.state for one in self.agents], self.decision.wanted)
 
     def sent_when_acknowledged_by(self, heartbeat: Heartbeat) -> Optional[Moment]:
         """Return when the heartbeat of this start was sent that this one acknowledges; None if it acknowledges none."""

@@ -86,7 +86,7 @@ def _unready_there(state: State) -> Optional[str]:
     if peer.trouble is not None:
         return "on {}: {}".format(peer.instance_name, peer.trouble)
     if peer.state in (AgentState.MISSING.value, AgentState.UNKNOWN.value):
-        return "{} is {} on {}".format(state.setup.agents[0], peer.state, peer.instance_name)
+        return "{} is {} on {}".format(state.setup.managed, peer.state, peer.instance_name)
     return None
 
 

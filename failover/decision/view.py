@@ -3,6 +3,7 @@
 from typing import NamedTuple, Optional, Tuple
 
 from failover.decision.decision import Decision
+from failover.decision.group import state_of
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.orders import Orders
 from failover.decision.setup import Setup
@@ -80,6 +81,16 @@ class View(NamedTuple):
     agents: Tuple[AgentView, ...]
     lease: Optional[LeaseView]
     installation: Optional[str] = None
+
+    @property
+    def managed(self) -> str:
+        """All managed agents in one word."""
+        return self.setup.managed
+
+    @property
+    def state(self) -> AgentState:
+        """Of all managed agents together."""
+        return state_of([one.state for one in self.agents], self.decision.wanted)
 
     @property
     def is_preferred(self) -> bool:

@@ -31,13 +31,14 @@ class LocalAgent:
     :param call: calls an agent of the local platform: ``call(peer, method, *args)`` returns the result.
     :param answer_within: seconds to wait for an answer of control.
     :param timeout: seconds, as configured.
-    :param faults: what is the matter, a text for each kind.
+    :ivar faults: what is the matter, a text for each kind.
     :ivar installed: what is installed of it, in a line; None if that is not known.
     """
 
     def __init__(self, agent: Any, identity: str, call: Callable[..., Any], answer_within: float, timeout: float,
-                 post: Callable[[Any], None], platform_lives: Callable[[], bool], alert: Callable[[str], None],
-                 faults: Dict[str, str]):
+                 post: Callable[[Any], None], platform_lives: Callable[[], bool], alert: Callable[[str], None]):
+        faults: Dict[str, str] = {}
+        self.faults = faults
         self.managed = ManagedAgent(call, identity, answer_within)
         self.installed: Optional[str] = None
         self._installation = Installation(

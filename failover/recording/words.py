@@ -73,7 +73,7 @@ def other(state: State) -> str:
 
 def agent_there(state: State) -> str:
     """Return the managed agent's name."""
-    return state.setup.agents[0]
+    return state.setup.managed
 
 
 def last_sign(state: State) -> Optional[Moment]:

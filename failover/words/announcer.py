@@ -32,7 +32,7 @@ class Announcer(NamedTuple):
         said, alerts = self, []  # type: Announcer, List[Command]
         wanted = view.decision.wanted
         is_open = self.announced is None and not commands and (
-            view.decision.action not in (Action.START, Action.STOP) or view.agents[0].state is AgentState.UNKNOWN)
+            view.decision.action not in (Action.START, Action.STOP) or view.state is AgentState.UNKNOWN)
         if wanted not in (None, self.announced) and not is_open and not (wanted is Command.START and view.is_quiet):
             said = Announcer(wanted)
             alerts.append(wanted)

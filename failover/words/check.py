@@ -63,8 +63,8 @@ def _warned(text: str) -> _Item:
 def _fine(name: str, view: View, around: Surroundings) -> _Item:
     if name.startswith("link") and not around.link_up:
         return _Item(name, "not connected yet: {}".format(around.link_error or "connecting"), False)
-    if name == "managed agent" and view.agents[0].state is AgentState.UNKNOWN:
-        return _Item(name, "it is not known yet whether {} runs".format(view.agents[0].identity), False)
+    if name == "managed agent" and view.state is AgentState.UNKNOWN:
+        return _Item(name, "it is not known yet whether {} runs".format(view.managed), False)
     if name == "VOLTTRON Central" and view.decision.vc is not Liveness.UP:
         return _Item(name, "it has not answered yet", False)
     return _Item(name, "in order", True)
@@ -88,7 +88,7 @@ def _hears(view: View) -> _Item:
 
 def _compared(view: View) -> List[_Item]:
     """Return what is installed otherwise on the other side. It may be meant so, but a takeover would show it."""
-    peer, agent = view.peer, view.agents[0].identity
+    peer, agent = view.peer, view.managed
     ours, theirs = (view.installation or "").split(" "), (peer.installation or "" if peer is not None else "").split(" ")
     if len(ours) != 3 or len(theirs) != 3:
         return []

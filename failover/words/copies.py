@@ -20,7 +20,7 @@ class Copies(NamedTuple):
 
     def after(self, view: View, now: Moment) -> "Copies":
         """Return what has been seen now."""
-        state = view.agents[0].state
+        state = view.state
         if view.decision.wanted is Command.START:
             return self._replace(is_expected=True)
         if state in (AgentState.STOPPED, AgentState.MISSING):

@@ -53,7 +53,7 @@ def alert_context(view: View, command: Command) -> str:
         words = "Primary is active stopping agent {}"
     else:
         words = "Starting agent {}" if command is Command.START else "Stopping agent {}"
-    return words.format(view.agents[0].identity)
+    return words.format(view.managed)
 
 
 def since(at: datetime, heard: bool) -> str:
@@ -88,7 +88,7 @@ def order(view: View, before: Orders, until: Optional[str]) -> str:
     :param before: the orders before them.
     :param until: until when the pair is paused, as a time of day.
     """
-    orders, agent = view.orders, view.agents[0].identity
+    orders, agent = view.orders, view.managed
     by = "" if not orders.by or orders.number == before.number else ", ordered on {}".format(orders.by)
     if orders.is_paused:
         return "the pair is paused until {}{}: nobody starts {}, and there is no takeover".format(until, by, agent)
@@ -116,9 +116,9 @@ def _headline(view: View, unheard: str) -> str:
 
     :param unheard: since when the peer has not been heard, as :func:`since` returns it.
     """
-    peer, other, state = view.peer, other_role(view.acting), view.agents[0].state
+    peer, other, state = view.peer, other_role(view.acting), view.state
     names = dict(
-        agent=view.agents[0].identity, state=state.value, here="{} {}".format(view.acting, view.setup.instance_name),
+        agent=view.managed, state=state.value, here="{} {}".format(view.acting, view.setup.instance_name),
         other="{} {}".format(other, peer.instance_name) if peer else "the " + other,
         timeout="{:g} s".format(view.setup.timing.timeout), unheard=unheard, there=_activity(view),
         active="is active" if state is AgentState.RUNNING else "is not active yet",
@@ -135,7 +135,7 @@ def _activity(view: View) -> str:
     peer = view.peer
     if peer is None or peer.state in (None, AgentState.RUNNING.value):
         return "is active"
-    return "is up, but {} is {} there".format(view.agents[0].identity, peer.state)
+    return "is up, but {} is {} there".format(view.managed, peer.state)
 
 
 def _sentence_of_primary(view: View, state: AgentState) -> str:
@@ -167,7 +167,7 @@ def _sentence_of_secondary(view: View, state: AgentState) -> str:
 
 def reason(view: View) -> str:
     """Return one line with the figures of the moment: why this side runs the managed agent, or not yet, or not."""
-    lease, other, agent = view.lease, other_role(view.acting), view.agents[0].identity
+    lease, other, agent = view.lease, other_role(view.acting), view.managed
     if lease.is_held:
         age = lease.vc_answer_age
         return "lease held for {:.1f} s more, VC {}, {} {}".format(

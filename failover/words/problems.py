@@ -61,7 +61,7 @@ def trouble(view: View, around: Surroundings, problems: Dict[str, str]) -> Optio
 
 
 def _agent(view: View) -> str:
-    return view.agents[0].identity
+    return view.managed
 
 
 def _fault(key: str) -> Callable[[View, Surroundings], Optional[str]]:
@@ -74,19 +74,19 @@ def _start(view: View, around: Surroundings) -> Optional[str]:
 
 
 def _stop(view: View, around: Surroundings) -> Optional[str]:
-    is_over = view.decision.wanted is not Command.STOP or view.agents[0].state in (
+    is_over = view.decision.wanted is not Command.STOP or view.state in (
         AgentState.STOPPED, AgentState.MISSING)
     return None if is_over else around.faults.get("stop")
 
 
 def _missing(view: View, around: Surroundings) -> Optional[str]:
-    if view.agents[0].state is not AgentState.MISSING:
-        return None
-    return "{} is not installed here: run `vctl install` with `--vip-identity {}`".format(_agent(view), _agent(view))
+    missing = [one.identity for one in view.agents if one.state is AgentState.MISSING]
+    return "; ".join("{} is not installed here: run `vctl install` with `--vip-identity {}`".format(identity, identity)
+                     for identity in missing) or None
 
 
 def _agent_unknown(view: View, around: Surroundings) -> bool:
-    return view.agents[0].state in (AgentState.UNKNOWN, AgentState.STARTING)
+    return view.state in (AgentState.UNKNOWN, AgentState.STARTING)
 
 
 def _loop(view: View, around: Surroundings) -> Optional[str]:

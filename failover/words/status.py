@@ -16,7 +16,8 @@ class Details(NamedTuple):
     :ivar decided_on: when the decision last changed, as ISO text in UTC.
     :ivar vc_link: of the connection to VC's platform: VC's identity, whether it is up, and for how long; None in simple
         failover.
-    :ivar agent_health: status and text as the managed agent last gave them.
+    :ivar agents: of each managed agent: ``identity``, ``uuid``, ``pid``, ``last_ran``, ``restarts_last_hour``, and ``health``
+        and ``health_text`` as it last gave them.
     """
 
     health: Tuple[str, str]
@@ -25,17 +26,13 @@ class Details(NamedTuple):
     decided_on: str
     decided_for: float
     vc_link: Optional[Tuple[str, bool, float]]
-    uuid: Optional[str]
-    pid: Optional[int]
-    last_ran: Optional[float]
-    restarts_last_hour: int
-    agent_health: Optional[Tuple[str, str]]
+    agents: List[Dict[str, Any]]
 
 
 def status(view: View, around: Surroundings, details: Details) -> Dict[str, Any]:
     """Return what this failover agent knows and does, as a JSON-able dict. Durations are in seconds."""
-    setup, decision, peer, lease, managed = view.setup, view.decision, view.peer, view.lease, view.agents[0]
-    last = view.farewell or peer
+    setup, decision, peer, lease, managed = view.setup, view.decision, view.peer, view.lease, details.agents
+    last, first = view.farewell or peer, details.agents[0]
     return {
         "agent_id": setup.role,
         "acts_as": view.acting,
@@ -92,15 +89,11 @@ def status(view: View, around: Surroundings, details: Details) -> Dict[str, Any]
         },
         "lease": None if lease is None else {"held": lease.is_held, "seconds_left": lease.seconds_left},
         "managed_agent": {
-            "identity": managed.identity,
-            "uuid": details.uuid,
-            "pid": details.pid,
-            "state": managed.state.value,
+            "identity": view.managed,
+            "uuid": first["uuid"],
+            "pid": first["pid"],
+            "state": view.state.value,
         },
-        "runs": {
-            "last_ran": details.last_ran,
-            "restarts_last_hour": details.restarts_last_hour,
-            "health": details.agent_health[0] if details.agent_health else None,
-            "health_text": details.agent_health[1] if details.agent_health else None,
-        },
+        "runs": {key: first[key] for key in ("last_ran", "restarts_last_hour", "health", "health_text")},
+        "managed_agents": [dict(one, state=seen.state.value) for one, seen in zip(managed, view.agents)],
     }
