@@ -13,11 +13,12 @@ from failover.decision.setup import Setup
 from failover.decision.state import State
 from failover.decision.table import Action
 from failover.decision.view import View, view
-from failover.decision.vocabulary import AgentState, Command
+from failover.decision.vocabulary import AgentState, Command, Liveness
 from failover.heartbeat_path import HeartbeatPath
 from failover.history import History
 from failover.managed.local_agent import LocalAgent
 from failover.reporter import Reporter
+from failover.second_copy import SecondCopy
 from failover.text import Once, clean
 from failover.vc_client import VcClient
 from failover.words import problems as kinds
@@ -60,6 +61,7 @@ class Console:
         self._link = link.link
         self._vc = vc
         self._local = local
+        self._second_copy = SecondCopy(link.link, config.agent_vip_identity)
         self._faults = faults
         self._history = history
         self._record_topic = "record/failover/{}/{}".format(setup.instance_name, setup.agents[0])
@@ -155,6 +157,8 @@ class Console:
             _log.info("link to %s is %s", self._config.remote_vip,
                       "up" if self._link.up else "down: {}".format(self._link.last_error or "connecting"))
         self._note_copy(seen, state.now)
+        self._second_copy.look(seen.is_simple and seen.decision.wanted is Command.START
+                               and seen.decision.peer is Liveness.DOWN and seen.alike is None, state.now)
         around = self._surroundings(seen, state)
         self._places, entries = self._places.after(seen, around, state.now)
         for entry in entries:
@@ -205,7 +209,8 @@ class Console:
                 vc.link.refusal or (vc.link.up and vc.last_error) or vc.link.last_error),
             faults=self._faults, loop=runs.trouble(now), has_settled=runs.has_settled(now),
             has_unexpected_copy=self._copy_seen is not None and now - self._copy_seen < self._config.timeout,
-            unheard_since=self._unheard_since(state, now), paused_until=self._paused_until(seen))
+            answers_there=self._second_copy.answers, unheard_since=self._unheard_since(state, now),
+            paused_until=self._paused_until(seen))
 
     def _unheard_since(self, state: State, now: float) -> str:
         """Return since when the peer has not been heard, always in the same words for the same silence."""

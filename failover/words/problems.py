@@ -199,6 +199,12 @@ def _copy(view: View, around: Surroundings) -> Optional[str]:
             "agent, it is stopped; do not start or enable it yourself".format(_agent(view)))
 
 
+def _second(view: View, around: Surroundings) -> Optional[str]:
+    return None if not around.answers_there else (
+        "{} also answers on {}, so that two copies run: `vctl start` the failover agent there; if it runs, see `python -m "
+        "failover status` there".format(_agent(view), "the other side" if view.peer is None else view.peer.instance_name))
+
+
 def _peer_unknown(view: View, around: Surroundings) -> bool:
     return (view.acting == "primary" or not view.is_simple) and (
         view.decision.peer is Liveness.UNKNOWN or not view.platform_answers)
@@ -218,6 +224,7 @@ KINDS: Dict[str, Kind] = {
     "absent": Kind(_fault("absent"), "{agent} is on the message bus, or no longer runs here", is_of_agent=True),
     "silent": Kind(_fault("silent"), "{agent} answers again, or no longer runs here", is_of_agent=True),
     "unwell": Kind(_fault("unwell"), "{agent} no longer reports BAD", is_of_agent=True),
+    "second": Kind(_second, "the {other_role} is heard again, or {agent} no longer answers there", is_of_agent=True),
     "config": Kind(_fault("config"), "the configuration in use is the one that is stored or installed"),
     "memory": Kind(_fault("memory"), "state is being saved to disk again"),
     "deaf": Kind(_fault("deaf"), "heartbeats can be heard again"),

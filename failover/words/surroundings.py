@@ -21,6 +21,7 @@ class Surroundings(NamedTuple):
     :ivar has_unexpected_copy: whether it ran within ``timeout`` without having been started by the rules.
     :ivar paused_until: until when the pair is paused, as a time of day; None while it is not.
     :ivar unheard_since: since when the peer has not been heard: :func:`failover.words.lines.since`.
+    :ivar answers_there: whether the managed agent answers on the peer's platform though this side runs it.
     """
 
     address: str
@@ -36,3 +37,4 @@ class Surroundings(NamedTuple):
     has_unexpected_copy: bool
     unheard_since: str
     paused_until: Optional[str] = None
+    answers_there: bool = False
