@@ -13,11 +13,12 @@ from failover.decision.setup import Setup
 from failover.decision.state import State
 from failover.decision.table import Action
 from failover.decision.view import View, view
-from failover.decision.vocabulary import Command
+from failover.decision.vocabulary import Command, Liveness
 from failover.heartbeat_path import HeartbeatPath
 from failover.history import History
 from failover.managed.group import Group
 from failover.reporter import Reporter
+from failover.second_copy import SecondCopy
 from failover.text import Once, clean
 from failover.vc_client import VcClient
 from failover.words import problems as kinds
@@ -61,6 +62,7 @@ class Console:
         self._link = link.link
         self._vc = vc
         self._local = local
+        self._second_copy = SecondCopy(link.link, config.agents)
         self._history = history
         self._record_topic = "record/failover/{}/{}".format(setup.instance_name, setup.managed)
         self._post = post
@@ -161,6 +163,8 @@ class Console:
                       "up" if self._link.up else "down: {}".format(self._link.last_error or "connecting"))
         self._copies = self._copies.after(seen, state.now)
         self._planned_since = None if state.planned is None else self._planned_since or state.now
+        self._second_copy.look(seen.is_simple and seen.decision.wanted is Command.START
+                               and seen.decision.peer is Liveness.DOWN and seen.alike is None, state.now)
         around = self._surroundings(seen, state)
         self._places, entries = self._places.after(seen, around, state.now)
         for entry in entries:
@@ -211,7 +215,8 @@ class Console:
                 vc.link.refusal or (vc.link.up and vc.last_error) or vc.link.last_error),
             faults=local.faults, loop=local.trouble(now), has_settled=local.has_settled(now),
             has_unexpected_copy=self._copies.were_seen_within(self._config.timeout, now),
-            unheard_since=self._unheard_since(state, now), paused_until=self._paused_until(seen),
+            answers_there=self._second_copy.answers, unheard_since=self._unheard_since(state, now),
+            paused_until=self._paused_until(seen),
             is_timeout_late=self._planned_since is not None and now - self._planned_since > self._config.timeout)
 
     def _unheard_since(self, state: State, now: float) -> str:

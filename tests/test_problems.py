@@ -7,7 +7,7 @@ from failover.decision.orders import Orders
 from failover.decision.table import Action
 from failover.decision.vocabulary import AgentState, Command, Liveness
 from failover.words import problems
-from tests.test_words import AROUND, NO_LEASE, PEER, make_view
+from tests.test_words import AROUND, NO_LEASE, PEER, TAKEOVER, make_view
 
 UP, UNKNOWN, DOWN = Liveness.UP, Liveness.UNKNOWN, Liveness.DOWN
 WANTS_RUN = Decision(Action.START, UP, UP, wanted=Command.START)
@@ -37,6 +37,9 @@ CASES = {
     "absent": (WELL, fault("absent"), "absent failed: why", "platform.driver is on the message bus, or no longer runs here"),
     "silent": (WELL, fault("silent"), "silent failed: why", "platform.driver answers again, or no longer runs here"),
     "unwell": (WELL, fault("unwell"), "unwell failed: why", "platform.driver no longer reports BAD"),
+    "second": (primary(peer=PEER._replace(instance_name="node-b")), AROUND._replace(answers_there=True), "platform.driver also "
+               "answers on node-b, so that two copies run: `vctl start` the failover agent there; if it runs, see `python -m "
+               "failover status` there", "the secondary is heard again, or platform.driver no longer answers there"),
     "config": (WELL, fault("config"), "config failed: why", "the configuration in use is the one that is stored or installed"),
     "times": (WELL, AROUND._replace(is_timeout_late=True), "the configured timeout is not in use yet, because what comes from "
               "the other side comes too seldom for it: store the same configuration on the other side too",
@@ -156,6 +159,8 @@ def test_a_primary_that_is_not_heard_says_so():
 @pytest.mark.parametrize("seen, around, text", [
     (primary(), AROUND._replace(loop="stopped 3 times within 5 min"), "platform.driver stopped 3 times within 5 min"),
     (primary(state=AgentState.MISSING), AROUND, "platform.driver is not installed here"),
+    (make_view(decision=TAKEOVER), AROUND._replace(answers_there=True),
+     "platform.driver also answers on node-a, so that two copies run"),
     (primary(), fault("unwell"), "unwell failed"),
     (primary(), fault("memory"), None),
     (primary(decision=WANTS_STOP), fault("unwell"), None),

@@ -216,6 +216,23 @@ def test_failover_agent_of_the_primary_stopped_and_started(pair):
     await_give_back(pair)
 
 
+def test_a_second_copy_that_answers_on_the_primarys_platform_is_said_on_both_sides(pair):
+    """The primary's heartbeats do not get through, those of the secondary do."""
+    primary, secondary = pair.sides
+    serverkey = secondary.platform.serverkey
+    primary.configure(remote_serverkey=primary.platform.serverkey)
+    primary.restart_agent(FAILOVER)
+    await_takeover(pair)
+    await_alert(secondary, "BAD", "platform.driver also answers on node-primary, so that two copies run: `vctl start`")
+    await_health(secondary, "BAD", "; platform.driver also answers on node-primary, so that two copies run")
+    await_alert(primary, "BAD", "on node-secondary: platform.driver also answers on node-primary")
+    assert primary.runs() and secondary.runs()
+    primary.configure(remote_serverkey=serverkey)
+    primary.restart_agent(FAILOVER)
+    await_give_back(pair)
+    await_alert(secondary, "GOOD", "the primary is heard again, or platform.driver no longer answers there", whole=True)
+
+
 # The secondary's own trouble
 
 def test_secondary_restarted_while_it_stands_by(pair):

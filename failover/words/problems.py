@@ -5,6 +5,7 @@ from typing import Callable, Dict, NamedTuple, Optional
 from failover.decision.table import Action
 from failover.decision.view import View
 from failover.decision.vocabulary import AgentState, Command, Liveness
+from failover.words import problems_of_standard as standard
 from failover.words.lines import differences, other_role, summary
 from failover.words.surroundings import Surroundings
 
@@ -171,38 +172,10 @@ def _names(view: View, around: Surroundings) -> Optional[str]:
     return "both platforms have the instance name {}: give them different ones".format(view.setup.instance_name)
 
 
-def _vc(view: View, around: Surroundings) -> Optional[str]:
-    if view.is_simple or view.decision.vc is not Liveness.DOWN or not view.platform_answers:
-        return None
-    return "VC at {} does not answer: {}".format(around.vc_address, around.vc_error)
-
-
-def _vcs(view: View, around: Surroundings) -> Optional[str]:
-    if view.is_simple or not view.lease.is_vc_apart:
-        return None
-    return ("the {} goes by another VC, so that nobody can verify that it is down: give both sides the same "
-            "volttron_central_vip".format(other_role(view.setup.role)))
-
-
-def _isolated(view: View, around: Surroundings) -> Optional[str]:
-    if (view.is_simple or view.acting != "primary" or view.decision.action is not Action.STOP
-            or not view.platform_answers):
-        return None
-    return "neither VC nor the secondary answers: {} must not run here".format(_agent(view))
-
-
-def _unsupervised(view: View, around: Surroundings) -> Optional[str]:
-    if view.is_simple or view.lease.vcp_word != "runs" or view.lease.silent_for is None:
-        return None
-    return "the {} is not heard, but its VCP says that {} runs there: start its failover agent".format(
-        other_role(view.setup.role), _agent(view))
-
-
-def _copy(view: View, around: Surroundings) -> Optional[str]:
-    if view.is_simple or not around.has_unexpected_copy:
-        return None
-    return ("{} ran here though this side may not run it: started by hand, by the platform, or before this failover "
-            "agent, it is stopped; do not start or enable it yourself".format(_agent(view)))
+def _second(view: View, around: Surroundings) -> Optional[str]:
+    return None if not around.answers_there else (
+        "{} also answers on {}, so that two copies run: `vctl start` the failover agent there; if it runs, see `python -m "
+        "failover status` there".format(_agent(view), "the other side" if view.peer is None else view.peer.instance_name))
 
 
 def _peer_unknown(view: View, around: Surroundings) -> bool:
@@ -224,6 +197,7 @@ KINDS: Dict[str, Kind] = {
     "absent": Kind(_fault("absent"), "{agent} is on the message bus, or no longer runs here", is_of_agent=True),
     "silent": Kind(_fault("silent"), "{agent} answers again, or no longer runs here", is_of_agent=True),
     "unwell": Kind(_fault("unwell"), "{agent} no longer reports BAD", is_of_agent=True),
+    "second": Kind(_second, "the {other_role} is heard again, or {agent} no longer answers there", is_of_agent=True),
     "config": Kind(_fault("config"), "the configuration in use is the one that is stored or installed"),
     "times": Kind(_times, "the configured timeout is in use"),
     "memory": Kind(_fault("memory"), "state is being saved to disk again"),
@@ -240,11 +214,11 @@ KINDS: Dict[str, Kind] = {
     "differ": Kind(differences, "both sides are configured alike again", lambda view, around: view.heard_ago is None),
     "rival": Kind(_rival, "only one {role} is heard again"),
     "names": Kind(_names, "the two platforms have different names again"),
-    "vc": Kind(_vc, "VOLTTRON Central answers again", lambda view, around: not view.is_simple and (
+    "vc": Kind(standard.vc, "VOLTTRON Central answers again", lambda view, around: not view.is_simple and (
         view.decision.vc is Liveness.UNKNOWN or not view.platform_answers), "VOLTTRON Central"),
-    "vcs": Kind(_vcs, "both sides go by the same VC again"),
-    "isolated": Kind(_isolated, "this primary is no longer isolated", lambda view, around: not view.is_simple and (
+    "vcs": Kind(standard.vcs, "both sides go by the same VC again"),
+    "isolated": Kind(standard.isolated, "this primary is no longer isolated", lambda view, around: not view.is_simple and (
         view.decision.action is Action.WAIT or not view.platform_answers), "the isolation"),
-    "unsupervised": Kind(_unsupervised, "the {other_role}'s failover agent is heard again, or {agent} no longer runs there"),
-    "copy": Kind(_copy, "{agent} no longer runs here without permission"),
+    "unsupervised": Kind(standard.unsupervised, "the {other_role}'s failover agent is heard again, or {agent} no longer runs there"),
+    "copy": Kind(standard.copy, "{agent} no longer runs here without permission"),
 }

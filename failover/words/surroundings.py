@@ -22,6 +22,7 @@ class Surroundings(NamedTuple):
     :ivar paused_until: until when the pair is paused, as a time of day; None while it is not.
     :ivar is_timeout_late: whether a shorter ``timeout`` that is configured has not been in use for that long.
     :ivar unheard_since: since when the peer has not been heard: :func:`failover.words.lines.since`.
+    :ivar answers_there: whether the managed agent answers on the peer's platform though this side runs it.
     """
 
     address: str
@@ -38,3 +39,4 @@ class Surroundings(NamedTuple):
     unheard_since: str
     paused_until: Optional[str] = None
     is_timeout_late: bool = False
+    answers_there: bool = False

@@ -140,7 +140,7 @@ def await_takeover(pair):
     wait(secondary.runs, LIMIT, "takeover")
     await_alert(secondary, "BAD", "Primary is inactive starting agent " + MANAGED, whole=True)
     await_status(secondary, lambda status: status["health"] == "BAD"
-                 and "secondary node-secondary is active" in status["text"], "the takeover's health")
+                 and "secondary {} is active".format(secondary.platform.name) in status["text"], "the takeover's health")
 
 
 def await_give_back(pair):
@@ -166,10 +166,10 @@ class Side:
     go; without, they are None. `failover_source` is the folder of the failover agent that will be installed.
     """
 
-    def __init__(self, folder: Path, role: str, extra_env=None, kind=Platform, **options):
+    def __init__(self, folder: Path, role: str, extra_env=None, kind=Platform, name=None, **options):
         folder.mkdir(parents=True)
         self.role = role
-        self.platform = kind(folder, "node-" + role, extra_env=extra_env, **options)
+        self.platform = kind(folder, name or "node-" + role, extra_env=extra_env, **options)
         self.observer = None
         self.to_other = self.to_central = None
         self.failover_source = REPOSITORY
@@ -296,13 +296,19 @@ class Pair:
     def __init__(self, folder: Path, extra_env=None, central=None, kinds=(Platform, Platform), **options):
         self.primary = Side(folder / "p", "primary", extra_env, kinds[0], **options)
         self.secondary = Side(folder / "s", "secondary", extra_env, kinds[1], **options)
-        self.sides = (self.primary, self.secondary)
-        self.each_way = (self.sides, self.sides[::-1])
         self.central = central
         if central:
             for side, other in self.each_way:
                 side.to_other = Relay(other.platform.address)
                 side.to_central = Relay(central.platform.address)
+
+    @property
+    def sides(self):
+        return self.primary, self.secondary
+
+    @property
+    def each_way(self):
+        return self.sides, self.sides[::-1]
 
     @property
     def relays(self):

@@ -466,6 +466,15 @@ class ModularPlatform(BasePlatform):
     def authorize(self, identity, capabilities):
         self.vctl("authz", "add", "agent", identity, "--rpc-capabilities", *capabilities)
 
+    def forget_key(self):
+        """Have the platform, which must not run, make itself a new key when it starts."""
+        (self.home / "credentials_store" / "platform.json").unlink()
+        self._serverkey = None
+
+    def enable(self, identity):
+        """Have an installed agent start with the platform: `vctl enable` of this release does not."""
+        (self.home / "agents" / identity / "AUTOSTART").write_text("50")
+
     def protect_topic(self, topic):
         self.vctl("authz", "add", "topics", topic)
         self._protected = topic
