@@ -216,6 +216,11 @@ def test_what_standard_failover_wants_beyond(changes, words):
     (dict(remote_vip="tcp://192.0.2.1:1/"), ["remote_vip", "tcp://"]),
     (dict(remote_vip="tcp://me:pw@192.0.2.1:1"), ["remote_vip", "tcp://"]),
     (dict(remote_vip=7), ["remote_vip", "7", "tcp://"]),
+    (dict(agent_vip_identity=[]), ["agent_vip_identity", "or a list of up to 8"]),
+    (dict(agent_vip_identity=["a", "a"]), ["agent_vip_identity", "each once"]),
+    (dict(agent_vip_identity=["a", 1]), ["agent_vip_identity"]),
+    (dict(agent_vip_identity=["a"] * 9), ["agent_vip_identity"]),
+    (dict(agent_vip_identity=["a", "b", "c"], stop_grace=2), ["stop_grace: found 2; wanted: at least a second for each", "3 s"]),
     (dict(agent_vip_identity="two words"), ["agent_vip_identity", "'two words'", "platform.driver"]),
     (dict(timeout=10 ** 400), ["timeout", "from 0.2 to 86400"]),
     (dict(remote_serverkey=""), ["remote_serverkey", "none", "vctl auth servercred"]),
@@ -359,3 +364,10 @@ def test_all_problems_at_once():
 def test_no_mapping(raw):
     with pytest.raises(ConfigError, match="mapping"):
         Config.load(raw)
+
+
+def test_several_managed_agents_are_in_order():
+    config = Config.load(dict(GOOD, agent_vip_identity=["b", "a"]))
+    assert (config.agents, config.managed) == (("b", "a"), "b+a")
+    config = Config.load(GOOD)
+    assert (config.agents, config.managed) == (("platform.driver",), "platform.driver")

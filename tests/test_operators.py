@@ -9,7 +9,7 @@ import yaml
 from failover import clock
 from failover.vip.link import Endpoint, Link
 from tests.conftest import is_normal, take_orders_back
-from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_alert, await_status, wait
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, MANAGED_AGENT, await_alert, await_status, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT, PlatformError
 
 
@@ -257,6 +257,75 @@ def test_the_times_of_a_pair_change_while_the_managed_agent_runs_on(each_pair, s
     for side in each_pair.sides:
         await_status(side, lambda status: status["health"] == "GOOD" and status["timeout"] == 4, "both go by the installed times")
     assert process.is_running() and primary.platform.processes(MANAGED) == [process] and not secondary.runs()
+
+
+OTHERS = ("platform.actuator", "control.application")
+
+
+@pytest.fixture
+def group(each_pair):
+    """Either pair, whose failover agents manage three agents. In the end they manage the one again."""
+    files = {side: side.config_file(FAILOVER) for side in each_pair.sides}
+    before = {side: file.read_text() for side, file in files.items()}
+    for side in each_pair.sides:
+        for identity in OTHERS:
+            side.platform.install(MANAGED_AGENT, identity=identity, start=False)
+        side.configure(agent_vip_identity=[MANAGED, *OTHERS])
+    for side in each_pair.sides:
+        side.restart_agent(FAILOVER)
+    await_group(*each_pair.sides)
+    yield each_pair
+    for side in each_pair.sides:
+        files[side].write_text(before[side])
+        side.stop_agent(FAILOVER)
+        for identity in OTHERS:
+            for process in side.platform.processes(identity):
+                process.kill()
+            side.platform.vctl("remove", side.platform.uuid(identity))
+    for side in each_pair.sides:
+        side.start_agent(FAILOVER)
+
+
+def states(side):
+    status = side.status()
+    return [one["state"] for one in status["managed_agents"]] if status else []
+
+
+def await_group(runs, other):
+    """Wait until all managed agents run on one side alone, and both sides say so."""
+    wait(lambda: states(runs) == ["running"] * 3 and states(other) == ["stopped"] * 3, LIMIT, "all of them on one side")
+    for identity in (MANAGED, *OTHERS):
+        assert runs.runs(identity) and not other.runs(identity)
+    begins = [process.create_time() for identity in (MANAGED, *OTHERS) for process in runs.platform.processes(identity)]
+    assert begins == sorted(begins)
+
+
+def test_several_managed_agents_move_as_one(group):
+    primary, secondary = group.sides
+    name = "platform.driver+platform.actuator+control.application"
+    status = primary.status()
+    assert (status["managed_agent"]["identity"], status["managed_agent"]["state"]) == (name, "running")
+    assert [one["identity"] for one in status["managed_agents"]] == [MANAGED, *OTHERS]
+    assert "node-secondary is active" in order(primary, "switchover")
+    await_group(secondary, primary)
+    assert "node-primary is active" in order(primary, "switchover")
+    await_group(primary, secondary)
+    for process in primary.platform.processes(OTHERS[0]):
+        process.kill()
+    wait(lambda: not primary.runs(OTHERS[0]) or process.pid != primary.platform.processes(OTHERS[0])[0].pid, LIMIT, "its end")
+    wait(lambda: states(primary) == ["running"] * 3, LIMIT, "it is started again")
+    uuid = secondary.platform.uuid(OTHERS[1])
+    secondary.platform.vctl("remove", uuid)
+    for side in group.sides:
+        await_alert(side, "BAD", "control.application is not installed here: run `vctl install`")
+    assert "control.application is not installed" in run(primary, "switchover").stderr
+    secondary.platform.install(MANAGED_AGENT, identity=OTHERS[1], start=False)
+    for side in group.sides:
+        await_status(side, lambda status: status["health"] == "GOOD", "it is there again")
+    primary.platform.power_off()
+    wait(lambda: states(secondary) == ["running"] * 3, LIMIT, "all of them on the secondary")
+    primary.bring_back()
+    await_group(primary, secondary)
 
 
 def test_after_an_orderly_shutdown_the_other_side_takes_over_at_once(each_pair):

@@ -43,7 +43,12 @@ def render(status: Dict[str, Any]) -> str:
     if "decision" in status:
         rows.append(("decision", "{}, for {} (since {})".format(
             _text(status["decision"]), _duration(status.get("decided_for")), _text(status.get("decided_on")))))
-    rows += _rows_of_managed_agent(dict(_part(status, "managed_agent"), **_part(status, "runs")))
+    several = status.get("managed_agents")
+    if isinstance(several, list) and len(several) > 1:
+        for one in several:
+            rows += _rows_of_managed_agent(one if isinstance(one, dict) else {})
+    else:
+        rows += _rows_of_managed_agent(dict(_part(status, "managed_agent"), **_part(status, "runs")))
     rows += _rows_of_peer(_part(status, "other"))
     rows += _rows_of_link(_part(status, "link"))
     rows += _rows_of_vc(_part(status, "vc"))
