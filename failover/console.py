@@ -216,7 +216,7 @@ class Console:
             faults=local.faults, loop=local.trouble(now), has_settled=local.has_settled(now),
             has_unexpected_copy=self._copies.were_seen_within(self._config.timeout, now),
             answers_there=self._second_copy.answers, unheard_since=self._unheard_since(state, now),
-            paused_until=self._paused_until(seen),
+            paused_until=self._paused_until(seen), compares=self._config.compare_managed_agents,
             is_timeout_late=self._planned_since is not None and now - self._planned_since > self._config.timeout)
 
     def _unheard_since(self, state: State, now: float) -> str:

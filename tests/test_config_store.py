@@ -145,7 +145,7 @@ def test_what_needs_a_restart_is_told_until_it_does_not_differ(watched, store, k
 
 def test_what_may_change_now_is_used_at_once(watched, store):
     changed = dict(GOOD, timeout=60, heartbeat_period=3, stop_grace=9, fail_back="manual", max_failures=3, failure_window=60,
-                   unhealthy_after=30)
+                   unhealthy_after=30, compare_managed_agents=False)
     assert {key for key in changed if changed[key] != GOOD.get(key)} == LIVE
     store(changed)
     assert (watched.look(), watched.used) == (None, [Config.load(changed)])

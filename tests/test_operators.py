@@ -242,6 +242,19 @@ def test_a_stored_configuration_takes_precedence_from_the_next_start(each_pair, 
     assert each_pair.primary.runs() and not secondary.runs()
 
 
+def test_a_managed_agent_that_is_not_the_same_on_both_sides_is_bad_on_both(pair, stores):
+    for side in pair.sides:
+        stores(side, compare_managed_agents=True)
+        await_alert(side, "GOOD", "another configuration is in use")
+    pair.secondary.configure(MANAGED, stop_seconds=0)
+    for side in pair.sides:
+        await_alert(side, "BAD", "the configuration with which platform.driver is installed differs from that on node-")
+        assert "BAD  managed agent's configuration" in run(side, "check").stdout
+    pair.primary.configure(MANAGED, stop_seconds=0)
+    for side in pair.sides:
+        await_alert(side, "GOOD", "platform.driver is installed alike on both sides")
+
+
 def test_the_times_of_a_pair_change_while_the_managed_agent_runs_on(each_pair, stores):
     primary, secondary = each_pair.sides
     [process] = primary.platform.processes(MANAGED)

@@ -22,7 +22,7 @@ def fault(key):
     return AROUND._replace(faults={key: key + " failed: why"}, has_settled=False)
 
 
-WELL = primary()
+WELL = primary(installation="driver-1 aa bb", peer=PEER._replace(installation="driver-1 aa bb"))
 
 # For each kind: a view and surroundings in which there is such a problem, the text of its appearing, and of its going.
 CASES = {
@@ -41,6 +41,10 @@ CASES = {
                "answers on node-b, so that two copies run: `vctl start` the failover agent there; if it runs, see `python -m "
                "failover status` there", "the secondary is heard again, or platform.driver no longer answers there"),
     "config": (WELL, fault("config"), "config failed: why", "the configuration in use is the one that is stored or installed"),
+    "unlike": (primary(installation="driver-1 aa bb", peer=PEER._replace(instance_name="node-b", installation="driver-2 aa bc")),
+               AROUND, "platform.driver is driver-1 here and driver-2 on node-b: install the same on both; what is in the "
+               "configuration store for platform.driver differs from that on node-b: see `vctl config list platform.driver` and "
+               "`vctl config get platform.driver NAME` on both", "platform.driver is installed alike on both sides"),
     "times": (WELL, AROUND._replace(is_timeout_late=True), "the configured timeout is not in use yet, because what comes from "
               "the other side comes too seldom for it: store the same configuration on the other side too",
               "the configured timeout is in use"),

@@ -240,7 +240,11 @@ def test_what_is_installed_is_compared(ours, theirs, differs):
     assert len(items) == (0 if differs is None else 3)
     found = {one["name"][len("managed agent's "):]: one["text"] for one in items if one["level"] != "OK"}
     assert found.keys() == (differs or {}).keys() and all(words in found[name] for name, words in (differs or {}).items())
-    assert all(one["is_ok"] for one in items), "it may be meant so"
+    assert all(one["is_ok"] is (one["level"] == "OK") for one in items)
+    meant = checklist(make_view(installation=ours, peer=PEER._replace(installation=theirs)), AROUND._replace(compares=False), {}, ())
+    assert [one["level"] for one in meant if one["name"].startswith("managed agent's ")] == [
+        one["level"].replace("BAD", "WARN") for one in items]
+    assert all(one["is_ok"] for one in meant if one["name"].startswith("managed agent's ")), "it is meant so"
 
 
 def test_warnings_are_on_the_checklist():

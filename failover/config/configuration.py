@@ -34,6 +34,8 @@ class Config:
     :ivar max_failures: after so many ends of the managed agent that nobody ordered, within ``failure_window`` seconds, the
         active side hands over to the other one; 0 is off.
     :ivar unhealthy_after: seconds for which the managed agent hangs or reports BAD before that; 0 is off.
+    :ivar compare_managed_agents: whether the managed agent should be installed alike on both sides: version, configuration and
+        configuration store.
     :ivar remote_instance_name: instance name of the other platform; "" means as learnt from its heartbeats.
     :ivar warnings: what works but is better set otherwise, a line for each thing.
     """
@@ -53,6 +55,7 @@ class Config:
     max_failures: int = 0
     failure_window: float = 600
     unhealthy_after: float = 0
+    compare_managed_agents: bool = True
     remote_instance_name: str = ""
     warnings: Tuple[str, ...] = field(default=(), compare=False)
 

@@ -137,13 +137,15 @@ KEYS: Dict[str, Key] = {
     "failure_window": Key(_is_seconds(1), OF_SECONDS.format(1, _LONGEST), 600),
     "unhealthy_after": Key(_is_off_or_seconds(_SHORTEST_UNHEALTHY), "0 (off) or " + OF_SECONDS.format(
         _SHORTEST_UNHEALTHY, _LONGEST), 0),
+    "compare_managed_agents": Key(_is_boolean, "true or false", True),
     "remote_instance_name": Key(
         _or_none(_is_identity),
         'instance name of the other platform, such as "node-b", or "" to learn it from heartbeats' + _OF_LETTERS, ""),
 }
 
 # What may change while the failover agent runs. All else needs a restart of it.
-LIVE = frozenset(("heartbeat_period", "timeout", "stop_grace", "fail_back", "max_failures", "failure_window", "unhealthy_after"))
+LIVE = frozenset(("heartbeat_period", "timeout", "stop_grace", "fail_back", "max_failures", "failure_window", "unhealthy_after",
+                  "compare_managed_agents"))
 
 # Keys of the original Failover Agent that this one does without, each with what is said of it.
 NOT_NEEDED = {"remote_id": "remote_id is not needed and not read: take it out"}

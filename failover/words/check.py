@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from failover.decision.view import View
 from failover.decision.vocabulary import AgentState, Liveness
+from failover.words.installed import compared
 from failover.words.lines import other_role
 from failover.words.surroundings import Surroundings
 
@@ -16,7 +17,7 @@ _ITEMS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
     ("link to the other platform", ("link",)),
     ("authorization on the other platform", ("refused",)),
     ("roles", ("rival", "names")),
-    ("configuration of both sides", ("differ",)),
+    ("configuration of both sides", ("differ", "times")),
     ("managed agent", ("missing", "start", "stop", "stray", "signals", "absent", "silent", "unwell", "second", "loop", "copy",
                        "handed")),
     ("configuration store", ("config",)),
@@ -51,7 +52,7 @@ def checklist(view: View, around: Surroundings, problems: Mapping[str, str],
     items.append(_heard(view))
     items.append(_hears(view))
     items.append(_there(view))
-    items += _compared(view)
+    items += _compared(view, around)
     return [one._replace(level=one.level or ("OK" if one.is_ok else "BAD"))._asdict() for one in items]
 
 
@@ -87,22 +88,11 @@ def _hears(view: View) -> _Item:
                  "the other side has not acknowledged them: see `python -m failover status` there", is_heard)
 
 
-def _compared(view: View) -> List[_Item]:
-    """Return what is installed otherwise on the other side. It may be meant so, but a takeover would show it."""
-    peer, agent = view.peer, view.managed
-    ours, theirs = (view.installation or "").split(" "), (peer.installation or "" if peer is not None else "").split(" ")
-    if len(ours) != 3 or len(theirs) != 3:
-        return []
-    found = []
-    for what, here, there, text in zip(("version", "configuration", "configuration store"), ours, theirs, (
-            "{agent} is {here} here and {there} on {node}: install the same on both",
-            "the configuration with which {agent} is installed differs from that on {node}: compare the two files",
-            "what is in the configuration store for {agent} differs from that on {node}: see `vctl config list {agent}` and "
-            "`vctl config get {agent} NAME` on both")):
-        text = "the same on both sides" if here == there else text.format(
-            agent=agent, here=here, there=there, node=peer.instance_name)
-        found.append(_Item("managed agent's " + what, text, True, "OK" if here == there else "WARN"))
-    return found
+def _compared(view: View, around: Surroundings) -> List[_Item]:
+    """Return what is installed otherwise on the other side. It may be meant so; then it is only a warning."""
+    level, is_ok = ("BAD", False) if around.compares else ("WARN", True)
+    return [_Item("managed agent's " + what, text or "the same on both sides", text is None or is_ok,
+                  "OK" if text is None else level) for what, text in compared(view)]
 
 
 def _there(view: View) -> _Item:

@@ -6,6 +6,7 @@ from failover.decision.table import Action
 from failover.decision.view import View
 from failover.decision.vocabulary import AgentState, Command, Liveness
 from failover.words import problems_of_standard as standard
+from failover.words.installed import compared, difference
 from failover.words.lines import differences, other_role, summary
 from failover.words.surroundings import Surroundings
 
@@ -211,6 +212,8 @@ KINDS: Dict[str, Kind] = {
                  "the remote link"),
     "refused": Kind(_refused, "{address} accepts heartbeats again", name="the other platform's refusal"),
     "peer": Kind(_peer, "the {other_role} is heard again", _peer_unknown, "the other side"),
+    "unlike": Kind(lambda view, around: difference(view) if around.compares else None,
+                   "{agent} is installed alike on both sides", lambda view, around: around.compares and not compared(view)),
     "differ": Kind(differences, "both sides are configured alike again", lambda view, around: view.heard_ago is None),
     "rival": Kind(_rival, "only one {role} is heard again"),
     "names": Kind(_names, "the two platforms have different names again"),

@@ -21,6 +21,7 @@ class Surroundings(NamedTuple):
     :ivar has_unexpected_copy: whether it ran within ``timeout`` without having been started by the rules.
     :ivar paused_until: until when the pair is paused, as a time of day; None while it is not.
     :ivar is_timeout_late: whether a shorter ``timeout`` that is configured has not been in use for that long.
+    :ivar compares: whether what is installed of the managed agents should be the same on both sides.
     :ivar unheard_since: since when the peer has not been heard: :func:`failover.words.lines.since`.
     :ivar answers_there: whether the managed agent answers on the peer's platform though this side runs it.
     """
@@ -39,4 +40,5 @@ class Surroundings(NamedTuple):
     unheard_since: str
     paused_until: Optional[str] = None
     is_timeout_late: bool = False
+    compares: bool = True
     answers_there: bool = False

@@ -1,0 +1,30 @@
+"""What is installed of the managed agents on both sides, compared: a takeover would show a difference."""
+
+from typing import List, Optional, Tuple
+
+from failover.decision.view import View
+
+__all__ = ["compared", "difference"]
+
+_TEXTS = (
+    ("version", "{agent} is {here} here and {there} on {node}: install the same on both"),
+    ("configuration", "the configuration with which {agent} is installed differs from that on {node}: compare the two files"),
+    ("configuration store", "what is in the configuration store for {agent} differs from that on {node}: see `vctl config list "
+     "{agent}` and `vctl config get {agent} NAME` on both"),
+)
+
+
+def compared(view: View) -> List[Tuple[str, Optional[str]]]:
+    """Return what has been compared, each with what is said of a difference, None if there is none. Nothing if it is not known."""
+    ours = (view.installation or "").split(" ")
+    theirs = (view.peer.installation or "").split(" ") if view.peer is not None else []
+    if len(ours) != 3 or len(theirs) != 3:
+        return []
+    return [(what, None if here == there else text.format(
+        agent=view.managed, here=here, there=there, node=view.peer.instance_name if view.peer is not None else None))
+        for (what, text), here, there in zip(_TEXTS, ours, theirs)]
+
+
+def difference(view: View) -> Optional[str]:
+    """Return all differences in a line; None if there are none."""
+    return "; ".join(text for _, text in compared(view) if text is not None) or None
