@@ -22,7 +22,7 @@ def fault(key):
     return AROUND._replace(faults={key: key + " failed: why"}, has_settled=False)
 
 
-WELL = primary(installation="driver-1 aa bb", peer=PEER._replace(installation="driver-1 aa bb"))
+WELL = primary()
 
 # For each kind: a view and surroundings in which there is such a problem, the text of its appearing, and of its going.
 CASES = {
@@ -108,7 +108,8 @@ def test_it_is_said_when_it_appears_and_when_it_has_gone(key):
     seen, around, appears, goes = CASES[key]
     found = find(seen, around)
     assert found[key] == appears
-    well = primary(peer=PEER._replace(instance_name="node-b", mode="standard"), peer_mode="standard")
+    well = primary(installation="driver-1 aa bb", peer_mode="standard", peer=PEER._replace(
+        instance_name="node-b", mode="standard", installation="driver-1 aa bb"))
     assert find(well, AROUND, found) == {}
     assert problems.gone(key, well, AROUND) == goes
 
