@@ -24,6 +24,6 @@ def show(value: Any) -> str:
     if isinstance(value, str):
         return clean(repr(vip_address.shown(value)), LONGEST_SHOWN)
     try:
-        return clean(repr(value), LONGEST_SHOWN)
+        return clean("[{}]".format(", ".join(map(show, value))) if isinstance(value, list) else repr(value), LONGEST_SHOWN)
     except Exception:  # A number of too many digits, or what is nested too deeply, has no text.
         return "a {} that cannot be shown".format(type(value).__name__)

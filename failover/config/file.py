@@ -5,6 +5,7 @@ else than YAML does, such as the number 010, comes out as a value that shows thi
 that is there twice.
 """
 
+import itertools
 import json
 import os
 import re
@@ -164,9 +165,12 @@ def _pairs(loader: yaml.SafeLoader, events: Iterator[yaml.Event]) -> Iterator[Tu
 
 
 def _value(loader: yaml.SafeLoader, event: yaml.Event, events: Iterator[yaml.Event]) -> Any:
-    if isinstance(event, yaml.CollectionStartEvent):
+    if isinstance(event, yaml.SequenceStartEvent):
+        following = itertools.takewhile(lambda one: not isinstance(one, yaml.SequenceEndEvent), events)
+        return [_value(loader, one, events) for one in following]
+    if isinstance(event, yaml.MappingStartEvent):
         _skip(events)
-        return _Odd("a mapping" if isinstance(event, yaml.MappingStartEvent) else "a list")
+        return _Odd("a mapping")
     return _scalar(event.value, loader.resolve(yaml.ScalarNode, event.value, event.implicit))
 
 
