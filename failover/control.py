@@ -13,6 +13,8 @@ from failover.text import clean
 __all__ = ["ControlError", "ControlSilent", "ManagedAgent", "NotAuthorized"]
 
 START_WITHIN = 30.0
+# While the agent does not run, its identity is looked up again after so many answers.
+_LOOK_UP_AFTER = 5
 
 
 class ControlError(Exception):
@@ -50,6 +52,7 @@ class ManagedAgent:
         self._call = call
         self.answer_within = answer_within
         self._look_up = True
+        self._answers = 0
 
     @property
     def pid(self) -> Optional[int]:
@@ -67,8 +70,8 @@ class ManagedAgent:
     def observe(self) -> Optional[AgentState]:
         """Ask control for the state of the agent: one question, more when something has changed.
 
-        While the agent does not run, every other question is whether its identity still has the same uuid. If it has,
-        that says nothing new of the state, and None is returned.
+        While the agent does not run, the question is now and then whether its identity still has the same uuid, and at once
+        when control has forgotten how it ended. If it has, that says nothing new of the state, and None is returned.
 
         :raises ControlError: control did not answer, or answered with an error.
         """
@@ -78,9 +81,10 @@ class ManagedAgent:
             if self.uuid is None:
                 return AgentState.MISSING
             self._look_up = False
+            self._answers = 0
             if self.uuid == before:
                 return None
-        ran = self.process is not None
+        ran, last_pid = self.process is not None, self.last_pid
         pid, exit_code = self._ask("agent_status", self.uuid, timeout=self.answer_within)
         # (None, None): never started. (pid, None): runs. (pid, code): has ended.
         self.last_pid = pid
@@ -90,7 +94,8 @@ class ManagedAgent:
             return AgentState.RUNNING
         self.process = None
         self.ended_badly = bool(exit_code)
-        self._look_up = True
+        self._answers += 1
+        self._look_up = self._answers >= _LOOK_UP_AFTER or pid is None and last_pid is not None
         if ran:
             # It has just ended: perhaps because it was removed, or replaced by another version.
             before = self.uuid

@@ -1,24 +1,33 @@
 """The managed agent through control, with answers in orders that a real control gives only when it hangs."""
 
+import contextlib
 import importlib
+import subprocess
 import sys
 import types
 
 import gevent
 import pytest
 
+from failover import clock
 from failover.decision.vocabulary import AgentState
+from failover.runs import Runs
+from tests.testbed.pair import wait
 
 # Importing VOLTTRON replaces the sockets and threads of this process by gevent's, which the relays of other tests do
-# without. Of VOLTTRON, control.py needs only these names.
+# without. Of VOLTTRON, control.py and those who use it need only these names.
 _NAMES = types.ModuleType("failover.compat")
 _NAMES.CONTROL = "platform.control"
 _NAMES.RemoteError = type("RemoteError", (Exception,), {})
 _NAMES.find_agent = lambda ask, identity, before: ask("identity_exists", identity) or None
 _NAMES.is_refusal = lambda error: False
+_NAMES.volttron_home = lambda: "/nowhere"
 sys.modules["failover.compat"] = _NAMES
-_control = importlib.import_module("failover.control")
-del sys.modules["failover.compat"], sys.modules["failover.control"]
+_observer = importlib.import_module("failover.managed.observer")
+_control, _executor, _processes, _strays = (sys.modules["failover." + one] for one in (
+    "control", "managed.executor", "managed.processes", "managed.strays"))
+for _name in [one for one in sys.modules if one.startswith(("failover.compat", "failover.control", "failover.managed."))]:
+    del sys.modules[_name]
 ControlError, ControlSilent, ManagedAgent = _control.ControlError, _control.ControlSilent, _control.ManagedAgent
 
 
@@ -28,10 +37,11 @@ class Control:
     def __init__(self):
         self.hangs = False
         self.status = [None, None]
-        self.asked = []
+        self.asked, self.asked_at = [], []
 
     def __call__(self, peer, method, *args):
         self.asked.append((method, *args))
+        self.asked_at.append(clock.now())
         if self.hangs:
             gevent.sleep(60)
         if method == "identity_exists":
@@ -122,3 +132,66 @@ def test_a_start_that_is_refused_says_so(managed, control):
     with pytest.raises(ControlError, match="no entry point"):
         start(managed)
     assert not managed.start_is_open
+
+
+@pytest.mark.parametrize("status", [[None, None], [7, 0]], ids=["never started", "ended"])
+def test_the_uuid_of_what_does_not_run_is_looked_up_now_and_then(managed, control, status):
+    control.status = status
+    seen = [managed.observe() for _ in range(20)]
+    assert set(seen) == {AgentState.STOPPED, None} and 3 <= [method for method, *_ in control.asked].count("identity_exists") <= 5
+
+
+def test_the_uuid_is_looked_up_at_once_when_control_has_forgotten_the_agent(managed, control):
+    control.status = [7, 0]
+    managed.observe(), managed.observe()
+    control.status = [None, None]
+    control.asked.clear()
+    managed.observe(), managed.observe()
+    assert control.asked == [("agent_status", "uuid-1"), ("identity_exists", "platform.driver")]
+
+
+@contextlib.contextmanager
+def observed(managed):
+    """Have an agent observed, and provide the events."""
+    events, runs, faults = [], Runs(), {}
+    processes = _processes.Processes(managed, lambda: True, events.append)
+    strays = _strays.Strays(managed, processes, runs, events.append, faults)
+    executor = _executor.Executor(managed, processes, strays, runs, events.append, lambda: True, str, faults)
+    greenlet = gevent.spawn(_observer.Observer(managed, executor, strays, runs, 200.0, events.append, faults).run)
+    try:
+        yield events
+    finally:
+        greenlet.kill()
+
+
+@pytest.fixture
+def main(control):
+    """A living process, of which control says that it is the agent's."""
+    one = subprocess.Popen(["sleep", "60"])
+    control.status = [one.pid, None]
+    yield one
+    one.kill()
+    one.wait(10)
+
+
+def test_control_is_asked_less_often_when_all_is_calm(managed, control, main, monkeypatch):
+    for name, seconds in dict(_WATCH_EVERY=0.05, _CALM_EVERY=0.4, _CALM_AFTER=0.5).items():
+        monkeypatch.setattr(_observer, name, seconds)
+    with observed(managed):
+        wait(lambda: len(control.asked) > 5 and control.asked_at[-1] - control.asked_at[-2] >= 0.4, 10, "a calm pause")
+
+
+def test_the_end_of_the_process_is_noticed_at_once(managed, control, main, monkeypatch):
+    for name, seconds in dict(_CALM_EVERY=60.0, _CALM_AFTER=0.0).items():
+        monkeypatch.setattr(_observer, name, seconds)
+    with observed(managed) as events:
+        wait(lambda: len(control.asked) == 2, 10, "the first question")
+        control.status = [main.pid, -9]
+        main.kill()
+        wait(lambda: len(events) == 2, 10, "the end")
+    assert [event.state for event in events] == [AgentState.RUNNING, AgentState.STOPPED]
+
+
+@pytest.mark.parametrize("timeout, seconds", [(4.0, 1.0), (6.0, 1.0), (9.0, 1.5), (10.0, 2.0), (60.0, 2.0), (1.0, 0.25)])
+def test_a_silence_of_control_as_long_as_an_installation_takes_counts_as_none(timeout, seconds):
+    assert _observer.Observer(None, None, None, None, timeout, None, {})._calm_every == seconds

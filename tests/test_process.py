@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from failover import process
+from failover import clock, process
 from failover.process import ending
+from tests.testbed.pair import wait
 
 READY = "import signal, sys, time\n{}\nprint(flush=True)\ntime.sleep(60)"
 
@@ -59,6 +60,24 @@ def test_what_is_gone_needs_no_end(start):
     assert not process.lives(known) and process.end(known, 3) is None
     assert process.find(None) is None and process.find(one.pid) is None
     assert not process.lives(None) and process.end(None, 3) is None and process.may_signal(None)
+
+
+def test_the_end_of_a_process_is_told_once(start):
+    one, another = start(""), start("")
+    told = []
+    watch = process.EndWatch(lambda: told.append(clock.now()))
+    assert watch.watch(process.find(another.pid)) and watch.watch(process.find(one.pid))
+    another.kill()
+    gone = process.find(another.pid)
+    another.wait(10)
+    assert not watch.watch(gone) and not watch.watch(None)
+    known = process.find(one.pid)
+    assert watch.watch(known)
+    one.kill()
+    wait(lambda: told, 10, "the end")
+    assert not watch.watch(known)
+    watch.close()
+    assert len(told) == 1
 
 
 def test_the_agents_of_a_platform_are_found_by_their_environment(tmp_path):

@@ -173,7 +173,7 @@ def test_each_exception_of_the_promise_is_needed(faults, monkeypatch):
 
 def test_a_story_tells_the_faults_and_the_overlap():
     with MUTANTS[0].in_place(), pytest.raises(BrokenPromise) as caught:
-        verdict(directed.isolated_primary(0))
+        verdict(directed.isolated_primary(1))
     told = str(caught.value)
     places = [told.index(text) for text in ("cut off, primary to", "primary    stop begins", "managed agent RUNS",
                                             "BOTH RUN", "no longer both run, after")]

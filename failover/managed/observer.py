@@ -1,7 +1,7 @@
-"""How the managed agent is: control is asked once a second."""
+"""How the managed agent is: control is asked now and then, and at once when the agent's process has ended."""
 
 import logging
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from gevent.event import Event
 
@@ -18,8 +18,12 @@ __all__ = ["Observer"]
 
 _log = logging.getLogger(__name__)
 
-# Seconds.
-_WATCH_EVERY = 1.0
+# Seconds between two questions: while something changes, and later.
+_WATCH_EVERY, _CALM_EVERY = 1.0, 2.0
+# So long after a change it is calm. The platform's monitor, which looks every 10 s, has come by then.
+_CALM_AFTER = 15.0
+# Control does not answer for so long while `vctl install` runs.
+_MAY_BE_SILENT = 3.0
 
 
 class Observer:
@@ -39,14 +43,18 @@ class Observer:
         self._faults = faults
         self._once = Once()
         self.look_now = Event()
+        self._end = process.EndWatch(self.look_now.set)
+        self._seen: Optional[Tuple[AgentState, Optional[int]]] = None
+        self._seen_since = 0.0
         self.retime(timeout)
 
     def retime(self, timeout: float) -> None:
         """Go by another ``timeout`` from now on, in seconds."""
         self._every = min(_WATCH_EVERY, timeout / 4)
+        self._calm_every = min(_CALM_EVERY, max(self._every, timeout / 2 - _MAY_BE_SILENT))
 
     def run(self) -> None:
-        """Observe once a second, and at once when :attr:`look_now` is set."""
+        """Observe for ever, and at once when :attr:`look_now` is set."""
         while True:
             asked_at = clock.now()
             try:
@@ -59,11 +67,20 @@ class Observer:
                     _log.warning("%s", line)
             else:
                 self._observed(state, asked_at)
-            self.look_now.wait(self._every)
+            self.look_now.wait(self._pause(clock.now()))
             self.look_now.clear()
+
+    def _pause(self, now: float) -> float:
+        """Return the seconds until the next question."""
+        is_watched = self._end.watch(self._managed.process)
+        is_running = self._seen is not None and self._seen[0] is AgentState.RUNNING
+        is_calm = now - self._seen_since > _CALM_AFTER and not self._executor.is_busy and (is_watched or not is_running)
+        return self._calm_every if is_calm else self._every
 
     def _observed(self, state: Optional[AgentState], asked_at: float) -> None:
         managed = self._managed
+        if state is not None and (state, managed.last_pid) != self._seen:
+            self._seen, self._seen_since = (state, managed.last_pid), asked_at
         is_running, is_stopped = state is AgentState.RUNNING, state is AgentState.STOPPED
         ended_badly = is_stopped and managed.ended_badly
         # What is being started, by control or by the platform's monitor, is no stray.

@@ -1,7 +1,9 @@
-"""Measures the failover agent on two real platforms on this machine: ``python -m tests.bench [--original FOLDER]``.
+"""Measures the failover agent on two real platforms on this machine: ``python -m tests.bench [--original FOLDER | --former]``.
 
 The platforms are those of `tests.testbed.platforms.Platform`. With ``--original``, on VOLTTRON 9, the original Failover
-Agent is measured on the same platforms, and the two are compared.
+Agent is measured on the same platforms, and the two are compared. With ``--former``, on VOLTTRON 11, the former release
+runs on a second pair beside, and what both cost in the same idle minutes and RPC counts is compared, without takeovers.
+How much CPU the same work takes differs from machine to machine and from hour to hour, so only that ratio says anything.
 
 Prints progress on standard error and, in the end, a Markdown table on standard output. It judges nothing by
 its exit status: that is 0 unless the measurement itself breaks. All times are in seconds.
@@ -25,6 +27,7 @@ Control RPCs
 
 import argparse
 import contextlib
+import functools
 import math
 import os
 import platform as machine
@@ -51,6 +54,7 @@ from failover.heartbeat import topic
 from tests.testbed.pair import FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, Observer, Pair, wait
 from tests.testbed.platforms import MONOLITHIC_PYTHON, MONOLITHIC_ROOT, PlatformError
 
+[FORMER] = REPOSITORY.joinpath("tests", "testbed", "former").glob("*.whl")
 ROLES = ("primary", "secondary")
 HEARTBEAT_PERIOD = 1
 TIMEOUT = 10
@@ -124,6 +128,14 @@ class Usage(NamedTuple):
     uss: float
 
 
+class Cost(NamedTuple):
+    """What a failover agent cost while nothing happened: {(role, what): Usage} with it and without, and its RPCs a second."""
+
+    with_it: dict
+    without: dict
+    rpcs: list
+
+
 class Row(NamedTuple):
     """A line of the table. `met` is None where nothing is wanted."""
 
@@ -139,14 +151,18 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=5, help="takeovers (default 5)")
     parser.add_argument("--seconds", type=float, default=60, help="length of the idle minute (default 60)")
     parser.add_argument("--rpc-seconds", type=float, default=30, help="of counting control RPCs (default 30)")
-    parser.add_argument("--original", type=Path, help="folder of the original Failover Agent, to compare with")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--original", type=Path, help="folder of the original Failover Agent, to compare with")
+    other.add_argument("--former", action="store_true", help="compare CPU and RPCs with the former release, beside")
     options = parser.parse_args(arguments)
     if options.original and not MONOLITHIC_ROOT:
         parser.error("the original runs on VOLTTRON 9 alone: `make bench-monolithic`")
+    if options.former and MONOLITHIC_ROOT:
+        parser.error("the former release is at hand for VOLTTRON 11 alone: `make bench`")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         load = os.getloadavg()[0]
-        measured = bench(options)
+        measured = beside_former(options) if options.former else bench(options)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except (PlatformError, TimeoutError) as error:
@@ -190,6 +206,31 @@ def bench(options):
                   *memory_rows(few, many), *rpc_rows(ours.few_rpcs, ours.many_rpcs, options.rpc_seconds)])
 
 
+def beside_former(options):
+    """Measure this release and the former one at the same time, each on a pair of its own, and return the table."""
+    with new_pair() as ours, new_pair() as former:
+        pairs = (ours, former)
+        for pair, source in zip(pairs, (REPOSITORY, FORMER)):
+            say(f"two platforms, {name_of(source)} on each")
+            for side in pair.sides:
+                side.failover_source = source
+            pair.install(heartbeat_period=HEARTBEAT_PERIOD, timeout=TIMEOUT)
+        for pair in pairs:
+            settle(pair)
+
+        def at_once(measure, seconds, situation):
+            return in_threads(*(functools.partial(
+                measure, pair, seconds, situation.format(name_of(pair.primary.failover_source))) for pair in pairs))
+
+        with_it = at_once(measure_idle, options.seconds, "{}")
+        rpcs = at_once(count_rpcs, options.rpc_seconds, "{}")
+        for pair in pairs:
+            take_out_of_charge(pair)
+        without = at_once(measure_idle, options.seconds, "where {} was")
+    return costs_beside(*(Cost(used, bare, rates(counts, options.rpc_seconds))
+                          for used, bare, counts in zip(with_it, without, rpcs)))
+
+
 # The platforms
 
 
@@ -214,13 +255,17 @@ def new_pair():
 
 def put_in_charge(pair, source):
     """Have the failover agents of this folder run, installed in place of others."""
-    say("this failover agent" if source == REPOSITORY else "the original failover agent")
+    say(name_of(source))
     for side, other in pair.each_way:
         pair.settle()
         if side.failover_source != source:
             side.replace_failover(source, other, heartbeat_period=HEARTBEAT_PERIOD, timeout=TIMEOUT)
         elif not side.runs(FAILOVER):
             side.start_agent(FAILOVER)
+
+
+def name_of(source):
+    return {REPOSITORY: "this failover agent", FORMER: "the former release"}.get(source, "the original failover agent")
 
 
 def take_out_of_charge(pair):
@@ -265,7 +310,7 @@ def await_normal(pair):
     """Wait until the primary is in charge, and ours say that all is well."""
     observe(pair)
     wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "the primary in charge")
-    if pair.primary.failover_source == REPOSITORY:
+    if pair.primary.failover_source in (REPOSITORY, FORMER):
         wait(lambda: is_normal(pair), LIMIT, "the normal state, primary in charge")
     else:
         gevent.sleep(SETTLE)
@@ -281,10 +326,9 @@ def is_normal(pair):
 
 
 def in_threads(*calls):
-    """Run blocking calls, each in a thread, while the observers' connections are served."""
+    """Run blocking calls, each in a thread, while the observers' connections are served; return their results."""
     pool = gevent.get_hub().threadpool
-    for result in [pool.spawn(call) for call in calls]:
-        result.get()
+    return [result.get() for result in [pool.spawn(call) for call in calls]]
 
 
 # Takeover
@@ -495,6 +539,16 @@ def rpc_rows(few, many, seconds):
     ]
 
 
+# What a failover agent cost: the figure, its form, its unit, and how it is made of a `Cost`.
+COSTS = (
+    ("CPU of the failover agent", "{:.2f}", " %", lambda cost: cpu(cost.with_it, FAILOVER)),
+    ("CPU of its platform, more than without it", "{:.2f}", " %", lambda cost: [
+        used - bare for used, bare in zip(cpu(cost.with_it, "platform"), cpu(cost.without, "platform"))]),
+    ("resident memory", "{:.1f}", " MiB", lambda cost: [cost.with_it[role, FAILOVER].rss for role in ROLES]),
+    ("control RPCs per second", "{:.2f}", "", lambda cost: cost.rpcs),
+)
+
+
 def comparison(ours, original, bare_few, bare_many, seconds):
     """Return a Markdown table of both failover agents, and whether ours is better. The smaller figure is."""
     rows = []
@@ -516,17 +570,20 @@ def comparison(ours, original, bare_few, bare_many, seconds):
     compare("both run at fail-back, at most", "{:.2f}", " s",
             lambda one: [max([0.0] + [takeover.both_ran for takeover in came(one)])])
     for name, few_or_many, bare in (("1 other agent", "few", bare_few), (f"{MANY} others", "many", bare_many)):
-        compare(f"CPU of the failover agent, {name}", "{:.2f}", " %",
-                lambda one: cpu(getattr(one, few_or_many), FAILOVER))
-        compare(f"CPU of its platform, more than without it, {name}", "{:.2f}", " %",
-                lambda one: [mine - its for mine, its in zip(cpu(getattr(one, few_or_many), "platform"),
-                                                             cpu(bare, "platform"))])
-        compare(f"resident memory, {name}", "{:.1f}", " MiB",
-                lambda one: [getattr(one, few_or_many)[role, FAILOVER].rss for role in ROLES])
-        compare(f"control RPCs per second, {name}", "{:.2f}", "",
-                lambda one: rates(getattr(one, few_or_many + "_rpcs"), seconds))
+        for what, form, unit, figures in COSTS:
+            compare(f"{what}, {name}", form, unit, lambda one: figures(Cost(
+                getattr(one, few_or_many), bare, rates(getattr(one, few_or_many + "_rpcs"), seconds))))
     head = ["| what (primary / secondary) | this agent | the original | better? |", "|---|---|---|---|"]
     return "\n".join(head + rows)
+
+
+def costs_beside(ours, former):
+    """Return a Markdown table of what both releases cost."""
+    lines = ["| what (primary / secondary) | this release | the former one | ratio |", "|---|---|---|---|"]
+    for what, form, unit, figures in COSTS:
+        mine, its = figures(ours), figures(former)
+        lines.append(f"| {what} | {both(form, mine)}{unit} | {both(form, its)}{unit} | {sum(mine) / sum(its):.2f} |")
+    return "\n".join(lines)
 
 
 def cpu(usages, what):

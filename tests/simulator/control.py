@@ -191,6 +191,7 @@ class Control:
             self.processes.remove(one)
             if one is self.known:
                 self.exit_status = exit_status
+                self.side.after(0.0, self.side.process_ended, one)
         if not self.processes:
             self.side.note("managed agent has ended" + (", status {}".format(exit_status) if exit_status else ""))
             if not self.forking:

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Shell"]
 
+# Answers that the agent does not run until its uuid is asked for.
+_LOOK_UP_AFTER = 5
+
 # Seconds.
-_WATCH_EVERY = 1.0
+_WATCH_EVERY, _CALM_EVERY, _CALM_AFTER, _MAY_BE_SILENT = 1.0, 2.0, 15.0, 3.0
 _START_WITHIN = 30.0
 _KEEP_AWAY_EVERY = 0.02
 _TIME_TO_ASK = 0.3
@@ -31,9 +34,11 @@ class Shell:
         self._side = agent.side
         self._control = agent.side.control
         self._name = agent.setup.agents[0]
-        self._every = min(_WATCH_EVERY, agent.setup.timing.timeout / 4)
         self._turn = 0
-        self._is_asking = self._look_again = self._looks_up = False
+        self._is_asking = self._look_again = False
+        self._answers = 0
+        self._seen: Optional[Process] = None
+        self._seen_since = agent.side.clock()
         self._may_nothing_run = self._is_kept_away = False
         self._wanted: Optional[Command] = None
         self._open: Optional[int] = None
@@ -75,17 +80,29 @@ class Shell:
             self._look_again = False
             self._look(turn)
         elif turn == self._turn:
-            self._side.after(self._every, self._look, turn)
+            timeout = self._agent.setup.timing.timeout
+            every = min(_WATCH_EVERY, timeout / 4)
+            if self._open is None and self._side.clock() - self._seen_since > _CALM_AFTER:
+                every = min(_CALM_EVERY, max(every, timeout / 2 - _MAY_BE_SILENT))
+            self._side.after(every, self._look, turn)
+
+    def ended(self, process: Process) -> None:
+        """The kernel tells at once that the process has ended that was seen to run."""
+        if process is self._seen and self._agent.lives:
+            self._look_now()
 
     def _observed(self, asked_at: float) -> None:
-        """While the agent does not run, every other question is for its uuid only."""
+        """While the agent does not run, the question is now and then for its uuid only."""
         control, post = self._control, self._agent.post
-        if self._looks_up:
-            self._looks_up = False
+        if self._answers >= _LOOK_UP_AFTER:
+            self._answers = 0
             post(AgentObserved(self._name, None, asked_at))
             return
         is_running = control.is_running
-        self._looks_up = not is_running
+        self._answers = 0 if is_running else self._answers + 1
+        seen = control.known if is_running else None
+        if seen is not self._seen:
+            self._seen, self._seen_since = seen, self._side.clock()
         ended_badly = not is_running and control.ended_badly
         is_settled = not ended_badly and (is_running or not self._open_starts)
         has_strays = is_settled and self._open is None and (self._ends_strays or bool(control.strays()))

@@ -271,6 +271,11 @@ class Side(Machine):
         if self.agent is not None:
             self.agent.shell.appeared(process)
 
+    def process_ended(self, process: Process) -> None:
+        """The main process of the managed agent has ended."""
+        if self.agent is not None:
+            self.agent.shell.ended(process)
+
     def on_bus(self, session: Connection, link: Link, heartbeat: Heartbeat) -> None:
         """A heartbeat of the other side arrives; over a noisy wire it may get lost here, or double, or late."""
         chance = self.world.random
