@@ -212,6 +212,7 @@ def test_failover_agent_of_the_primary_stopped_and_started(pair):
     pair.primary.stop_agent(FAILOVER)
     assert pair.primary.runs(), "simple failover leaves the managed agent running"
     await_takeover(pair)
+    await_alert(pair.secondary, "BAD", "platform.driver also answers on node-primary, so that two copies run")
     pair.primary.start_agent(FAILOVER)
     await_give_back(pair)
 
