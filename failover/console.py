@@ -87,7 +87,7 @@ class Console:
 
     def observe(self, before: State, after: State, event: Event, effects: Tuple[Effect, ...]) -> None:
         """Look at what a step has changed."""
-        commands = [_COMMANDS[type(effect)] for effect in effects if type(effect) in _COMMANDS]
+        commands = [(_COMMANDS[type(effect)], effect.agent) for effect in effects if type(effect) in _COMMANDS]
         is_new = (type(event) is LinkChanged or after.decision[:3] != before.decision[:3]
                   or after.decision.wanted is not before.decision.wanted
                   or [one.state for one in after.agents] != [one.state for one in before.agents]
@@ -147,13 +147,13 @@ class Console:
         self.reporter.record(topic, on.isoformat(), content)
         return content
 
-    def _announce(self, seen: View, commands: List[Command]) -> None:
+    def _announce(self, seen: View, commands: List[Tuple[Command, str]]) -> None:
         is_troubled = self._local.trouble(clock.now()) is not None
-        has_failed = any(self._local.has_failed(command) for command in commands)
+        has_failed = any(self._local.has_failed(command) for command, _ in commands)
         self._announcer, alerts = self._announcer.after(seen, commands, has_failed, is_troubled)
-        for command in alerts:
+        for command, agent in alerts:
             is_bad = command is (Command.STOP if seen.acting == "primary" else Command.START)
-            self.reporter.alert(is_bad, alert_context(seen, command))
+            self.reporter.alert(is_bad, alert_context(seen, command, agent))
 
     def _review(self, seen: View, state: State) -> None:
         """Compare what is the matter with what has been said, and say what is new."""

@@ -1,4 +1,4 @@
-"""Whether the managed agent runs on the other platform too, after a takeover in simple failover.
+"""Whether the managed agent runs on the other platform too, while that side is down by what is heard, in simple failover.
 
 That a failover agent is not heard does not say that its platform is gone: the connection to it may be up. Then the managed
 agent is asked over it. What comes of that is told to the operator, and changes no decision.

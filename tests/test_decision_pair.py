@@ -7,6 +7,9 @@ from failover.decision.setup import Record
 from failover.decision.vocabulary import AgentState, Command, Path
 from tests.driving import GRACE, TIMEOUT, TIMING, Core
 
+# Measuring what they cover would make them take four times as long. The tests of each part cover the same.
+pytestmark = pytest.mark.unmeasured
+
 STEP = 0.25
 KNOWN = Record(own_terms=TIMING, peer_terms=TIMING)
 

@@ -304,26 +304,37 @@ def test_the_reason_gives_figures(lease, words):
     ("primary", Command.STOP, DOWN, "Stopping agent platform.driver"),
 ])
 def test_alerts_are_those_that_filters_know(role, command, peer, words):
-    assert alert_context(make_view(role, decision=STANDBY._replace(peer=peer)), command) == words
+    assert alert_context(make_view(role, decision=STANDBY._replace(peer=peer)), command, "platform.driver") == words
     assert alert_key("simple", role) == "failover simple_" + role and alert_key("standard", role) == "failover " + role
+
+
+START, STOP = (Command.START, "platform.driver"), (Command.STOP, "platform.driver")
+
+
+def test_of_several_agents_the_start_of_each_is_no_news_until_it_follows_anew():
+    several = make_view(decision=TAKEOVER)
+    said, _ = Announcer().after(several, [], False, False)
+    said, alerts = said.after(several, [START, (Command.START, "actuator")], False, False)
+    assert alerts == []
+    assert said.after(several, [(Command.START, "actuator")], False, False)[1] == [(Command.START, "actuator")]
 
 
 def test_a_change_of_what_is_wanted_is_announced_once():
     said, alerts = Announcer().after(make_view(decision=TAKEOVER), [], False, False)
-    assert alerts == [Command.START]
-    said, alerts = said.after(make_view(decision=TAKEOVER), [Command.START], False, False)
+    assert alerts == [START]
+    said, alerts = said.after(make_view(decision=TAKEOVER), [START], False, False)
     assert alerts == []
-    said, alerts = said.after(make_view(decision=TAKEOVER), [Command.START], False, False)
-    assert alerts == [Command.START], "a command that follows anew is news"
+    said, alerts = said.after(make_view(decision=TAKEOVER), [START], False, False)
+    assert alerts == [START], "a command that follows anew is news"
     for has_failed, is_troubled in ((True, False), (False, True)):
-        assert said.after(make_view(decision=TAKEOVER), [Command.START], has_failed, is_troubled)[1] == []
-    assert said.after(make_view(), [], False, False)[1] == [Command.STOP]
+        assert said.after(make_view(decision=TAKEOVER), [START], has_failed, is_troubled)[1] == []
+    assert said.after(make_view(), [], False, False)[1] == [STOP]
 
 
 @pytest.mark.parametrize("seen, commands, alerts", [
     (make_view(decision=Decision(Action.WAIT, UNKNOWN, wanted=Command.STOP), mode="standard"), [], []),
     (make_view(state=AgentState.UNKNOWN), [], []),
-    (make_view(state=AgentState.UNKNOWN), [Command.STOP], [Command.STOP]),
+    (make_view(state=AgentState.UNKNOWN), [STOP], [STOP]),
     (make_view(decision=Decision(Action.WAIT, UNKNOWN)), [], []),
     (make_view(decision=TAKEOVER, is_quiet=True), [], []),
 ])

@@ -58,7 +58,7 @@ def terms(state: State) -> Timing:
     own, former, record = state.setup.timing, state.agreement.former, state.record
     if former is None or state.is_simple:
         return own
-    if record.own_terms is not None and record.own_terms.smaller(own) != record.own_terms:
+    if record.own_terms is None or record.own_terms.smaller(own) != record.own_terms:
         return former
     return former if record.lease_until is not None and record.lease_until > state.policy.until(state) else own
 

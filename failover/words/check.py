@@ -18,8 +18,8 @@ _ITEMS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
     ("authorization on the other platform", ("refused",)),
     ("roles", ("rival", "names")),
     ("configuration of both sides", ("differ", "times")),
-    ("managed agent", ("missing", "start", "stop", "stray", "signals", "absent", "silent", "unwell", "second", "loop", "copy",
-                       "handed")),
+    ("managed agent", ("missing", "start", "stop", "stray", "signals", "absent", "silent", "unwell", "second", "loop",
+                       "copy", "handed")),
     ("configuration store", ("config",)),
     ("memory on disk", ("memory",)),
 )

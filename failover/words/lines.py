@@ -45,15 +45,15 @@ def alert_key(mode: str, role: str) -> str:
     return "failover " + ("simple_" if mode == "simple" else "") + role
 
 
-def alert_context(view: View, command: Command) -> str:
-    """Return the context, known to alert filters, of a start or a stop of the managed agent."""
+def alert_context(view: View, command: Command, agent: str) -> str:
+    """Return the context, known to alert filters, of a start or a stop of a managed agent."""
     if view.acting == "secondary" and command is Command.START:
         words = "Primary is inactive starting agent {}"
     elif view.acting == "secondary" and view.decision.peer is Liveness.UP:
         words = "Primary is active stopping agent {}"
     else:
         words = "Starting agent {}" if command is Command.START else "Stopping agent {}"
-    return words.format(view.managed)
+    return words.format(agent)
 
 
 def since(at: datetime, heard: bool) -> str:
