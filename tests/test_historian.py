@@ -2,13 +2,13 @@
 
 import json
 import sqlite3
-import subprocess
 from contextlib import closing
 from datetime import datetime, timezone
 
 import pytest
 
 from tests.conftest import is_normal
+from tests.testbed.packages import from_index
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT
 
@@ -16,8 +16,7 @@ pytestmark = pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="this historian is
 
 HISTORIAN = "volttron-sqlite-historian"
 # What it needs beside VOLTTRON.
-PACKAGES = [HISTORIAN + "==2.0.0rc5", "volttron-lib-sql-historian==2.0.0rc5", "volttron-lib-base-historian==2.0.0rc4",
-            "ply==3.11"]
+NEEDS = ["volttron-lib-sql-historian==2.0.0rc5", "volttron-lib-base-historian==2.0.0rc4", "ply==3.11"]
 IDENTITY = "platform.historian"
 TOPIC = "record/failover/node-primary/" + MANAGED
 
@@ -29,9 +28,6 @@ def stored(pair, tmp_path):
     That is a list of the times, in UTC, and the messages.
     """
     platform, config, database = pair.primary.platform, tmp_path / "config", tmp_path / "historian.sqlite"
-    done = subprocess.run([str(platform.root / "env" / "bin" / "python"), "-m", "pip", "install", "--no-deps", *PACKAGES],
-                          capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, "the historian cannot be had from the package index:\n" + done.stderr
     config.write_text(json.dumps({"connection": {"type": "sqlite", "params": {"database": str(database)}}}))
 
     def rows(topic):
@@ -46,20 +42,16 @@ def stored(pair, tmp_path):
         except sqlite3.OperationalError:
             return False
 
-    # `vctl install` does not look up what the platform's project has already. Of an index that serves only pip it could not.
-    project = platform.root / "project" / "pyproject.toml"
-    before = project.read_text()
-    project.write_text(before.replace("dependencies = [", 'dependencies = ["{}", '.format(HISTORIAN), 1))
-    try:
-        platform.vctl("install", HISTORIAN, "--vip-identity", IDENTITY, "--agent-config", config)
-        pair.primary.start_agent(IDENTITY)
-        wait(is_ready, LIMIT, "the historian's tables")
-        wait(lambda: is_normal(pair), LIMIT, "the normal state")  # An installation that takes long may look like a failure.
-        yield rows
-    finally:
-        if platform.uuid(IDENTITY):
-            platform.vctl("remove", platform.uuid(IDENTITY))
-        project.write_text(before)
+    with from_index(platform, [HISTORIAN + "==2.0.0rc5"], NEEDS):
+        try:
+            platform.vctl("install", HISTORIAN, "--vip-identity", IDENTITY, "--agent-config", config)
+            pair.primary.start_agent(IDENTITY)
+            wait(is_ready, LIMIT, "the historian's tables")
+            wait(lambda: is_normal(pair), LIMIT, "the normal state")  # An installation that takes long may look like a failure.
+            yield rows
+        finally:
+            if platform.uuid(IDENTITY):
+                platform.vctl("remove", platform.uuid(IDENTITY))
 
 
 def test_a_historian_stores_what_happened_and_the_state_of_each_minute(pair, stored):

@@ -247,6 +247,20 @@ def test_what_is_installed_is_compared(ours, theirs, differs):
     assert all(one["is_ok"] for one in meant if one["name"].startswith("managed agent's ")), "it is meant so"
 
 
+@pytest.mark.parametrize("theirs, named", [
+    ("driver-1+listener-1 aa+bb dd+-", ["platform.driver"]),
+    ("driver-1+listener-1 aa+bb dd+ee", ["platform.driver", "listener"]),
+    ("driver-1+listener-1 aa+bb dd", ["platform.driver+listener"]),  # It cannot be told which one differs.
+])
+def test_of_several_managed_agents_those_that_differ_are_named(theirs, named):
+    one = make_view(installation="driver-1+listener-1 aa+bb -+-", peer=PEER._replace(installation=theirs))
+    both = one._replace(setup=one.setup._replace(agents=("platform.driver", "listener")),
+                        agents=one.agents + (one.agents[0]._replace(identity="listener"),))
+    text = wrong(both)["managed agent's configuration store"]
+    assert ["`vctl config list {}`".format(name) in text for name in named] == [True] * len(named)
+    assert text.count("`vctl config list ") == len(named), text
+
+
 def test_warnings_are_on_the_checklist():
     items = checklist(NORMAL, AROUND, {}, ["configuration: x", "signals ignored"])
     assert [(one["level"], one["name"], one["text"]) for one in items[:2]] == [

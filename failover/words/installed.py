@@ -20,9 +20,17 @@ def compared(view: View) -> List[Tuple[str, Optional[str]]]:
     theirs = (view.peer.installation or "").split(" ") if view.peer is not None else []
     if len(ours) != 3 or len(theirs) != 3:
         return []
-    return [(what, None if here == there else text.format(
-        agent=view.managed, here=here, there=there, node=view.peer.instance_name if view.peer is not None else None))
-        for (what, text), here, there in zip(_TEXTS, ours, theirs)]
+    return [(what, None if here == there else "; ".join(text.format(
+        agent=agent, here=one, there=other, node=view.peer.instance_name if view.peer is not None else None)
+        for agent, one, other in _unlike(view, here, there))) for (what, text), here, there in zip(_TEXTS, ours, theirs)]
+
+
+def _unlike(view: View, here: str, there: str) -> List[Tuple[str, str, str]]:
+    """Return the agents that differ, each with what is here and there; all in one if that cannot be told apart."""
+    each = [one.identity for one in view.agents], here.split("+"), there.split("+")
+    if len(set(map(len, each))) > 1:
+        return [(view.managed, here, there)]
+    return [one for one in zip(*each) if one[1] != one[2]]
 
 
 def difference(view: View) -> Optional[str]:

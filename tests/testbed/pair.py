@@ -286,6 +286,11 @@ class Side:
         self.platform.close()
 
 
+def install_managed(side):
+    """Install the managed agent, not started, which does nothing."""
+    side.platform.install(MANAGED_AGENT, identity=MANAGED, start=False)
+
+
 class Pair:
     """A primary and a secondary platform below one folder; `options` are further ones of Platform, `kinds` the classes.
 
@@ -314,14 +319,17 @@ class Pair:
     def relays(self):
         return [relay for side in self.sides for relay in (side.to_other, side.to_central) if relay]
 
-    def install(self, start=True, **changes):
-        """Start both platforms and install both agents on each, as the README says."""
+    def install(self, start=True, install_managed=install_managed, **changes):
+        """Start both platforms and install both agents on each, as the README says.
+
+        `install_managed` installs what is managed on a side; `changes` are those of `Side.config`.
+        """
         for side in self.sides:
             if self.central:
                 self.central.prepare(side)
             side.power_on()
         for side in self.sides:
-            side.platform.install(MANAGED_AGENT, identity=MANAGED, start=False)
+            install_managed(side)
         for side, other in self.each_way:
             side.install_failover(other, self.central, **changes)
             if self.central:
