@@ -46,7 +46,7 @@ __all__ = ["FailoverAgent", "main"]
 
 _log = logging.getLogger(__name__)
 
-_FAREWELL_WITHIN, _LAST_ANSWER_WITHIN = 0.5, 2.0  # Seconds.
+_FAREWELL_WITHIN, _LAST_ANSWER_WITHIN, _KILLED_WITHIN = 0.5, 2.0, 1.0  # Seconds.
 
 _OPEN_CALLS = 100  # At most so many calls are remembered until they are answered.
 
@@ -156,8 +156,8 @@ class FailoverAgent(compat.Agent):
         if seen is not None:
             self._driver.decide(seen)
         effects = self._driver.decide(EndAsked(took_part or not duplicates(self.core.identity)))
-        stops_too = any(isinstance(effect, StopForGood) for effect in effects)
-        is_gone = stops_too and self._stop_for_good()
+        stops = [effect.within for effect in effects if isinstance(effect, StopForGood)]
+        is_gone = bool(stops) and self._stop_for_good(min(stops + [self._config.stop_within]))
         self._driver.catch_up()  # The farewell acknowledges the peer's last heartbeat, so that it counts at once.
         self._take_leave(self._driver.decide(Ended(is_gone)), took_part)
         gevent.wait([gevent.spawn(close) for close in self._closers()], timeout=max(0.0, deadline - clock.now()))
@@ -166,13 +166,12 @@ class FailoverAgent(compat.Agent):
             gevent.wait(self._open_calls, timeout=max(0.0, deadline - clock.now()))
             gevent.wait(self._local.questions, timeout=_LAST_ANSWER_WITHIN)
         self._ending.done()
-        _log.info("stopped; %s is %s", self._config.managed, "stopped too" if stops_too else "left as it is")
+        _log.info("stopped; %s is %s", self._config.managed, "stopped too" if stops else "left as it is")
 
-    def _stop_for_good(self) -> bool:
-        """Return whether the managed agent has been stopped."""
-        within = self._config.stop_within
+    def _stop_for_good(self, within: float) -> bool:
+        """Return whether the managed agents have been stopped."""
         try:
-            with gevent.Timeout(0.9 * within):
+            with gevent.Timeout(0.9 * within + _KILLED_WITHIN):
                 self._local.stop_for_good(0.8 * within)
             return True
         except (ControlError, gevent.Timeout) as error:
@@ -201,7 +200,7 @@ class FailoverAgent(compat.Agent):
         self._recordist.write_now()
         if self._config.simple_behavior:
             self._last_resort.end()
-        self._last_resort.end_all("its failover agent is broken", self._config.stop_grace)
+        self._last_resort.end_all("its failover agent is broken", self._driver.state.stop_grace)
 
     # What it offers
 

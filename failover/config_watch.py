@@ -56,27 +56,28 @@ class ConfigWatch:
     def look(self) -> None:
         """Look, in a thread, because a disk may hang. What has just changed may still be being written: it counts next time."""
         seen, self._seen = self._seen, gevent.get_hub().threadpool.apply(self._source.stamp)
-        if self._seen == seen != self._compared:
-            self._compare()
+        if self._seen == seen != self._compared and self._compare():
             self._compared = seen
 
-    def _compare(self) -> None:
+    def _compare(self) -> bool:
+        """Return whether what is stored could be compared. If not, what it depends on may be known the next time."""
         try:
             config = self._source.check(gevent.get_hub().threadpool.apply(self._source.read))
         except ConfigError as error:
             self._faults["config"] = "the configuration in the configuration store is wrong: {}: {}".format(
                 "; ".join(error.problems), _AGAIN.format(self._identity))
-            return
+            return False
         changed = [one.name for one in dataclasses.fields(Config) if one.compare
                    and getattr(config, one.name) != getattr(self._running, one.name)]
         needs_restart = [name for name in changed if name not in LIVE]
         if needs_restart:
             self._faults["config"] = "the stored configuration is not in use, because it differs in {}: {}".format(
                 ", ".join(needs_restart), _RESTART)
-            return
+            return True
         self._faults.pop("config", None)
         if changed:
             _log.info("configuration: another one is used from now on, with %s", ", ".join(
                 "{} {!r}".format(name, getattr(config, name)) for name in changed))
-            self._running = config
             self._use(config)
+            self._running = config
+        return True

@@ -296,7 +296,7 @@ def test_in_standard_failover_it_is_stopped_too_and_no_lease_is_left():
     side.state = RUNNING
     side.run(3, vc=True)
     asked, farewell = end(side.core, True)
-    assert asked == (StopForGood(),) and kinds(farewell) == [Publish, Publish, SaveRecord]
+    assert asked == (StopForGood(GRACE),) and kinds(farewell) == [Publish, Publish, SaveRecord]
     assert all(not one.heartbeat.may_run and one.heartbeat.state == "stopped" for one in farewell[:2])
     assert farewell[2].record.lease_until is None and farewell[2].record.peer_terms == TIMING
 
@@ -306,7 +306,7 @@ def test_an_orphan_that_is_told_to_end_stops_its_agent_and_says_nothing(mode):
     core = Core("primary", mode)
     core.post(PlatformSeen(False))
     asked, farewell = end(core, True)
-    assert asked == (StopForGood(),) and Publish not in kinds(farewell)
+    assert asked == (StopForGood(GRACE),) and Publish not in kinds(farewell)
 
 
 def test_a_duplicate_that_was_never_let_in_leaves_the_agent_to_the_other_one():

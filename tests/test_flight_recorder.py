@@ -81,7 +81,7 @@ def test_a_snapshot_does_not_change(story, monkeypatch):
 WANT, PUBLISH = Want("controller", None, False), Publish(None, None)
 
 
-@pytest.mark.parametrize("effect", [WANT, Launch("controller", 1, None), Stop("controller", 1, 1.0), StopForGood(),
+@pytest.mark.parametrize("effect", [WANT, Launch("controller", 1, None), Stop("controller", 1, 1.0), StopForGood(1.0),
                                     EndAsOrphan(1.0), Note(NoteKind.ALERT, "")], ids=lambda one: type(one).__name__)
 def test_what_is_worth_a_recording(effect):
     schedule = Schedule().after((PUBLISH, effect), 100.0)

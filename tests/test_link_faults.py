@@ -359,7 +359,7 @@ ODD = [b"", b"[]", b"5", b"null", b'"error"', b"\xff", b"{", b'{"error": 5}', b'
 
 def test_odd_messages_end_nothing(router):
     heard = []
-    with started(router.endpoint()) as link:
+    with started(router.endpoint(), answer_within=10) as link:
         link.subscribe("", lambda *args: heard.append(args))
         await_up(link)
         session = link._session

@@ -133,6 +133,14 @@ def test_the_times_of_both_sides_change_while_the_managed_agent_runs_on(mode, fi
             assert (state.timing, state.planned, state.agreement.former) == (after, None, None), story
 
 
+@pytest.mark.parametrize("simple", [True, False], ids=["simple", "standard"])
+def test_a_longer_timeout_makes_nobody_up_again_who_is_down(simple):
+    for number in range(20):
+        world = World(Schedule((Fault("power lost", PRIMARY, 30), Fault("reconfigured live", SECONDARY + LONGER_TIMES, 41 + number / 10)),
+                               (SHORT, SHORT), seed=number), simple=simple).run()
+        assert world.stops == [] and world.sides[1].drives, world.story()
+
+
 def test_a_clock_that_stood_still_is_behind_by_as_much():
     for kind, behind in (("clock stood still", 40), ("frozen", 0)):
         stopped, other = World(Schedule((Fault(kind, PRIMARY, 30, 40),))).run().sides

@@ -103,7 +103,8 @@ class Agreement(NamedTuple):
 
         An acknowledgement lets the peer go by its new times: not before they outlive a restart of this side.
         """
-        return self.claim is None or self.claim.boot_id != heartbeat.boot_id
+        return (self.claim is None or self.claim.boot_id != heartbeat.boot_id) and (
+            self.peer is None or self.peer == Timing.of(heartbeat))
 
     def reconfigured(self, own: Timing, is_strict: bool) -> "Agreement":
         """This side has other times from now on.
@@ -115,7 +116,11 @@ class Agreement(NamedTuple):
 
     def said(self, timing: Timing, sequence: int) -> "Agreement":
         """The heartbeat with this number tells the peer these times of this side."""
-        if self.former is None or self.announced is not None or timing != self.own:
+        if self.former is None:
+            return self
+        if timing != self.own:
+            return self if self.announced is None else self._replace(announced=None, knows=None)
+        if self.announced is not None:
             return self
         return self._replace(announced=sequence)
 

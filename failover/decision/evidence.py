@@ -156,7 +156,7 @@ def _record_saved(state: State, event: RecordSaved, now: Moment) -> _Result:
         if state.record.peer_terms not in (None, event.record.peer_terms):
             # From now on the peer's heartbeats are acknowledged again: it may depend on that.
             state = state._replace(outbox=state.outbox.hurried())
-        return state._replace(record=event.record, save_from=now), ()
+        return state._replace(record=event.record, save_from=now, on_its_way=None), ()
     return state._replace(save_from=now + SAVE_AGAIN), ()
 
 
@@ -167,7 +167,7 @@ def _end_asked(state: State, event: EndAsked, now: Moment) -> _Result:
     platform is gone: VOLTTRON 9 stops orphans by itself, some seconds later.
     """
     is_stopped_too = event.was_let_in and (not state.is_simple or not state.sight.platform_lives)
-    return state._replace(is_ending=True), (StopForGood(),) if is_stopped_too else ()
+    return state._replace(is_ending=True), (StopForGood(state.stop_within(now)),) if is_stopped_too else ()
 
 
 def _ended(state: State, event: Ended, now: Moment) -> _Result:

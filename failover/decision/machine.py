@@ -91,7 +91,7 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         effects += (ProveHearing(),)
     if decision.peer is Liveness.UP and before.peer is not Liveness.UP:
         effects += (ReconnectNow(),)
-    if decision.peer is not before.peer and setup.fail_back > 0.0:
+    if decision.peer is not before.peer:
         state = state._replace(peer_up_since=now if decision.peer is Liveness.UP else None)
     if decision.wanted is not before.wanted:
         state = state._replace(wanted_since=now)

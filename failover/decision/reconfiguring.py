@@ -2,7 +2,8 @@
 
 A shorter ``timeout`` waits. Heartbeats go out as often as it needs at once; but what was heard or renewed before, at the
 pace of the former times, may be too old by the new one. In standard failover it waits until the last renewal is new
-enough; in simple failover until the peer sends its heartbeats often enough.
+enough; in simple failover until the peer sends its heartbeats often enough. A longer one waits if by it a peer would be up
+again that has been found down. A shorter ``stop_grace`` waits for the end of a stop that has begun.
 
 The promise of standard failover holds throughout, because this side goes by the shorter ones of its former and its new times
 until the peer knows the new ones (:mod:`failover.decision.agreement`), and says the new ones only when its next start would
@@ -31,12 +32,17 @@ def settled(state: State, now: Moment) -> State:
     planned, own = state.planned, state.setup.timing
     if planned is None:
         return state
+    heard, last = state.peer.last_heard, state.peer.heartbeat
+    if (planned.timing.timeout > own.timeout and state.decision.peer is Liveness.DOWN and heard is not None
+            and now - heard < planned.timing.timeout):
+        return state
     if not state.is_simple:
+        if planned.timing.stop_grace < own.stop_grace and not state.policy.is_held and state.may_run:
+            return state
         taken = _with(state, planned)
         is_too_old = (planned.timing.timeout < own.timeout and state.policy.is_held
                       and taken.policy.until(taken) - now < planned.timing.timeout / 2)
         return state if is_too_old else taken._replace(planned=None)
-    last = state.peer.heartbeat
     if (planned.timing.timeout < own.timeout and state.decision.peer is Liveness.UP and last is not None
             and 2 * last.heartbeat_period > planned.timing.timeout):
         # All but the timeout, so that the peer, if it waits likewise, need not.

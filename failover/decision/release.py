@@ -22,7 +22,7 @@ __all__ = ["farewell_counts_for", "is_released", "may_run"]
 
 def farewell_counts_for(facts: "State") -> float:
     """Return the seconds for which a farewell counts, from when the heartbeat was sent that it acknowledges."""
-    return 2 * facts.setup.timing.heartbeat_period
+    return 2 * facts.setup.timing.smaller(facts.agreement.former).heartbeat_period
 
 
 def may_run(heartbeat: Heartbeat, facts: "State") -> bool:

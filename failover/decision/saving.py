@@ -38,4 +38,4 @@ def save(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
     if held[1:] == saved[1:] and held.lease_until is not None and saved.lease_until is not None and (
             0.0 <= held.lease_until - saved.lease_until <= _SAVE_WHEN_MOVED * state.setup.timing.timeout):
         return state, ()
-    return state._replace(save_from=inf), (SaveRecord(held),)
+    return state._replace(save_from=inf, on_its_way=held), (SaveRecord(held),)

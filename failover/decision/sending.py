@@ -6,6 +6,7 @@ from failover.decision.effects import Effect, Publish, SaveRecord
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.orders import LONGEST_PAUSE
 from failover.decision.saving import to_remember
+from failover.decision.setup import Record
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Moment, Path, Timing
 
@@ -55,12 +56,19 @@ def terms(state: State) -> Timing:
 
     That start would go by the shorter ones of those on disk and those in the configuration, and take up the lease on disk.
     """
-    own, former, record = state.setup.timing, state.agreement.former, state.record
+    own, former = state.setup.timing, state.agreement.former
     if former is None or state.is_simple:
         return own
-    if record.own_terms is None or record.own_terms.smaller(own) != record.own_terms:
-        return former
-    return former if record.lease_until is not None and record.lease_until > state.policy.until(state) else own
+    for record in _records(state):
+        if (record.own_terms is None or record.own_terms.smaller(own) != record.own_terms
+                or record.lease_until is not None and record.lease_until > state.policy.until(state)):
+            return former.larger(state.record.own_terms).larger(record.own_terms)
+    return own
+
+
+def _records(state: State) -> Tuple[Record, ...]:
+    """Return what may be on disk at the next start."""
+    return (state.record,) if state.on_its_way is None else (state.record, state.on_its_way)
 
 
 def _outlives_a_restart(state: State, timing: Timing) -> bool:
@@ -68,9 +76,12 @@ def _outlives_a_restart(state: State, timing: Timing) -> bool:
 
     An acknowledgement lets the peer go by its new times. Without a record, the next start takes longer ones for granted.
     """
-    record, own = state.record, state.setup.timing
-    known = own.larger(record.peer_terms).larger(record.claimed_terms)
-    return known.larger(timing) == known or record.peer_terms is None and timing.is_plausible_beside(own)
+    own = state.setup.timing
+    for record in _records(state):
+        known = own.larger(record.peer_terms).larger(record.claimed_terms)
+        if known.larger(timing) != known and not (record.peer_terms is None and timing.is_plausible_beside(own)):
+            return False
+    return True
 
 
 def farewell(state: State, is_gone: bool) -> Tuple[State, Tuple[Effect, ...]]:

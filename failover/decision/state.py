@@ -33,7 +33,8 @@ class State(NamedTuple):
     :ivar installation: what is installed of it, for the peer to compare.
     :ivar wanted_since: since when the managed agents are wanted to run, or not to.
     :ivar planned: settings that are wanted and not taken over yet, or not wholly; None if there are none.
-    :ivar record: what is on disk, or on its way there.
+    :ivar record: what is on disk.
+    :ivar on_its_way: what may be there instead, or may be soon: the last record that was to be saved, until one is known to be.
     :ivar save_from: from when on it may be saved again; infinity while it is being saved.
     :ivar orphan_since: since when the process of the local platform is gone.
     :ivar is_replaced: whether another one has taken its place.
@@ -63,6 +64,7 @@ class State(NamedTuple):
     is_ending: bool = False
     planned: Optional[Settings] = None
     wanted_since: Moment = 0.0
+    on_its_way: Optional[Record] = None
 
     @property
     def beat_every(self) -> float:

@@ -12,6 +12,9 @@ from failover.text import clean
 
 __all__ = ["Group"]
 
+# Seconds that an end may take at least: it kills at once then.
+_LEAST = 1.0
+
 
 class Group:
     """The managed agents, in the order in which they are started.
@@ -126,7 +129,7 @@ class Group:
         for number in reversed(range(len(self.agents))):
             left = max(0.0, deadline - number * share - clock.now())
             try:
-                with gevent.Timeout(left + share):
+                with gevent.Timeout(left + share + _LEAST):
                     end(self.agents[number], left)
             except (ControlError, gevent.Timeout) as error:
                 failed.append(clean(error))

@@ -52,6 +52,7 @@ class Observer:
         """Go by another ``timeout`` from now on, in seconds."""
         self._every = min(_WATCH_EVERY, timeout / 4)
         self._calm_every = min(_CALM_EVERY, max(self._every, timeout / 2 - _MAY_BE_SILENT))
+        self.look_now.set()
 
     def run(self) -> None:
         """Observe for ever, and at once when :attr:`look_now` is set."""

@@ -252,7 +252,7 @@ class FailoverAgent:
 
     def _stop_for_good(self, effect: StopForGood) -> None:
         self._stops_for_good = True
-        self.shell.end_all(self.grace, lambda: self._end_in_order(True))
+        self.shell.end_all(self.state.stop_within(self.side.clock()), lambda: self._end_in_order(True))
 
     def _end_in_order(self, is_gone: bool) -> None:
         if self.lives:

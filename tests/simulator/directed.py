@@ -16,8 +16,8 @@ SHORT, LONG = Timing(4.0, 1.0, 1.0), Timing(20.0, 3.0, 10.0)
 PRIMARY, SECONDARY = 0, 1
 PRIMARY_AND_SECONDARY, PRIMARY_AND_VC, SECONDARY_AND_VC = 0, 1, 2
 FIRST_TO_SECOND, SECOND_TO_FIRST = 6, 12
-# To the place of "reconfigured", the longest of the other times may be added.
-LONGER_TIMES = 4
+# To the place of "reconfigured", longer ones of the other times may be added.
+LONGER_TIMES, LONGER_PERIOD = 4, 6
 
 
 def isolated_primary(number):
@@ -259,6 +259,53 @@ def shorter_times_that_are_not_on_disk(number):
                      Fault("cut off", PRIMARY, 35)), timings=(LONG, LONG), seed=number)
 
 
+def a_longer_stop_grace_that_nobody_knows(number):
+    """The primary, which nobody hears any more, gets longer times, and its failover agent is stopped."""
+    return Schedule((Fault("cut off", PRIMARY + FIRST_TO_SECOND, 30), Fault("reconfigured live", PRIMARY + LONGER_TIMES, 30.5),
+                     Fault("failover agent stopped", PRIMARY, 31 + number / 8)), timings=(SHORT, SHORT), vcp=False, obeys=False,
+                    seed=number)
+
+
+def a_shorter_stop_grace_amid_a_stop(number):
+    """The primary stops its agent for a switchover, gets shorter times meanwhile, and is cut off."""
+    return Schedule((Fault("reconfigured live", SECONDARY, 10), Fault("switchover ordered", PRIMARY, 30),
+                     Fault("reconfigured live", PRIMARY, 30.5 + number / 20), Fault("cut off", PRIMARY, 32.5 + number / 20)),
+                    timings=(LONG, LONG), vcp=False, obeys=False, seed=number)
+
+
+def a_longer_period_after_a_farewell(number):
+    """The secondary, without VC when the primary says farewell, gets a longer period; the primary is back, and not heard."""
+    return Schedule((Fault("cut", SECONDARY_AND_VC, 25, 18 + number / 20), Fault("failover agent stopped", PRIMARY, 30, 1.0),
+                     Fault("cut", PRIMARY_AND_SECONDARY, 30.9 + number / 100),
+                     Fault("reconfigured live", SECONDARY + LONGER_PERIOD, 33)), timings=(SHORT, SHORT), vcp=False,
+                    stop_takes=0.1, seed=number)
+
+
+def times_that_change_back_on_a_hung_disk(number):
+    """The primary gets shorter times and its own again while its disk hangs, dies, and is cut off when it is back."""
+    return Schedule((Fault("reconfigured live", SECONDARY, 10), Fault("disk hung", PRIMARY, 30),
+                     Fault("reconfigured live", PRIMARY, 30.5), Fault("reconfigured live", PRIMARY + LONGER_TIMES, 31.0),
+                     Fault("failover agent killed", PRIMARY, 35 + number / 10, 2.0), Fault("cut off", PRIMARY, 35 + number / 10)),
+                    timings=(LONG, LONG), vcp=False, seed=number)
+
+
+def times_that_change_while_they_are_written(number):
+    """The primary's times change while the slow disk of the secondary takes the former ones; then that one is restarted."""
+    at = 34.5 + number % 30 / 10
+    return Schedule((Fault("disk slow", SECONDARY, 20), Fault("reconfigured live", PRIMARY, 30),
+                     Fault("reconfigured live", PRIMARY + LONGER_TIMES, 31.6 + number % 10 / 10),
+                     Fault("failover agent killed", SECONDARY, at, 1.0), Fault("cut off", PRIMARY, at)), timings=(LONG, SHORT),
+                    vcp=False, seed=number)
+
+
+def former_times_told_again(number):
+    """Longer times that have been told are not on disk when the lease is given up for a switchover: the former are told again."""
+    return Schedule((Fault("VC killed", 0, 20, 25), Fault("reconfigured live", PRIMARY + LONGER_TIMES, 30),
+                     Fault("disk hung", PRIMARY, 30.2), Fault("switchover ordered", PRIMARY, 30.3 + number % 10 / 10),
+                     Fault("cut off", SECONDARY, 31.5 + number / 40, 68.5 - number / 40), Fault("cut off", PRIMARY, 100)),
+                    timings=(SHORT, SHORT), vcp=False, seed=number)
+
+
 def a_snapshot(number):
     """The primary, whose machine went off, goes on from when it held the lease; the secondary has taken over."""
     return Schedule((Fault("set back", PRIMARY, 20 + number / 10, 60), Fault("power lost", PRIMARY, 50)), vcp=False,
@@ -277,4 +324,6 @@ KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
     equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still, a_late_farewell,
     a_copy_that_nobody_sees,
     a_switchover_before_the_first_start, a_switchover, a_failing_agent, a_switchover_that_is_cut_off, a_pause, kept_after_a_takeover,
-    a_chosen_side_that_fails, longer_times_that_nobody_hears, times_that_change_twice, shorter_times_that_are_not_on_disk)}
+    a_chosen_side_that_fails, longer_times_that_nobody_hears, times_that_change_twice, shorter_times_that_are_not_on_disk,
+    a_longer_stop_grace_that_nobody_knows, a_shorter_stop_grace_amid_a_stop, a_longer_period_after_a_farewell,
+    times_that_change_back_on_a_hung_disk, times_that_change_while_they_are_written, former_times_told_again)}

@@ -97,7 +97,8 @@ def _nothing(place: Place) -> None:
 
 def other_timing(fault: Fault) -> Timing:
     """Return the times with which a side is reconfigured."""
-    return (Timing(4.0, 1.0, 1.0), Timing(10.0, 2.0, 5.0), Timing(20.0, 3.0, 10.0))[fault.where // 2 % 3]
+    return (Timing(4.0, 1.0, 1.0), Timing(10.0, 2.0, 5.0), Timing(20.0, 3.0, 10.0),
+            Timing(30.0, 10.0, 10.0))[fault.where // 2 % 4]
 
 
 def is_over_at(fault: Fault, heals: bool) -> float:

@@ -224,7 +224,9 @@ class Side:
         """The shipped configuration of this role, with the other platforms filled in, and faster."""
         config = json.loads((REPOSITORY / "config" / (self.role + ".json")).read_text())
         config.update(remote_vip=other.platform.address, remote_serverkey=other.platform.serverkey,
-                      heartbeat_period=0.5, timeout=4, compare_managed_agents=False)
+                      heartbeat_period=0.5, timeout=4)
+        if self.failover_source == REPOSITORY:  # The former release does not know it.
+            config.update(compare_managed_agents=False)
         if central:
             config.update(STANDARD, remote_vip=self.to_other.address, volttron_central_vip=self.to_central.address,
                           volttron_central_serverkey=central.platform.serverkey)
