@@ -45,9 +45,9 @@ CASES = {
                AROUND, "platform.driver is driver-1 here and driver-2 on node-b: install the same on both; what is in the "
                "configuration store for platform.driver differs from that on node-b: see `vctl config list platform.driver` and "
                "`vctl config get platform.driver NAME` on both", "platform.driver is installed alike on both sides"),
-    "times": (WELL, AROUND._replace(is_timeout_late=True), "the configured timeout is not in use yet, because what comes from "
-              "the other side comes too seldom for it: store the same configuration on the other side too",
-              "the configured timeout is in use"),
+    "times": (WELL, AROUND._replace(is_timeout_late=True), "the configured times are not in use yet, because the other side "
+              "is down or sends too seldom for them: store the same configuration there too, or start its failover agent",
+              "the configured times are in use"),
     "memory": (WELL, fault("memory"), "memory failed: why", "state is being saved to disk again"),
     "deaf": (WELL, fault("deaf"), "deaf failed: why", "heartbeats can be heard again"),
     "loop": (WELL, AROUND._replace(loop="stopped 3 times within 5 min"),

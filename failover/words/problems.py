@@ -124,8 +124,8 @@ def _there(view: View, around: Surroundings) -> Optional[str]:
 
 def _times(view: View, around: Surroundings) -> Optional[str]:
     return None if not around.is_timeout_late else (
-        "the configured timeout is not in use yet, because what comes from the other side comes too seldom for it: store the "
-        "same configuration on the other side too")
+        "the configured times are not in use yet, because the other side is down or sends too seldom for them: store the same "
+        "configuration there too, or start its failover agent")
 
 
 def _control(view: View, around: Surroundings) -> Optional[str]:
@@ -200,7 +200,7 @@ KINDS: Dict[str, Kind] = {
     "unwell": Kind(_fault("unwell"), "{agent} no longer reports BAD", is_of_agent=True),
     "second": Kind(_second, "the {other_role} is heard again, or {agent} no longer answers there", is_of_agent=True),
     "config": Kind(_fault("config"), "the configuration in use is the one that is stored or installed"),
-    "times": Kind(_times, "the configured timeout is in use"),
+    "times": Kind(_times, "the configured times are in use"),
     "memory": Kind(_fault("memory"), "state is being saved to disk again"),
     "deaf": Kind(_fault("deaf"), "heartbeats can be heard again"),
     "loop": Kind(_loop, "{agent} keeps running, or no longer needs to run here"),
