@@ -323,9 +323,9 @@ def test_several_managed_agents_move_as_one(group):
     await_group(secondary, primary)
     assert "node-primary is active" in order(primary, "switchover")
     await_group(primary, secondary)
-    for process in primary.platform.processes(OTHERS[0]):
-        process.kill()
-    wait(lambda: not primary.runs(OTHERS[0]) or process.pid != primary.platform.processes(OTHERS[0])[0].pid, LIMIT, "its end")
+    [killed] = primary.platform.processes(OTHERS[0])
+    killed.kill()
+    wait(lambda: any(one.pid != killed.pid for one in primary.platform.processes(OTHERS[0])), LIMIT, "another process of it")
     wait(lambda: states(primary) == ["running"] * 3, LIMIT, "it is started again")
     uuid = secondary.platform.uuid(OTHERS[1])
     secondary.platform.vctl("remove", uuid)
