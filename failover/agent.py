@@ -66,7 +66,7 @@ class FailoverAgent(compat.Agent):
         store = LeaseStore(folder)
         record = store.load(config.timeout)
         self._ending = Ending(folder, self._guard.platform)
-        setup = setup_of(config, self.core.identity, self._ending.quiet_until)
+        setup = setup_of(config, compat.instance_name(), self.core.identity, self._ending.quiet_until)
         self._keeper = RecordKeeper(store, self._post, faults)
         self._peer_link = HeartbeatPath(
             Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
@@ -152,7 +152,8 @@ class FailoverAgent(compat.Agent):
         """End in order. A duplicate process that was never let in leaves things to the other one."""
         deadline = clock.now() + self._config.stop_within
         gevent.killall(self._greenlets, block=False)
-        took_part, seen = bool(self._greenlets), self._guard.look()  # A machine that shuts down ends all of its processes at once.
+        took_part = bool(self._greenlets)
+        seen = self._guard.look()  # A machine that shuts down ends all of its processes at once.
         if seen is not None:
             self._driver.decide(seen)
         effects = self._driver.decide(EndAsked(took_part or not duplicates(self.core.identity)))

@@ -2,7 +2,6 @@
 
 import uuid
 
-from failover import compat
 from failover.config import Config
 from failover.decision.setup import Settings, Setup
 from failover.decision.vocabulary import Timing
@@ -16,10 +15,10 @@ def settings_of(config: Config) -> Settings:
                     config.max_failures, config.failure_window, config.unhealthy_after)
 
 
-def setup_of(config: Config, vip_identity: str, quiet_until: float) -> Setup:
+def setup_of(config: Config, instance_name: str, vip_identity: str, quiet_until: float) -> Setup:
     """Return what a failover agent that starts now goes by."""
     return Setup(
-        mode=config.mode, role=config.agent_id, instance_name=compat.instance_name(), vip_identity=vip_identity,
+        mode=config.mode, role=config.agent_id, instance_name=instance_name, vip_identity=vip_identity,
         agents=config.agents, boot_id=uuid.uuid4().hex, remote_instance=config.remote_instance_name or None,
         quiet_until=quiet_until, **settings_of(config)._asdict())
 

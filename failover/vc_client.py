@@ -16,7 +16,7 @@ from failover.backoff import pauses
 from failover.decision.effects import AskVcp, Publish
 from failover.decision.events import LinkChanged, VcAnswered, VcKnown, VcpAnswered
 from failover.decision.heartbeat import Heartbeat
-from failover.decision.vocabulary import Path
+from failover.decision.vocabulary import Path, apart
 from failover.discovery import DiscoveryError
 from failover.heartbeat_path import HeartbeatPath
 from failover.loops import spawn_loop, surviving
@@ -145,7 +145,7 @@ class VcClient:
             # Each agent that was started since its platform was: uuid, name, [process id, exit status], identity.
             agents = self.link.call(_VCP_IDENTITY.format(effect.instance_name), "status_agents", timeout=effect.within)
             return any(pid is not None and status is None
-                       for _, _, (pid, status), identity in agents if identity in effect.agent.split("+"))
+                       for _, _, (pid, status), identity in agents if identity in apart(effect.agent))
         except (LinkError, RemoteError) as error:
             _log.debug("VCP of %s: %s", clean(effect.instance_name), error)
         except (TypeError, ValueError):

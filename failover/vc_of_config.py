@@ -5,6 +5,7 @@ from typing import Any, Callable
 
 from failover import compat, discovery
 from failover.config import Config
+from failover.setup_of_config import probe_every
 from failover.vc_client import VcClient, pair_topic
 from failover.vip.address import is_web
 
@@ -21,4 +22,4 @@ def vc_client_of(agent: Any, config: Config, within: float, post: Callable[[Any]
     find = None if not is_web(endpoint.address) else functools.partial(
         discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
     topic = pair_topic(compat.serverkey(agent), config.remote_serverkey, config.managed)
-    return VcClient(endpoint, config.volttron_central_identity, topic, within, 1.5 * config.heartbeat_period, post, find)
+    return VcClient(endpoint, config.volttron_central_identity, topic, within, probe_every(config), post, find)

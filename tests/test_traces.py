@@ -115,12 +115,18 @@ def test_a_takeover_waits_ten_times_as_long_for_a_peer_that_is_not_known():
     assert any("takeover due at 03:13:34.24" in line and text in line for line in trace(script.secondary.recording()))
 
 
-def test_a_pause_keeps_it_from_starting():
+def gone_amid_a_pause(lasts, seconds):
+    """The pair is paused for so long, and the primary ends five seconds later; so many seconds pass then."""
     script = scripted.both()
-    script.secondary.post(PauseAsked(60.0))
+    script.secondary.post(PauseAsked(lasts))
     script.run(5.0)
     script.primary.end()
-    script.run(30.0)
+    script.run(seconds)
+    return script
+
+
+def test_a_pause_keeps_it_from_starting():
+    script = gone_amid_a_pause(60.0, 30.0)
     assert ending(script.secondary) == [
         "controller is stopped here, and not started, because the pair is paused until 03:11:30.00"]
     text = "\n".join(trace(script.secondary.recording()))
@@ -144,11 +150,7 @@ def test_a_takeover_waits_for_the_end_of_a_pause():
 
 
 def test_a_takeover_waits_for_a_question_to_vcp_when_a_pause_ends():
-    script = scripted.both()
-    script.secondary.post(PauseAsked(30.0))
-    script.run(5.0)
-    script.primary.end()
-    script.run(40.0)
+    script = gone_amid_a_pause(30.0, 40.0)
     assert ("03:11:00.00 takeover waits longer: the VCP of node-a, asked at 03:10:56.93, has not answered yet"
             in trace(script.secondary.recording()))
 

@@ -8,6 +8,7 @@ from failover.config.errors import ConfigError, show
 from failover.config.keys import BY_PERIOD, KEYS, LONGEST_GRACE, NOT_NEEDED, problem, unknown_keys
 from failover.config.platforms import Known, fill_in_central, key_problems, settle_addresses
 from failover.config.times import time_problems, time_warnings, usual_grace
+from failover.decision.vocabulary import together
 
 __all__ = ["Config"]
 
@@ -73,7 +74,7 @@ class Config:
     @property
     def managed(self) -> str:
         """All managed agents in one word."""
-        return "+".join(self.agents)
+        return together(self.agents)
 
     @property
     def beat_every(self) -> float:

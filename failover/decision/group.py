@@ -5,12 +5,12 @@ all of them must be gone at the end of ``stop_grace``. So each has a share of it
 those after it are not gone.
 """
 
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 from failover.decision.managed import Managed, Turn
 from failover.decision.vocabulary import AgentState, Command
 
-__all__ = ["state_of", "turn"]
+__all__ = ["state_of", "turn", "turns_begin"]
 
 
 def turn(agents: Sequence[Managed], number: int, may_start: bool, grace: float, left: float) -> Turn:
@@ -22,10 +22,19 @@ def turn(agents: Sequence[Managed], number: int, may_start: bool, grace: float, 
     """
     if len(agents) == 1:
         return Turn(may_start, True, left)
-    share = grace / len(agents)
     are_gone = not any(one.may_run for one in agents[number + 1:])
     return Turn(may_start and all(one.state is AgentState.RUNNING for one in agents[:number]),
-                are_gone or left <= (number + 1) * share, max(0.0, left - number * share))
+                are_gone or left <= _left(number + 1, len(agents), grace), max(0.0, left - _left(number, len(agents), grace)))
+
+
+def turns_begin(count: int, grace: float) -> Tuple[float, ...]:
+    """Return what is left of ``grace`` when each of so many agents is stopped in any case, but for the last one's, all of it."""
+    return tuple(_left(number, count, grace) for number in range(1, count))
+
+
+def _left(number: int, count: int, grace: float) -> float:
+    """Return what is left of ``grace`` for so many of all agents: each has a share."""
+    return number * (grace / count)
 
 
 def state_of(states: Sequence[AgentState], wanted: Optional[Command]) -> AgentState:

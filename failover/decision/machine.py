@@ -13,7 +13,7 @@ from failover.decision.decision import Decision
 from failover.decision.effects import Effect, EndAsOrphan, ProveHearing, ReconnectNow, RenewVcLink
 from failover.decision.events import Event, LinkFree
 from failover.decision.failures import Failures
-from failover.decision.group import turn
+from failover.decision.group import turn, turns_begin
 from failover.decision.hearing import with_roles
 from failover.decision.reconfiguring import settled
 from failover.decision.saving import save
@@ -50,7 +50,7 @@ def step(state: State, event: Event, now: Moment) -> Tuple[State, Tuple[Effect, 
     if state.orphan_since is not None and (
             state.is_replaced or now - state.orphan_since > state.setup.timing.timeout):
         # The identities of an orphan belong to what the next platform starts.
-        return state._replace(is_ending=True), effects + (EndAsOrphan(state.setup.timing.stop_grace if state.is_simple else state.agreement.stop_grace),)
+        return state._replace(is_ending=True), effects + (EndAsOrphan(state.stop_grace),)
     state, more = _conclude(state, now)
     return state, effects + more
 
@@ -140,6 +140,6 @@ def deadline(state: State) -> Moment:
     for agent in state.agents:
         moments += agent.deadline()
     if len(state.agents) > 1 and state.decision.wanted is Command.STOP:
-        share, until = state.stop_grace / len(state.agents), now + state.stop_within(now)
-        moments += tuple(until - number * share for number in range(1, len(state.agents)))
+        until = now + state.stop_within(now)
+        moments += tuple(until - left for left in turns_begin(len(state.agents), state.stop_grace))
     return min([moment for moment in moments if moment > now], default=inf)

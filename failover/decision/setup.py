@@ -3,7 +3,7 @@
 from typing import NamedTuple, Optional, Tuple
 
 from failover.decision.orders import Orders
-from failover.decision.vocabulary import Moment, Timing
+from failover.decision.vocabulary import Moment, Timing, together
 
 __all__ = ["Record", "Settings", "Setup"]
 
@@ -84,13 +84,12 @@ class Setup(NamedTuple):
     @property
     def managed(self) -> str:
         """All managed agents in one word, by which each side names them to the other."""
-        return "+".join(self.agents)
+        return together(self.agents)
 
     @property
     def settings(self) -> Settings:
         """What may change."""
-        return Settings(self.timing, self.beat_every, self.answer_within, self.fail_back, self.max_failures,
-                        self.failure_window, self.unhealthy_after)
+        return Settings._make(getattr(self, name) for name in Settings._fields)
 
     def with_settings(self, settings: Settings) -> "Setup":
         """Return this with other settings."""

@@ -1,10 +1,10 @@
 """The words of the decision: small values that every part of it uses."""
 
 from enum import Enum
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Iterable, List, NamedTuple, Optional, Tuple
 
 __all__ = ["AgentState", "CLOCK_DRIFT_BOUND", "Command", "Lease", "Liveness", "Moment", "PLAUSIBLE", "Path", "ROLES",
-           "Suspicion", "Timing", "suspect"]
+           "Suspicion", "Timing", "apart", "suspect", "together"]
 
 # Seconds on a clock that knows no steps: :mod:`failover.clock`.
 Moment = float
@@ -96,6 +96,16 @@ class Suspicion(NamedTuple):
 
     boot_id: str
     since: Moment
+
+
+def together(words: Iterable[str]) -> str:
+    """Return one word for several managed agents, made from one of each. No VIP identity has a plus sign in it."""
+    return "+".join(words)
+
+
+def apart(word: str) -> List[str]:
+    """Return the words from which :func:`together` made this one."""
+    return word.split("+")
 
 
 def suspect(before: Optional[Suspicion], boot_id: str, period: float, now: Moment) -> Tuple[Suspicion, bool]:

@@ -3,6 +3,7 @@
 from typing import List, Optional, Tuple
 
 from failover.decision.view import View
+from failover.decision.vocabulary import apart
 
 __all__ = ["compared", "difference"]
 
@@ -27,7 +28,7 @@ def compared(view: View) -> List[Tuple[str, Optional[str]]]:
 
 def _unlike(view: View, here: str, there: str) -> List[Tuple[str, str, str]]:
     """Return the agents that differ, each with what is here and there; all in one if that cannot be told apart."""
-    each = [one.identity for one in view.agents], here.split("+"), there.split("+")
+    each = [one.identity for one in view.agents], apart(here), apart(there)
     if len(set(map(len, each))) > 1:
         return [(view.managed, here, there)]
     return [one for one in zip(*each) if one[1] != one[2]]

@@ -4,11 +4,13 @@ import copy
 from math import inf
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
+from failover.config import Config
 from failover.decision.events import AgentFailed, PauseAsked, Reconfigured, ResumeAsked, SwitchoverAsked
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.orders import Orders
 from failover.decision.setup import Record, Settings
 from failover.decision.vocabulary import Path, Timing
+from failover.setup_of_config import settings_of
 from tests.simulator.agent import MANAGED, FailoverAgent
 from tests.simulator.control import Control, Process
 from tests.simulator.excuses import Excuses
@@ -163,9 +165,8 @@ class Side(Machine):
     @property
     def settings(self) -> Settings:
         """What is configured here and may change while the failover agent runs."""
-        timing, is_simple = self.timing, self.world.simple
-        return Settings(timing, timing.heartbeat_period if is_simple else min(timing.heartbeat_period, timing.timeout / 3),
-                        min(max(timing.timeout / 2, 0.5), 10.0), self.world.schedule.fail_back, 1)
+        return settings_of(Config(self.role, self.world.simple, "", "", MANAGED, fail_back=self.world.schedule.fail_back,
+                                  max_failures=1, **self.timing._asdict()))
 
     def change_role(self) -> None:
         """The role is changed to the other one, and for that the failover agent is stopped."""
