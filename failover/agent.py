@@ -187,7 +187,7 @@ class FailoverAgent(compat.Agent):
             farewells = [one._replace(heartbeat=one.heartbeat._replace(may_run=True)) for one in farewells]
         deadline = clock.now() + _FAREWELL_WITHIN
         while farewells and clock.now() < deadline:
-            farewells = [one for one in farewells if not self._path(one.path).say(one.heartbeat)]
+            farewells = [one for one in farewells if not self._path(one.path).say(one)]
             gevent.sleep(_FAREWELL_WITHIN / 20)
 
     def _end_as_orphan(self, within: float) -> None:

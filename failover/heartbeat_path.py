@@ -1,12 +1,11 @@
 """A way on which heartbeats go to the peer: a connection to a platform, and a topic on its bus."""
 
-from typing import Any, Callable
+from typing import Any, Callable, Tuple
 
 import gevent
 
 from failover.decision.effects import Publish
 from failover.decision.events import LinkChanged, LinkFree, PublishRefused
-from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path
 from failover.heartbeat import encode
 from failover.loops import surviving
@@ -24,28 +23,29 @@ class HeartbeatPath:
     :param answer_within: seconds after which the connection counts as dead.
     :param probe_every: seconds of quiet after which the connection is tried.
     :param post: takes what comes of it.
+    :param wide_topics: on which a heartbeat also goes out that is to go widely.
     """
 
     def __init__(self, path: Path, endpoint: Endpoint, topic: str, answer_within: float, probe_every: float,
-                 post: Callable[[Any], None]):
+                 post: Callable[[Any], None], wide_topics: Tuple[str, ...] = ()):
         self.link = Link(endpoint, answer_within, probe_every, on_change=self._moved)
         self.retime = self.link.retime
         self._path = path
-        self._topic = topic
+        self._topic, self._wide_topics = topic, wide_topics
         self._post = post
         self._was_up = False
 
     def publish(self, effect: Publish) -> bool:
         """Publish a heartbeat, and return whether that could be done."""
-        if self.say(effect.heartbeat):
+        if self.say(effect):
             return True
         self._post(PublishRefused(self._path, effect.heartbeat.sequence))
         gevent.spawn_later(_TRY_AGAIN_AFTER, self._try_again)
         return False
 
-    def say(self, heartbeat: Heartbeat) -> bool:
+    def say(self, effect: Publish) -> bool:
         """Publish a heartbeat whatever comes of it, and return whether that could be done."""
-        return self.link.publish(self._topic, encode(heartbeat))
+        return self.link.publish(self._topic, encode(effect.heartbeat), *self._wide_topics if effect.widely else ())
 
     def reconnect_now(self) -> None:
         """Do not wait for the next attempt to connect, if the connection is down."""

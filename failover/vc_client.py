@@ -3,11 +3,14 @@
 VC has no method that says whether a platform is alive, and what it keeps of a platform depends on its version. So it is a
 witness that vouches for nothing but itself: this side publishes its heartbeats on VC's bus, on a topic of the pair's own,
 listens there for those of the peer, and asks VC a question with each. What an answer means, the decision says.
+
+What the pair's own topic is depends on what both sides' configurations say of each other. Where they do not fit together,
+the two still meet on a topic of either platform: one that is listened to there, and one that is published on from there.
 """
 
 import hashlib
 import logging
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 import gevent
 
@@ -15,7 +18,6 @@ from failover import clock
 from failover.backoff import pauses
 from failover.decision.effects import AskVcp, Publish
 from failover.decision.events import LinkChanged, VcAnswered, VcKnown, VcpAnswered
-from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path, apart
 from failover.discovery import DiscoveryError
 from failover.heartbeat_path import HeartbeatPath
@@ -24,7 +26,7 @@ from failover.reception import received
 from failover.text import clean
 from failover.vip.link import Endpoint, LinkError, RemoteError
 
-__all__ = ["VcClient", "pair_topic"]
+__all__ = ["Topics", "VcClient"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,17 +37,34 @@ _VCP_IDENTITY = "{}.platform.agent"
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
 
 
-def pair_topic(one_serverkey: str, other_serverkey: str, agent_vip_identity: str) -> str:
-    """Return the topic on VC's bus that is this pair's own, and that both sides know from the start."""
-    text = "\n".join(sorted([one_serverkey, other_serverkey]) + [agent_vip_identity])
-    return "failover/" + hashlib.sha256(text.encode()).hexdigest()[:32]
+class Topics(NamedTuple):
+    """The topics on VC's bus.
+
+    :ivar pair: the pair's own, if both sides know each other's key and manage the same agents.
+    :ivar wide: of either platform, for each of the managed agents.
+    """
+
+    pair: str
+    wide: Tuple[str, ...]
+
+    @classmethod
+    def of(cls, serverkey: str, remote_serverkey: str, managed: str) -> "Topics":
+        """Return those of two platforms.
+
+        :param managed: the managed agents in one word.
+        """
+        keys = sorted([serverkey, remote_serverkey])
+        return cls(_topic(*keys, managed), tuple(_topic(key, agent) for key in keys for agent in apart(managed)))
+
+
+def _topic(*words: str) -> str:
+    return "failover/" + hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
 class VcClient:
     """Publishes on VC's bus, and asks VC and VCPs.
 
     :param identity: VC's VIP identity.
-    :param topic: the pair's own.
     :param answer_within: seconds after which the connection counts as dead.
     :param probe_every: seconds of quiet after which the connection is tried.
     :param post: takes what comes of it.
@@ -54,13 +73,15 @@ class VcClient:
     :ivar last_error: why VC gave no answer; None if it did.
     """
 
-    def __init__(self, endpoint: Endpoint, identity: str, topic: str, answer_within: float, probe_every: float,
+    def __init__(self, endpoint: Endpoint, identity: str, topics: Topics, answer_within: float, probe_every: float,
                  post: Callable[[Any], None], find: Optional[Callable[[], Endpoint]] = None):
         self.identity = identity
         self.last_error: Optional[str] = None
-        self._path = HeartbeatPath(Path.VC, endpoint, topic, answer_within, probe_every, self._pass_on)
+        self._path = HeartbeatPath(Path.VC, endpoint, topics.pair, answer_within, probe_every, self._pass_on, topics.wide)
         self.link = self._path.link
-        self.link.subscribe(topic, lambda _, sender, message: post(received(Path.VC, sender, message)))
+        for topic in topics.pair, *topics.wide:
+            self.link.subscribe(topic, lambda topic, sender, message: post(
+                received(Path.VC, sender, message, widely=topic != topics.pair)))
         self._answer_within = answer_within
         self._post = post
         self._find = find
@@ -105,9 +126,9 @@ class VcClient:
         if self._path.publish(effect):
             gevent.spawn(self._ask, effect.heartbeat.sequence)
 
-    def say(self, heartbeat: Heartbeat) -> bool:
+    def say(self, effect: Publish) -> bool:
         """Publish a heartbeat on VC's bus, and return whether that could be done."""
-        return self._path.say(heartbeat)
+        return self._path.say(effect)
 
     def _ask(self, sequence: int) -> None:
         with surviving("the question to " + self.identity):

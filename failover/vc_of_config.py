@@ -6,7 +6,7 @@ from typing import Any, Callable
 from failover import compat, discovery
 from failover.config import Config
 from failover.setup_of_config import probe_every
-from failover.vc_client import VcClient, pair_topic
+from failover.vc_client import Topics, VcClient
 from failover.vip.address import is_web
 
 __all__ = ["vc_client_of"]
@@ -21,5 +21,5 @@ def vc_client_of(agent: Any, config: Config, within: float, post: Callable[[Any]
     endpoint = compat.remote_endpoint(agent, config.volttron_central_vip, config.volttron_central_serverkey)
     find = None if not is_web(endpoint.address) else functools.partial(
         discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
-    topic = pair_topic(compat.serverkey(agent), config.remote_serverkey, config.managed)
-    return VcClient(endpoint, config.volttron_central_identity, topic, within, probe_every(config), post, find)
+    topics = Topics.of(compat.serverkey(agent), config.remote_serverkey, config.managed)
+    return VcClient(endpoint, config.volttron_central_identity, topics, within, probe_every(config), post, find)

@@ -9,12 +9,12 @@ from failover.decision.effects import AskVcp, Publish
 from failover.decision.events import HeartbeatReceived, LinkChanged, LinkFree, PublishRefused, VcAnswered, VcKnown, VcpAnswered
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path
-from failover.vc_client import VcClient
+from failover.vc_client import Topics, VcClient
 from failover.vip.link import RemoteError
 from tests.test_link_faults import ERRORS, FORGED, LIMIT, ODD, await_rebuilt, await_up, no_traceback, router  # noqa: F401
 from tests.testbed.pair import wait
 
-TOPIC = "failover/topic"
+TOPIC, WIDE = "failover/topic", ("failover/wide/a", "failover/wide/b")
 
 
 def heartbeat(sequence):
@@ -29,7 +29,7 @@ class Client(VcClient):
 
     def __init__(self, endpoint):
         self.events, self.error = [], None
-        super().__init__(endpoint, "vc", TOPIC, 0.5, 0.2, self.take)
+        super().__init__(endpoint, "vc", Topics(TOPIC, WIDE), 0.5, 0.2, self.take)
 
     def take(self, event):
         self.events.append(event)

@@ -19,10 +19,14 @@ class Publish(NamedTuple):
     """Publish a heartbeat; over VC's bus, and ask VC a question with it.
 
     LinkFree or LinkChanged follows when the next one can be published, and PublishRefused before if this one did not go out.
+
+    :ivar widely: whether the peer may know another topic as the pair's own than this side, so that it must go out on all
+        topics by which either may be heard.
     """
 
     path: Path
     heartbeat: Heartbeat
+    widely: bool = False
 
 
 class ReconnectNow(NamedTuple):

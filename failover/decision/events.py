@@ -20,15 +20,16 @@ __all__ = ["AgentFailed", "AgentObserved", "CommandEnded", "EndAsked", "Ended", 
 # The peer
 
 class HeartbeatReceived(NamedTuple):
-    """A message came on one of the heartbeat topics, or on the pair's topic on VC's bus.
+    """A message came on one of the heartbeat topics, or on VC's bus.
 
     :ivar heartbeat: None if its content is none of ours: empty, of a later version, or malformed.
     :ivar sender: the VIP identity that published it, safe to show.
-    :ivar role: the role that the topic stands for; None on VC's bus, where both sides use one topic.
+    :ivar role: the role that the topic stands for; None on VC's bus, where both sides use the same topics.
     :ivar mode: the mode that the topic stands for; None on VC's bus.
     :ivar subject: which managed agent the message says it is about, in whatever version; None if it does not say.
     :ivar is_local: whether the sender is an agent of this platform.
     :ivar fault: what is wrong with a malformed message; None if nothing is.
+    :ivar widely: whether it came over VC's bus on another topic than the pair's own.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class HeartbeatReceived(NamedTuple):
     subject: Optional[str] = None
     is_local: bool = False
     fault: Optional[str] = None
+    widely: bool = False
 
 
 class LinkChanged(NamedTuple):

@@ -10,7 +10,7 @@ from failover.decision.peer import STALE
 from failover.decision.release import farewell_counts_for, may_run
 from failover.decision.roles import Roles
 from failover.decision.state import State
-from failover.decision.vocabulary import Moment, Path
+from failover.decision.vocabulary import Moment, Path, apart
 
 __all__ = ["heard", "with_orders", "with_roles"]
 
@@ -42,7 +42,7 @@ def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
                 heartbeat.sequence, state.timing.heartbeat_period, now)), ()
         if heartbeat.agent_id == state.setup.role and heartbeat.instance_name == state.setup.instance_name:
             return state, ()  # From our own last start.
-        state = _with_witness(state, state.policy.witness.met())
+        state = _with_witness(state, state.policy.witness.met(event.widely, now))
     state, refusal = _admit(state, heartbeat, now)
     if refusal is not None:
         # On two ways to here, or over a new connection, one overtakes the other.
@@ -58,7 +58,7 @@ def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:
     """Return why a message is none of the peer's, whatever its content; None if it may be."""
     if event.is_local:
         return "ignoring heartbeats of {}: it is an agent of this platform".format(event.sender)
-    if event.subject is not None and event.subject != state.setup.managed:
+    if event.subject is not None and not set(apart(event.subject)) & set(state.setup.agents):
         return "ignoring heartbeats of {}: they are about another managed agent, {}".format(event.sender, event.subject)
     return None
 

@@ -27,8 +27,12 @@ def beat(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         if path is Path.VC:
             state = state._replace(policy=state.policy._replace(
                 witness=state.policy.witness.asked(outbox.sequence, now)))
-        effects += (Publish(path, _heartbeat(state, may_run, clock=now)),)
+        effects += (Publish(path, _heartbeat(state, may_run, clock=now), _widely(state, path, now)),)
     return state, effects
+
+
+def _widely(state: State, path: Path, now: Moment) -> bool:
+    return path is Path.VC and not state.policy.witness.is_met(state.timing.timeout, now)
 
 
 def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leaving: bool = False,
@@ -95,7 +99,8 @@ def farewell(state: State, is_gone: bool) -> Tuple[State, Tuple[Effect, ...]]:
             if state.outbox.cadence(path) is not None:
                 state = state._replace(outbox=state.outbox._replace(sequence=state.outbox.sequence + 1))
                 effects += (Publish(path, _heartbeat(state, not is_gone and state.may_run, leaving=True,
-                                                     agent_state=AgentState.STOPPED if is_gone else None)),)
+                                                     agent_state=AgentState.STOPPED if is_gone else None),
+                                    _widely(state, path, state.now)),)
     if not state.is_simple:
         record = to_remember(state)._replace(lease_until=None)
         state = state._replace(record=record)

@@ -2,6 +2,9 @@
 
 A question to VC goes with a heartbeat on its bus. It is answered when VC has replied and the heartbeat has come back from
 the bus: only then could the peer have heard it there. Silence on VC's bus means something only if both sides are on it.
+
+Each side derives the pair's topic there from its own configuration. If the peer's is not heard on it, it may be configured
+with a wrong key or with other managed agents, and use another topic. So this side publishes more widely meanwhile.
 """
 
 from typing import NamedTuple, Optional, Tuple
@@ -55,6 +58,7 @@ class Witness(NamedTuple):
     :ivar vcp_in_vain: when VCP was asked last without saying that the managed agent runs.
     :ivar vcp_word: what it said last; None if the peer was heard since.
     :ivar is_apart: whether the peer goes by another VC.
+    :ivar met_at: when a heartbeat of the peer came last on the pair's topic.
     """
 
     key: Optional[str] = None
@@ -70,6 +74,7 @@ class Witness(NamedTuple):
     missing: Optional[Missing] = None
     doubted: Optional[Suspicion] = None
     back: Optional[Suspicion] = None
+    met_at: Optional[Moment] = None
 
     def awaits_vcp(self, now: Moment) -> bool:
         """Whether an answer of VCP is awaited. One that is long overdue is lost."""
@@ -125,9 +130,13 @@ class Witness(NamedTuple):
         """The connection to VC's platform is a new one, or has ended: heartbeats may have been missed."""
         return self._replace(questions=(), unbroken_since=None)
 
-    def met(self) -> "Witness":
+    def met(self, widely: bool, now: Moment) -> "Witness":
         """A heartbeat of the peer came over VC's bus. Even one that has been overtaken shows that both were on it."""
-        return self if self.missing is None and self.doubted is None else self._replace(missing=None, doubted=None)
+        return self._replace(missing=None, doubted=None, met_at=self.met_at if widely else now)
+
+    def is_met(self, timeout: float, now: Moment) -> bool:
+        """Whether the peer was heard on the pair's topic within ``timeout`` seconds."""
+        return self.met_at is not None and now - self.met_at < timeout
 
     def together(self, boot_id: str, period: float, now: Moment) -> "Witness":
         """A new heartbeat of the peer came over VC's bus. A second one shows that both go by the same VC again.

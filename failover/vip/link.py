@@ -143,13 +143,13 @@ class Link:
         """The other platform's words if it refused the last publish that it answered, else None."""
         return self._session.refusal if self._session is not None else None
 
-    def publish(self, topic: str, message: str) -> bool:
+    def publish(self, topic: str, message: str, *others: str) -> bool:
         """Publish on the bus of the other platform, or say False at once; never queue.
 
         False means that the link is down or that the router has not yet answered the publish before this one, so
         that at most one message is ever under way: what is sent late would arrive as a false sign of life.
         """
-        return self.up and self._session.publish(topic, message)
+        return self.up and self._session.publish(topic, message, *others)
 
     def call(self, peer: str, method: str, *args: Any, timeout: float) -> Any:
         """Call a method of an agent on the other platform.

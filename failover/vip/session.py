@@ -112,11 +112,16 @@ class Session:
         """Have whoever serves this session told that it has ended. The first reason counts."""
         self._transport.break_off(why)
 
-    def publish(self, topic: str, text: str) -> bool:
-        """Publish, or say False: it cannot be sent now, or the last publish or probe has not been answered yet."""
-        if self._pending is not None:
+    def publish(self, topic: str, text: str, *others: str) -> bool:
+        """Publish, or say False: it cannot be sent now, or the last publish or probe has not been answered yet.
+
+        On the other topics it goes out too, if that can be sent; no answer to that is awaited.
+        """
+        if self._pending is not None or not self._ask(frames.PUBSUB, *frames.publish(topic, text)):
             return False
-        return self._ask(frames.PUBSUB, *frames.publish(topic, text))
+        for other in others:
+            self._send("", frames.PUBSUB, frames.new_id(), *frames.publish(other, text))
+        return True
 
     def subscribe(self, prefix: str) -> None:
         """Subscribe to topics. If that cannot be sent, the session is broken off."""

@@ -19,10 +19,10 @@ def compared(view: View) -> List[Tuple[str, Optional[str]]]:
     """Return what has been compared, each with what is said of a difference, None if there is none. Nothing if it is not known."""
     ours = (view.installation or "").split(" ")
     theirs = (view.peer.installation or "").split(" ") if view.peer is not None else []
-    if len(ours) != 3 or len(theirs) != 3:
+    if len(ours) != 3 or len(theirs) != 3 or view.peer is None or view.peer.agent_vip_identity != view.managed:
         return []
     return [(what, None if here == there else "; ".join(text.format(
-        agent=agent, here=one, there=other, node=view.peer.instance_name if view.peer is not None else None)
+        agent=agent, here=one, there=other, node=view.peer.instance_name)
         for agent, one, other in _unlike(view, here, there))) for (what, text), here, there in zip(_TEXTS, ours, theirs)]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Optional
 from failover.decision.orders import Orders
 from failover.decision.table import Action
 from failover.decision.view import View
-from failover.decision.vocabulary import AgentState, Command, Liveness
+from failover.decision.vocabulary import AgentState, Command, Liveness, apart
 
 __all__ = ["alert_context", "alert_key", "differences", "headline", "order", "other_role", "reason", "since",
            "standing", "standing_there", "summary"]
@@ -25,7 +25,8 @@ def differences(view: View, around: Any = None) -> Optional[str]:
     own, peer = view.setup.timing, view.peer
     pairs = [("mode", view.setup.mode, view.peer_mode)]
     if peer is not None:
-        pairs += [("timeout", own.timeout, peer.timeout),
+        pairs += [("agent_vip_identity", ", ".join(view.setup.agents), ", ".join(apart(peer.agent_vip_identity))),
+                  ("timeout", own.timeout, peer.timeout),
                   ("heartbeat_period", own.heartbeat_period, peer.heartbeat_period)]
         if not view.is_simple:
             pairs.append(("stop_grace", own.stop_grace, peer.stop_grace))

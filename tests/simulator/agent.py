@@ -165,7 +165,7 @@ class FailoverAgent:
     # The heartbeats
 
     def _publish(self, effect: Publish) -> None:
-        if self.links[effect.path].publish(effect.heartbeat):
+        if self.links[effect.path].publish(effect):
             self.truth.sent(effect.heartbeat.sequence)
         else:
             self.post(PublishRefused(effect.path, effect.heartbeat.sequence))
@@ -181,7 +181,7 @@ class FailoverAgent:
         """The bus says whether the subscription stands. One that has ended says nothing."""
         self.post(HearingProven(asked_at, self.listens if self.side.platform_life == self.platform_life else None))
 
-    def hears(self, heartbeat: Heartbeat, path: Path) -> None:
+    def hears(self, heartbeat: Heartbeat, path: Path, widely: bool = False) -> None:
         """A heartbeat comes from a bus."""
         if not self.lives or path is Path.DIRECT and not self.listens:
             return
@@ -190,7 +190,7 @@ class FailoverAgent:
             self.truth.echoed(heartbeat.sequence)
         if heartbeat.leaving and not heartbeat.may_run:
             self.truth.left()
-        self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity))
+        self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity, widely=widely))
         if self.lives and self.state.peer.last_heard == self.side.clock():
             self.truth.hears(heartbeat)
 

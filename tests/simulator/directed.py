@@ -224,6 +224,18 @@ def equal_secondaries(number):
     return Schedule((Fault("role changed", PRIMARY, 30 + number / 10, 2),), vcp=False, seed=number)
 
 
+def a_wrong_key(number):
+    """One side is configured with a wrong key, and what it says then reaches the other one over VC alone."""
+    return Schedule((Fault("key mistyped", number % 2, 20 + number / 10, 2), Fault("cut off", number // 2 % 2, 90, 60)), vcp=False,
+                    seed=number)
+
+
+def a_wrong_key_and_a_cut_link(number):
+    """One side is configured with a wrong key, and the two cannot reach each other directly."""
+    return Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 10), Fault("key mistyped", number % 2, 20 + number / 10, 2)), vcp=False,
+                    seed=number)
+
+
 def two_vcs(number):
     """The primary goes by another VC than the secondary, and then they do not hear each other any more."""
     return Schedule((Fault("VC moved", PRIMARY, 20, 2), Fault("cut", PRIMARY_AND_SECONDARY, 60 + number / 10)),
@@ -321,7 +333,7 @@ def a_clock_that_stood_still(number):
 
 
 KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
-    equal_primaries, equal_secondaries, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still, a_late_farewell,
+    equal_primaries, equal_secondaries, a_wrong_key, a_wrong_key_and_a_cut_link, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still, a_late_farewell,
     a_copy_that_nobody_sees,
     a_switchover_before_the_first_start, a_switchover, a_failing_agent, a_switchover_that_is_cut_off, a_pause, kept_after_a_takeover,
     a_chosen_side_that_fails, longer_times_that_nobody_hears, times_that_change_twice, shorter_times_that_are_not_on_disk,

@@ -130,6 +130,7 @@ _AT_SIDES: Dict[str, _Fault] = {
     "managed agent fails": (lambda place: place.here(place.side.fail), _nothing),
     "paused": (lambda place: place.here(place.side.pause, _PAUSE * place.fault.amount),
                lambda place: place.here(place.side.resume)),
+    "key mistyped": (lambda place: place.here(place.side.mistype_key), lambda place: place.here(place.side.start_agent)),
     "VC moved": (lambda place: place.here(place.side.move_vc), lambda place: place.here(place.side.start_agent)),
     "memory lost": (lambda place: place.here(place.side.lose_memory), lambda place: place.here(place.side.start_agent)),
     # It begins with the snapshot, and its end is that the machine is set back to it.
@@ -164,6 +165,6 @@ _AT_LINKS: Dict[str, _Fault] = {
 FAULTS: Dict[str, _Fault] = {**_AT_SIDES, **_AT_VC, **_AT_LINKS}
 # These must end: in them the tables say nothing.
 PASSING = ("flapping", "slow", "noisy", "control slow", "control silent", "control wrong")
-# The search leaves these out. They have exceptions of their own: two VCs from which neither side has heard the other before
+# The search leaves these out. They have exceptions of their own: two wrong keys, two VCs from which neither side has heard the other before
 # they are cut off from each other, and a machine that is cut off when it goes on from a snapshot or with an old clock.
-DIRECTED_ONLY = ("VC moved", "clock stood still", "memory lost", "set back")
+DIRECTED_ONLY = ("key mistyped", "VC moved", "clock stood still", "memory lost", "set back")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple
 
-from failover.decision.heartbeat import Heartbeat
+from failover.decision.effects import Publish
 from tests.simulator.network import BACK, Connection, Link
 
 if TYPE_CHECKING:
@@ -90,22 +90,26 @@ class Machine:
             self.joined(session, link)
         session.send(BACK, link.welcomed if self.platform else link.ended)
 
+    def puzzled(self, session: Connection, link: Link) -> None:
+        """A connection is opened with a key that is not this router's."""
+        session.send(BACK, link.ended)
+
     def joined(self, session: Connection, link: Link) -> None:
         """The opener is a peer of this platform from now on."""
 
-    def published(self, session: Connection, link: Link, heartbeat: Heartbeat) -> None:
+    def published(self, session: Connection, link: Link, effect: Publish) -> None:
         """A heartbeat for the bus of this platform arrives; a connection to a former platform is unknown here."""
         if self.platform and session.platform_life == self.platform_life:
-            self.on_bus(session, link, heartbeat)
+            self.on_bus(session, link, effect)
         else:
             session.send(BACK, link.ended)
 
-    def on_bus(self, session: Connection, link: Link, heartbeat: Heartbeat) -> None:
+    def on_bus(self, session: Connection, link: Link, effect: Publish) -> None:
         raise NotImplementedError
 
 
 class Central(Machine):
-    """VC's platform, and VC on it. Its bus passes every heartbeat on to both sides, its sender included.
+    """VC's platform, and VC on it. Its bus passes heartbeats on to both sides, the sender included.
 
     :ivar mute: to which sides it passes nothing on.
     """
@@ -144,9 +148,13 @@ class Central(Machine):
         if session.open and not self.mute[link.agent.side.name]:
             self._subscribers[link.agent.side.name] = session, link
 
-    def on_bus(self, session: Connection, link: Link, heartbeat: Heartbeat) -> None:
+    def on_bus(self, session: Connection, link: Link, effect: Publish) -> None:
+        wrong_keys = sum(side.has_wrong_key for side in self.world.sides)
         for other, subscriber in self._subscribers.values():
-            other.send(BACK, subscriber.delivered, heartbeat)
+            # Each side knows the topics that have its own platform's key in them.
+            is_of_pair = not wrong_keys or subscriber is link
+            if is_of_pair or effect.widely and wrong_keys < len(self.world.sides):
+                other.send(BACK, subscriber.delivered, effect.heartbeat, not is_of_pair)
         session.send(BACK, link.answered)
         if self.vc:
-            session.send(BACK, link.replied, heartbeat.sequence)
+            session.send(BACK, link.replied, effect.heartbeat.sequence)

@@ -149,6 +149,11 @@ MUTANTS = [
     Mutant("a number hides for a silence", ((Peer, "refusal", _number_hides_for_a_silence),), directed.a_forged_number),
     Mutant("the same role is no sign", _swap(hearing, "_admit", _alike_refused), directed.equal_primaries),
     Mutant("any VC vouches", ((Witness, "compared", lambda self, *args: self),), directed.two_vcs),
+    Mutant("nothing goes out widely: a wrong key", ((Witness, "is_met", lambda self, *args: True),), directed.a_wrong_key),
+    Mutant("nothing goes out widely: and no direct link", ((Witness, "is_met", lambda self, *args: True),),
+           directed.a_wrong_key_and_a_cut_link),
+    Mutant("any topic is the pair's", _swap(Witness, "met", lambda original: lambda self, widely, now: original(self, False, now)),
+           directed.a_wrong_key_and_a_cut_link),
     Mutant("unknown times are one's own", ((Agreement, "silence_needed", property(
         lambda self: sum(self.timing) * CLOCK_DRIFT_BOUND)),), directed.lost_memory),
     Mutant("the past is not checked: snapshot", ((Incarnation, "check", lambda self, *args: (self, None)),),

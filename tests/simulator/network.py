@@ -4,6 +4,7 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
+from failover.decision.effects import Publish
 from failover.decision.events import LinkChanged, LinkFree, VcAnswered, VcKnown
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path
@@ -115,7 +116,9 @@ class Link:
             self._opened_at = self.agent.side.clock()
             self.session = Connection(self.agent.side.world, self.agent.side, self._target)
             self._wait()
-            self.session.send(THERE, self._target.greeted, self)
+            # A router does not answer who takes it for another one.
+            is_answered = self._path is Path.VC or not self.agent.side.has_wrong_key
+            self.session.send(THERE, self._target.greeted if is_answered else self._target.puzzled, self)
 
     def welcomed(self, session: Connection) -> None:
         """The router has let this side in."""
@@ -126,12 +129,12 @@ class Link:
                 self.agent.post(VcKnown(self._target.name))
             self.agent.post(LinkChanged(self._path, True))
 
-    def publish(self, heartbeat: Heartbeat) -> bool:
+    def publish(self, effect: Publish) -> bool:
         """Publish a heartbeat, and return whether that could be done."""
         if not self.up or self._waiting_since is not None:
             return False
         self._wait()
-        self.session.send(THERE, self._target.published, self, heartbeat)
+        self.session.send(THERE, self._target.published, self, effect)
         return True
 
     def answered(self, session: Connection) -> None:
@@ -140,10 +143,10 @@ class Link:
             self._waiting_since = None
             self.agent.post(LinkFree(self._path))
 
-    def delivered(self, session: Connection, heartbeat: Heartbeat) -> None:
+    def delivered(self, session: Connection, heartbeat: Heartbeat, widely: bool) -> None:
         """A heartbeat comes from VC's bus: the other side's, or this one's own."""
         if session is self.session and self.agent.lives:
-            self.agent.hears(heartbeat, Path.VC)
+            self.agent.hears(heartbeat, Path.VC, widely)
 
     def replied(self, session: Connection, sequence: int) -> None:
         """VC has answered the question that went with a heartbeat."""

@@ -5,6 +5,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from failover.config import Config
+from failover.decision.effects import Publish
 from failover.decision.events import AgentFailed, PauseAsked, Reconfigured, ResumeAsked, SwitchoverAsked
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.orders import Orders
@@ -33,13 +34,14 @@ class Side(Machine):
     :ivar file: what the failover agent has written for its next start.
     :ivar forgot: whether it has lost that file and not heard the other side since.
     :ivar central: the VC that it goes by.
+    :ivar has_wrong_key: whether its configuration names another key than that of the other side's platform.
     :ivar disk: how many faults make it full, slow, or hang.
     """
 
     def __init__(self, world: "World", name: str, rate: float, timing: Timing, file: Record, central: Central):
         super().__init__(world, name, rate)
         self.role, self.timing, self.file, self.central = name, timing, file, central
-        self.forgot = False
+        self.forgot = self.has_wrong_key = False
         self.agent: Optional[FailoverAgent] = None
         self.disk = {"full": 0, "slow": 0, "hung": 0}
         self.excuses = Excuses(self)
@@ -174,6 +176,12 @@ class Side(Machine):
         self.note("is configured as {}".format(self.role))
         self.stop_agent()
 
+    def mistype_key(self) -> None:
+        """Another key is configured than that of the other side's platform, and for that the failover agent is stopped."""
+        self.has_wrong_key = True
+        self.note("is configured with a wrong remote_serverkey")
+        self.stop_agent()
+
     def move_vc(self) -> None:
         """The address of VC is changed to that of the other one, and for that the failover agent is stopped."""
         self.central = self.world.centrals[self.central is self.world.centrals[0]]
@@ -277,15 +285,15 @@ class Side(Machine):
         if self.agent is not None:
             self.agent.shell.ended(process)
 
-    def on_bus(self, session: Connection, link: Link, heartbeat: Heartbeat) -> None:
+    def on_bus(self, session: Connection, link: Link, effect: Publish) -> None:
         """A heartbeat of the other side arrives; over a noisy wire it may get lost here, or double, or late."""
         chance = self.world.random
         session.send(BACK, link.answered)
         if session.wires[THERE].noise == 0.0 or chance.random() >= session.wires[THERE].noise:
-            self.hears(heartbeat)
+            self.hears(effect.heartbeat)
             return
         for _ in range(chance.randrange(3)):
-            self.after(3 * chance.random(), self.hears, heartbeat)
+            self.after(3 * chance.random(), self.hears, effect.heartbeat)
 
     def hears(self, heartbeat: Heartbeat, is_forged: bool = False) -> None:
         """A heartbeat is on the bus of this platform."""
