@@ -35,6 +35,15 @@ def test_nothing_counts_that_says_it_is_about_another_agent(content):
     assert core.peer.last_heard == 1.0
 
 
+@pytest.mark.parametrize("agents, theirs, counts", [
+    (("a",), "a+b", True), (("a", "b"), "b", True), (("a", "b"), "b+a", True), (("a", "b"), "b+c", True), (("a", "b"), "c+d", False)])
+def test_what_is_about_some_of_the_same_agents_counts(agents, theirs, counts):
+    """Both must not run even one of them."""
+    core = Core(agents=agents)
+    why = core.hear(heartbeat()._replace(agent_vip_identity=theirs), 1.0)
+    assert (why is None) is counts and (core.peer.last_heard == 1.0) is counts
+
+
 def test_what_does_not_say_what_it_is_about_counts():
     """As of the original agent."""
     core = Core()

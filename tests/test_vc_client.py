@@ -88,6 +88,47 @@ def test_an_answered_question_and_what_comes_back_are_events(router, client):  #
     client.await_event(LinkFree, path=Path.VC)
 
 
+def test_what_goes_out_widely_does_so_on_all_topics_and_one_answer_is_awaited(router, client):  # noqa: F811
+    published = []
+
+    def on_request(sender, recipient, ident, subsystem, args):
+        if args[:1] == [b"publish"]:
+            published.append(args[1].decode())
+
+    router.on_request = on_request
+    client.send(1)
+    wait(lambda: published == [TOPIC], LIMIT, "the narrow one")
+    wait(lambda: client.publish(Publish(Path.VC, heartbeat(2), widely=True)) or published[1:], LIMIT, "publish")
+    wait(lambda: set(published[1:]) == {TOPIC, *WIDE}, LIMIT, "the wide one")
+    client.send(3)
+    wait(lambda: published[-1] == TOPIC, LIMIT, "a narrow one again")
+
+
+@pytest.mark.parametrize("topic", (TOPIC,) + WIDE)
+def test_what_comes_on_another_topic_than_the_pairs_is_told_as_such(router, client, topic):  # noqa: F811
+    client.send(1)
+    router.publish("node.test", topic.encode(), b'{"sender": "x", "message": "of another"}')
+    assert client.await_event(HeartbeatReceived, sender="x").widely is (topic != TOPIC)
+
+
+KEYS = "a" * 43, "b" * 43, "c" * 43
+
+
+@pytest.mark.parametrize("ours, theirs, meet", [
+    ((0, 1, "a"), (1, 0, "a"), True),
+    ((0, 2, "a"), (1, 0, "a"), True),
+    ((0, 1, "a"), (1, 2, "a"), True),
+    ((0, 1, "a+b"), (1, 0, "b"), True),
+    ((0, 2, "a+b"), (1, 0, "b+a"), True),
+    ((0, 2, "a"), (1, 2, "a"), True),
+    ((0, 1, "a"), (1, 0, "b"), False),
+])
+def test_two_meet_if_one_knows_the_others_key_and_both_manage_an_agent(ours, theirs, meet):
+    one, other = (Topics.of(KEYS[own], KEYS[remote], managed) for own, remote, managed in (ours, theirs))
+    assert bool({one.pair, *one.wide} & {other.pair, *other.wide}) is meet
+    assert (one.pair == other.pair) is (ours[:2] == theirs[1::-1] and ours[2] == theirs[2])
+
+
 def test_a_heartbeat_that_cannot_go_out_is_refused(router, client):  # noqa: F811
     client.link.close()
     client.publish(Publish(Path.VC, heartbeat(3)))
