@@ -1,7 +1,7 @@
 """The pictures of the state machines in docs/decisions.md, drawn from the tables that decide.
 
 `python -m tests.pictures` draws them anew in the page, and a test says when they are out of date. Each table cell is an arrow,
-labelled with its condition and, after a slash, its action. Arrows with the same ends and the same action are drawn as one.
+labelled with its condition and, after a slash, its action. Arrows that differ only in the condition are drawn as one.
 """
 
 import re
@@ -26,41 +26,41 @@ def simple(role, table=None):
     for peer, action in (table or SIMPLE)[role].items():
         ends = {Action.START: [("Stopped", "Running")], Action.STOP: [("Running", "Stopped")]}
         for source, target in ends.get(action, [("Stopped", "Stopped"), ("Running", "Running")]):
-            arrows.setdefault((source, target, action), []).append(peer.value)
-    labels = {arrow: ["{} {}".format(_OTHER[role], _one_of(peers))] for arrow, peers in arrows.items()}
-    return _diagram(_STATES, labels)
+            arrows.setdefault((source, target, "", action), []).append(peer.value)
+    return _diagram(_STATES, {arrow: ["{} {}".format(_OTHER[role], _one_of(peers))] for arrow, peers in arrows.items()})
 
 
 def standard(role, table=None):
     """Return the same of standard failover."""
     rows = (table or STANDARD)[role]
-    all_vc = {}
-    for peer, vc in rows:
-        all_vc.setdefault(peer, []).append(vc)
-    arrows = {}
+    all_vc, arrows = {}, {}
     for (peer, vc), cells in rows.items():
-        for source, target, action in _arrows(cells):
-            arrows.setdefault((source, target, action), {}).setdefault(peer, []).append(vc)
+        all_vc.setdefault(peer, []).append(vc)
+        for arrow in _arrows(cells):
+            arrows.setdefault(arrow, {}).setdefault(peer, []).append(vc)
     labels = {arrow: ["{} {}{}".format(_OTHER[role], peer.value, "" if vcs == all_vc[peer] else ", VC " + _one_of(
-        vc.value for vc in vcs)) for peer, vcs in conditions.items()] for arrow, conditions in arrows.items()}
+        [vc.value for vc in vcs])) for peer, vcs in conditions.items()] for arrow, conditions in arrows.items()}
     return _diagram(_STATES_OF_LEASE, labels)
 
 
 def _arrows(cells):
-    """Yield the arrows of a row. Where there is no cell for a lease that is held, it has ended before."""
+    """Yield the arrows of a row: from where, to where, on which condition beside that of the row, and the action.
+
+    Where there is no cell for a lease that is held, it has ended before.
+    """
     none = cells[Lease.NONE]
-    yield "Stopped", "Verifying" if none is Action.VERIFY else "Stopped", none
+    stopped = "Verifying" if none is Action.VERIFY else "Stopped"
+    yield "Stopped", stopped, "", none
     if none is not Action.VERIFY:
-        yield "Verifying", "Stopped", none
+        yield "Verifying", "Stopped", "", none
     if Lease.VERIFIED in cells:
         action = cells[Lease.VERIFIED]
-        source = "Verifying" if none is Action.VERIFY else "Stopped"
-        yield source, "Running" if action is Action.START else source, "verified, " + action.value
+        yield stopped, "Running" if action is Action.START else stopped, "verified", action
     if Lease.HELD in cells:
         action = cells[Lease.HELD]
-        yield "Running", "Running" if action is Action.START else "Stopped", action
+        yield "Running", "Running" if action is Action.START else "Stopped", "", action
     else:
-        yield "Running", "Stopped", "lease ended, " + none.value
+        yield "Running", "Stopped", "lease ended", none
 
 
 def _one_of(words):
@@ -69,12 +69,14 @@ def _one_of(words):
 
 
 def _diagram(states, labels):
-    if not any(target == "Verifying" for _, target, _ in labels):
-        labels = {arrow: lines for arrow, lines in labels.items() if "Verifying" not in arrow}
-        states = {name: text for name, text in states.items() if name != "Verifying"}
-    lines = ["```mermaid", "stateDiagram-v2"] + ['    state "{}" as {}'.format(text, name) for name, text in states.items()]
-    for (source, target, action), conditions in labels.items():
-        lines.append("    {} --> {} : {} / {}".format(source, target, " or<br/>".join(conditions), getattr(action, "value", action)))
+    targets = {target for _, target, _, _ in labels}
+    if "Verifying" in states and "Verifying" not in targets:
+        labels = {arrow: conditions for arrow, conditions in labels.items() if arrow[0] != "Verifying"}
+        states = {state: text for state, text in states.items() if state != "Verifying"}
+    lines = ["```mermaid", "stateDiagram-v2"] + ['    state "{}" as {}'.format(text, state) for state, text in states.items()]
+    for (source, target, beside, action), conditions in labels.items():
+        lines.append("    {} --> {} : {}{} / {}".format(
+            source, target, beside and beside + ", and<br/>", " or<br/>".join(conditions), action.value))
     return "\n".join(lines + ["```"])
 
 
