@@ -1,4 +1,4 @@
-"""The tables: they are the README's, and every combination has its action."""
+"""The tables: they are those of docs/decisions.md, and every combination has its action."""
 
 import itertools
 import re
@@ -10,11 +10,11 @@ from failover.decision.vocabulary import Lease, Liveness
 from tests.testbed.pair import REPOSITORY
 
 
-def readme_table(role_and_mode):
-    """Return {row: {column: cell}} of the README's table under the heading `role_and_mode`."""
-    text = (REPOSITORY / "README.md").read_text()
+def shown_table(role_and_mode):
+    """Return {row: {column: cell}} of the table in docs/decisions.md under the heading `role_and_mode`."""
+    text = (REPOSITORY / "docs" / "decisions.md").read_text()
     table = re.search(r"^\| {} \|.*?(?=\n\n)".format(re.escape(role_and_mode)), text, re.M | re.S)
-    assert table, "README.md has no table '{}'".format(role_and_mode)
+    assert table, "docs/decisions.md has no table '{}'".format(role_and_mode)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.group().splitlines()]
     header, _, *body = rows
     return {row[0]: dict(zip(header[1:], row[1:])) for row in body}
@@ -25,19 +25,19 @@ def as_text(rows):
 
 
 @pytest.mark.parametrize("role, other", [("primary", "secondary"), ("secondary", "primary")])
-def test_simple_table_is_the_readmes(role, other):
+def test_simple_table_is_the_one_shown(role, other):
     ours = as_text({"{} {}".format(other, peer.value): {"action": action} for peer, action in SIMPLE[role].items()})
     print(ours)
-    assert ours == readme_table("simple {}".format(role))
+    assert ours == shown_table("simple {}".format(role))
 
 
 @pytest.mark.parametrize("role, other", [("primary", "secondary"), ("secondary", "primary")])
-def test_standard_table_is_the_readmes(role, other):
+def test_standard_table_is_the_one_shown(role, other):
     ours = as_text({"{} {}, VC {}".format(other, peer.value, vc.value): {
         "lease " + lease.value: action for lease, action in row.items()} for (peer, vc), row in STANDARD[role].items()})
     print(ours)
     assert ours == {row: {column: cell for column, cell in cells.items() if cell != "-"}
-                    for row, cells in readme_table("standard {}".format(role)).items()}
+                    for row, cells in shown_table("standard {}".format(role)).items()}
 
 
 def test_every_combination_is_in_the_tables():

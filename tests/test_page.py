@@ -1,6 +1,6 @@
 """VOLTTRON Central's page of platforms, in a browser: what an operator there sees of the failover agents.
 
-With SCREENSHOTS in the environment, what it looks like is saved in that folder, as the README shows it.
+With SCREENSHOTS in the environment, what it looks like is saved in that folder, as docs/volttron-9.md shows it.
 """
 
 import contextlib

@@ -7,7 +7,7 @@ decision is here. There is no real clock, and chance comes from one seed: a sche
 The promises of standard failover, which hold for both sides together:
 
 * **S**: the managed agents never both drive, as long as stopping takes at most ``stop_grace`` and each clock runs within
-  1 % of the true rate. What README.md excepts is excused, see :mod:`tests.simulator.excuses`.
+  1 % of the true rate. What docs/promise.md excepts is excused, see :mod:`tests.simulator.excuses`.
 * **L**: once the faults no longer change, those run that the documentation's tables say, and each side says so, within
   :data:`tests.simulator.promises.SETTLED_WITHIN`.
 * **T**: what a side says of its decision is true: :mod:`tests.simulator.truth`.

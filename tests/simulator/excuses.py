@@ -1,4 +1,4 @@
-"""Promise S makes exceptions, as README.md states them: until when it makes one of the managed agent on a side."""
+"""Promise S makes exceptions, as docs/promise.md states them: until when it makes one of the managed agent on a side."""
 
 from math import inf
 from typing import TYPE_CHECKING, Optional
