@@ -24,16 +24,22 @@ NEEDS_MONOLITHIC = @test -d "$(VOLTTRON_ROOT)/volttron/platform" -a -x "$(VOLTTR
     exit 1; }
 WITH_MONOLITHIC = VOLTTRON_ROOT=$(abspath $(VOLTTRON_ROOT)) VOLTTRON_PYTHON=$(abspath $(VOLTTRON_PYTHON))
 
-.PHONY: test test-monolithic demo bench bench-monolithic simulate explore clean
+PYTEST = .venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup --no-loadscope-reorder
+
+.PHONY: test coverage test-monolithic demo bench bench-monolithic simulate explore clean
 
 test: .venv/ready
+	$(PYTEST) $(ARGS)
+
+# It costs half of the time of each start of a failover agent, and more of everything else.
+coverage: .venv/ready
 	.venv/bin/python -m coverage erase
-	.venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 # Tests of the decision core and the like run in `make test` alone.
 test-monolithic: .venv/ready
 	$(NEEDS_MONOLITHIC)
-	$(WITH_MONOLITHIC) .venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --timeout=900 \
+	$(WITH_MONOLITHIC) $(PYTEST) --timeout=900 \
 	    tests/test_link.py tests/test_simple.py tests/test_standard.py tests/test_standard_faults.py tests/test_versions.py \
 	    tests/test_ending.py tests/test_troubles.py tests/test_monolithic.py tests/test_page.py tests/test_upgrade.py $(ARGS)
 

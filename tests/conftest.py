@@ -23,11 +23,15 @@ PAIRS = pytest.StashKey()
 # By how much a long computation has a lower priority than the platforms.
 GIVES_WAY = 10
 
-# The files that take longest. They begin first, so that none is left over when all the others are done; among them one
-# that needs no platforms, so that fewer are installed at the same time.
-LONG = ("test_standard", "test_simple", "test_recipes", "test_explore", "test_standard_faults", "test_troubles", "test_ending",
-        "test_former_release", "test_real_agents", "test_simulator", "test_operators", "test_witness", "test_decision_pair",
-        "test_link")
+# Tests that share platforms run in one worker: installing a pair takes a minute of a core. These two files are long enough
+# for a pair of their own.
+ALONE = ("test_standard", "test_simple")
+SHARED = ("installed_standard_pair", "installed_pair")
+
+# What takes longest. It begins first, so that none is left over when all the others are done; among it something that
+# needs no platforms, so that fewer are installed at the same time.
+LONG = ("test_standard", "installed_standard_pair", "test_simple", "test_explore", "test_recipes", "installed_pair",
+        "test_simulator", "test_former_release", "test_real_agents", "test_witness", "test_decision_pair")
 
 
 def pytest_configure(config):
@@ -62,8 +66,18 @@ def may_raise_priority():
     return True
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+    groups = {item: group_of(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
+
+
+def group_of(item):
+    """Return the name of those tests which run in one worker, one after the other."""
+    shared = [fixture for fixture in SHARED if fixture in item.fixturenames]
+    return shared[0] if shared and item.path.stem not in ALONE else item.path.stem
 
 
 @pytest.fixture(scope="session")
@@ -75,12 +89,9 @@ def folder():
 
 
 @pytest.fixture(scope="session")
-def measured():
-    """The environment in which the failover agents' own processes measure their coverage: those of the first two workers.
-
-    It costs half of the time of their start, and the first two files cover most.
-    """
-    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") not in ("gw0", "gw1"):
+def measured(request):
+    """The environment in which the failover agents' own processes measure their coverage, if it is measured."""
+    if not request.config.getoption("cov_source", None):
         return {}
     return {"COVERAGE_PROCESS_START": str(REPOSITORY / "pyproject.toml"),
             "COVERAGE_FILE": str(REPOSITORY / ".coverage")}

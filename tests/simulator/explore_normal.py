@@ -18,7 +18,8 @@ What is changed, and why :func:`failover.decision.machine.step` cannot tell the 
 * **Boot ids** are compared for equality alone, so they are named by the side and by how many starts came after it.
   The numbers of a start that has ended, and of which nothing is under way, are forgotten: nothing of it can come any more.
 * **What no rule reads again** is dropped: of the peer's last heartbeat its clock, the words for people and
-  ``vc_sequence``, which count at its arrival only, and of the last decision the moment before which to start.
+  ``vc_sequence``, which count at its arrival only, of the last decision the moment before which to start, and when the peer
+  was last heard on the pair's topic: it decides only on what other topics a heartbeat goes out, and there are none here.
 
 The explorer's tests go the same random ways with and without all this, and compare what is done.
 """
@@ -230,7 +231,7 @@ def side_from_now(state: State, passed: float, boots: Tuple[str, str], ranks: Se
         missing = missing._replace(sequence=peers[missing.sequence])
     witness = witness._replace(
         questions=tuple(one._replace(sequence=own[one.sequence]) for one in witness.questions),
-        proven=own[witness.proven], missing=missing)
+        proven=own[witness.proven], missing=missing, met_at=None)
     newest = tuple(one if one.boot_id != boots[1] else
                    one._replace(sequence=peers[one.sequence], before=peers[one.before])
                    for one in peer.newest if one.boot_id in alive)
