@@ -28,12 +28,12 @@ SEARCHES = [
     (EITHER_FIRST, "settled", 8, 1, ALL),
     (SECONDARY_FIRST._replace(vcp=True), "settled", 9, 1, ALL),
     (SECONDARY_FIRST._replace(drift=True), "settled", 9, 1, ALL),
-    (SECONDARY_FIRST, "settled", 8, 2, ("cut",)),
-    (PRIMARY_FIRST, "settled", 8, 2, ("cut", "crash")),
+    (SECONDARY_FIRST, "settled", 7, 2, ("cut",)),
+    (PRIMARY_FIRST, "settled", 7, 2, ("cut", "crash")),
     (SECONDARY_FIRST, "begun", 8, 1, ALL),
     (PRIMARY_FIRST, "taken over", 8, 1, ALL),
     (SECONDARY_FIRST, "settled", 6, 2, ("leave", "order")),
-    (PRIMARY_FIRST, "settled", 5, 2, ("cut", "order")),
+    (PRIMARY_FIRST, "settled", 4, 2, ("cut", "order")),
 ]
 
 
@@ -149,7 +149,7 @@ def outlook(machinery, world, now):
     return sides, facts.on, facts.muted, facts.runs, facts.linked, facts.cuts, pending, held
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(40))
 def test_nothing_that_is_left_out_matters(seed):
     """Random ways, with many faults, go with the abstractions as they go without them."""
     chance = random.Random(seed)
