@@ -126,7 +126,8 @@ class Agreement(NamedTuple):
 
     def acknowledged(self, heartbeat: Heartbeat, now: Moment) -> "Agreement":
         """The peer says that it knows this side's times now. It does if two heartbeats of one start say so."""
-        if self.former is None or self.announced is None or heartbeat.heard_sequence < self.announced:
+        if (self.former is None or self.announced is None or heartbeat.heard_sequence is None
+                or heartbeat.heard_sequence < self.announced):
             return self
         knows, is_certain = suspect(
             self.knows, heartbeat.boot_id, self.own.smaller(self.former).heartbeat_period, now)
