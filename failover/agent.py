@@ -58,7 +58,7 @@ class FailoverAgent(compat.Agent):
                  warnings: Sequence[str] = (), **kwargs: Any):
         super().__init__(**compat.AGENT_OPTIONS, **kwargs)
         self._config = config
-        self._greenlets: List[gevent.Greenlet] = []
+        self._greenlets: List["gevent.Greenlet[..., Any]"] = []
         self._open_calls: List[Any] = []
         self._guard = PlatformGuard()
         faults: Dict[str, str] = {}
@@ -90,7 +90,7 @@ class FailoverAgent(compat.Agent):
 
     def _performers(self) -> Dict[type, Any]:
         """Who performs which effect."""
-        performers = dict(self._local.performers)
+        performers: Dict[type, Any] = dict(self._local.performers)
         performers.update({
             Publish: lambda effect: self._path(effect.path).publish(effect),
             ReconnectNow: lambda effect: self._peer_link.reconnect_now(),
@@ -101,7 +101,7 @@ class FailoverAgent(compat.Agent):
             Note: self._console.note,
         })
         if self._vc is not None:
-            performers.update({AskVcp: self._vc.ask_vcp, RenewVcLink: lambda effect: self._vc.renew_link()})
+            performers.update({AskVcp: self._vc.ask_vcp, RenewVcLink: self._vc.renew_link})
         return performers
 
     def _closers(self) -> List[Callable[[], None]]:
@@ -116,8 +116,8 @@ class FailoverAgent(compat.Agent):
     def _reconfigure(self, config: Config) -> None:
         """Go by another configuration, which differs in nothing but what may change now."""
         self._config, settings = config, settings_of(config)
-        for path in filter(None, (self._peer_link, self._vc)):
-            path.retime(settings.answer_within, probe_every(config))
+        for retime in [self._peer_link.retime] + ([] if self._vc is None else [self._vc.retime]):
+            retime(settings.answer_within, probe_every(config))
         self._local.retime(settings.answer_within, config.timeout)
         self._listener.answer_within = settings.answer_within
         self._console.reconfigured(config)

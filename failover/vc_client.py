@@ -13,7 +13,7 @@ import gevent
 
 from failover import clock
 from failover.backoff import pauses
-from failover.decision.effects import AskVcp, Publish
+from failover.decision.effects import AskVcp, Publish, RenewVcLink
 from failover.decision.events import LinkChanged, VcAnswered, VcKnown, VcpAnswered
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path, apart
@@ -64,14 +64,14 @@ class VcClient:
         self._answer_within = answer_within
         self._post = post
         self._find = find
-        self._search: Optional[gevent.Greenlet] = None
+        self._search: Optional["gevent.Greenlet[..., Any]"] = None
 
     def start(self) -> None:
         """Begin to connect, or to look for where to. Returns at once."""
         if self._find is None:
             self.link.start()
         else:
-            self._search = spawn_loop(self._search_and_start)
+            self._search = spawn_loop(self._search_and_start, self._find)
 
     def close(self) -> None:
         """Close the connection, or give up looking for it."""
@@ -79,11 +79,11 @@ class VcClient:
             self._search.kill()
         self.link.close()
 
-    def _search_and_start(self) -> None:
+    def _search_and_start(self, find: Callable[[], Endpoint]) -> None:
         delays = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
-                self.link.endpoint = self._find()
+                self.link.endpoint = find()
                 break
             except Exception as error:  # Whatever it is, it must not end the search.
                 text = str(error) if isinstance(error, DiscoveryError) else clean(repr(error))
@@ -120,7 +120,7 @@ class VcClient:
             self.last_error = None
             self._post(VcAnswered(sequence))
 
-    def renew_link(self) -> None:
+    def renew_link(self, effect: RenewVcLink) -> None:
         """Throw the connection away: VC's platform takes heartbeats and gives none back."""
         self.link.renew("{} takes heartbeats but does not pass them on: see `vctl authz list` there".format(
             clean(self.link.endpoint.address)))

@@ -291,7 +291,7 @@ def test_since_is_a_time_of_day():
     (NO_LEASE._replace(knows_peer_timing=False), "because it has never been heard and its times are not known"),
 ])
 def test_the_reason_gives_figures(lease, words):
-    assert words in reason(make_view("secondary", "standard", lease=lease))
+    assert words in reason(make_view("secondary", "standard", lease=lease), lease)
 
 
 # Alerts

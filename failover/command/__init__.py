@@ -42,7 +42,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status: int = options.run(options)
+        return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -88,7 +88,7 @@ class Config:
     @property
     def fail_back_after(self) -> float:
         """Seconds that ``fail_back`` stands for; infinity if it is ``manual``."""
-        return {"auto": 0.0, "manual": inf}.get(self.fail_back, self.fail_back)
+        return {"auto": 0.0, "manual": inf}[self.fail_back] if isinstance(self.fail_back, str) else self.fail_back
 
     @property
     def stop_within(self) -> float:

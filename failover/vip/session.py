@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Tuple
 
 import zmq.green as zmq
 
@@ -65,7 +65,7 @@ class Session:
         """Whether there are questions to agents whose answers may still come."""
         return bool(self._questions)
 
-    def open(self, context: zmq.Context, prefers_ipv6: bool) -> None:
+    def open(self, context: "zmq.Context[Any]", prefers_ipv6: bool) -> None:
         """Connect and exchange hellos.
 
         :raises LinkError: that does not succeed in time.
@@ -123,7 +123,7 @@ class Session:
         if not self._send("", frames.PUBSUB, frames.new_id(), *frames.subscribe(prefix)):
             self.break_off("{} takes no subscription".format(self._shown))
 
-    def call(self, peer: str, method: str, args: tuple, timeout: float) -> Any:
+    def call(self, peer: str, method: str, args: Tuple[Any, ...], timeout: float) -> Any:
         """Call a method of an agent.
 
         :param timeout: seconds.
@@ -139,7 +139,8 @@ class Session:
         :param timeout: seconds.
         :raises LinkError, RemoteError: as for :meth:`call`.
         """
-        return self._request("", frames.QUERY, frames.new_id(), name.encode(), name, timeout)
+        answer: Optional[str] = self._request("", frames.QUERY, frames.new_id(), name.encode(), name, timeout)
+        return answer
 
     def give_up_calls(self) -> None:
         """Have the callers told that no answer will come to them."""
