@@ -201,8 +201,8 @@ class Console:
         """Go by another configuration from now on."""
         self._config = config
         self._problems.watch(config.timeout)
-        self.reporter.alert(False, "another configuration is in use: timeout {:g} s, heartbeat_period {:g} s, stop_grace {:g} s, "
-                            "fail_back {}".format(config.timeout, config.heartbeat_period, config.stop_grace, config.fail_back))
+        text = "another configuration is in use: timeout {:g} s, heartbeat_period {:g} s, stop_grace {:g} s, fail_back {}"
+        self.reporter.alert(False, text.format(config.timeout, config.heartbeat_period, config.stop_grace, config.fail_back))
 
     # What is the case
 

@@ -48,7 +48,7 @@ class ManagedAgent:
         self.last_pid: Optional[int] = None
         self.process: Optional[psutil.Process] = None
         self.ended_badly = False
-        self._start: Optional["gevent.Greenlet[..., Optional[ControlError]]"] = None
+        self._start: Optional[gevent.Greenlet[..., Optional[ControlError]]] = None
         self._call = call
         self.answer_within = answer_within
         self._look_up = True

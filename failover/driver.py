@@ -44,7 +44,7 @@ class Driver:
         self._observe = observe
         self._recordist = recordist
         self._give_up = give_up
-        self._inbox: "Queue[Tuple[float, Event]]" = Queue()
+        self._inbox: Queue[Tuple[float, Event]] = Queue()
         self._stepped_at = clock.now()
 
     def post(self, event: Event) -> None:

@@ -41,7 +41,7 @@ class HealthCheck:
     def __init__(self, identity: str, ask: Callable[[str, str], "AsyncResult[Any]"],
                  peers: Callable[[], Container[str]], faults: Dict[str, str], tell: Callable[[bool], None]):
         self.said: Optional[Tuple[str, str]] = None
-        self.question: Optional["AsyncResult[Any]"] = None
+        self.question: Optional[AsyncResult[Any]] = None
         self._identity = identity
         self._ask = ask
         self._peers = peers

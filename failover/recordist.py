@@ -37,7 +37,7 @@ class Recordist:
         self.folder = folder
         self._recorder = Recorder(_version(), state)
         self._schedule = Schedule()
-        self._writing: Optional["gevent.Greenlet[..., Optional[str]]"] = None
+        self._writing: Optional[gevent.Greenlet[..., Optional[str]]] = None
 
     def add(self, at: float, event: Event, effects: Tuple[Effect, ...], state: State) -> None:
         """Keep an event, and have all that is kept written when it is due."""

@@ -64,7 +64,7 @@ class VcClient:
         self._answer_within = answer_within
         self._post = post
         self._find = find
-        self._search: Optional["gevent.Greenlet[..., Any]"] = None
+        self._search: Optional[gevent.Greenlet[..., Any]] = None
 
     def start(self) -> None:
         """Begin to connect, or to look for where to. Returns at once."""

@@ -109,7 +109,8 @@ class Agreement(NamedTuple):
     def reconfigured(self, own: Timing, is_strict: bool) -> "Agreement":
         """This side has other times from now on.
 
-        :param is_strict: whether the peer goes by this side's times: by one or another of the former ones, until it knows these.
+        :param is_strict: whether the peer goes by this side's times: by one or another of the former ones, until it knows
+            these.
         """
         former = self.own.smaller(self.former) if is_strict else None
         return self._replace(own=own, former=former, knows=None, announced=None)._agreed()

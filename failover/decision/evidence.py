@@ -3,11 +3,36 @@
 from typing import Any, Callable, Dict, Tuple, Union
 
 from failover.decision.effects import Effect, Note, NoteKind, Resubscribe, StopForGood
-from failover.decision.events import (AgentFailed, AgentObserved, CommandEnded, EndAsked, Ended, HeartbeatReceived, HearingProven,
-                                      LinkChanged, LinkFree, PauseAsked, PlatformAnswered, PlatformSeen,
-                                      PublishRefused, ReadyToStart, Reconfigured, RecordSaved, RestartForbidden, ResumeAsked,
-                                      RetryAllowed, StartAnswered, StraysEnded, Subscribed, SwitchoverAsked, Tick,
-                                      TroubleChanged, VcAnswered, VcKnown, VcpAnswered)
+from failover.decision.events import (
+    AgentFailed,
+    AgentObserved,
+    CommandEnded,
+    EndAsked,
+    Ended,
+    HearingProven,
+    HeartbeatReceived,
+    LinkChanged,
+    LinkFree,
+    PauseAsked,
+    PlatformAnswered,
+    PlatformSeen,
+    PublishRefused,
+    ReadyToStart,
+    Reconfigured,
+    RecordSaved,
+    RestartForbidden,
+    ResumeAsked,
+    RetryAllowed,
+    StartAnswered,
+    StraysEnded,
+    Subscribed,
+    SwitchoverAsked,
+    Tick,
+    TroubleChanged,
+    VcAnswered,
+    VcKnown,
+    VcpAnswered,
+)
 from failover.decision.hearing import heard
 from failover.decision.lease import LeasePolicy
 from failover.decision.managed import Managed

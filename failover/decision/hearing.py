@@ -106,7 +106,8 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     state = state._replace(agreement=agreement, peer=state.peer.heard(
         heartbeat.mode, heartbeat, None if may_run(heartbeat, state) else sent, now))
     if is_new:
-        # The next one goes out as if the former times still held: by them the peer waits for acknowledgements of the new ones.
+        # The next one goes out as if the former times still held: by them the peer waits for acknowledgements of the new
+        # ones.
         state = state._replace(outbox=state.outbox.due_by(now + min(pace, state.beat_every)))
     policy = state.policy
     if isinstance(policy, SimplePolicy):

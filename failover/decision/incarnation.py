@@ -86,8 +86,6 @@ class Incarnation(NamedTuple):
         if lead is None:
             return (self if self.halted is None else self._replace(halted=None)), None
         confirmed = min(lead, known.last)
-        if confirmed > at_least:
-            known = ClockLead(known.boot_id, confirmed, now, lead)
-        else:
-            known = known._replace(last=lead)
+        is_better = confirmed > at_least
+        known = ClockLead(known.boot_id, confirmed, now, lead) if is_better else known._replace(last=lead)
         return self._replace(halted=None, lead=known), None

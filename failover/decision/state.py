@@ -34,7 +34,8 @@ class State(NamedTuple):
     :ivar wanted_since: since when the managed agents are wanted to run, or not to.
     :ivar planned: settings that are wanted and not taken over yet, or not wholly; None if there are none.
     :ivar record: what is on disk.
-    :ivar on_its_way: what may be there instead, or may be soon: the last record that was to be saved, until one is known to be.
+    :ivar on_its_way: what may be there instead, or may be soon: the last record that was to be saved, until one is known to
+        be.
     :ivar save_from: from when on it may be saved again; infinity while it is being saved.
     :ivar orphan_since: since when the process of the local platform is gone.
     :ivar is_replaced: whether another one has taken its place.
@@ -145,6 +146,7 @@ def initial(setup: Setup, record: Record, now: Moment) -> State:
         setup=setup, now=now, sight=Sight.at_start(setup.timing.timeout, now), peer=Peer(setup.mode),
         roles=roles, incarnation=Incarnation(setup.boot_id, setup.boot_id),
         agreement=Agreement.at_start(setup, Record() if is_simple else record, now),
-        orders=orders, policy=policy, agents=tuple(Managed(identity, now, now, ran_last=ran_last) for identity in setup.agents),
+        orders=orders, policy=policy,
+        agents=tuple(Managed(identity, now, now, ran_last=ran_last) for identity in setup.agents),
         outbox=Outbox(cadence, None if is_simple else cadence),
         decision=Decision(Action.WAIT, Liveness.UNKNOWN), record=record, save_from=now)

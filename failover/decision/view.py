@@ -111,9 +111,11 @@ def view(state: State, now: Moment) -> View:
         platform_answers=state.sight.answers(now), peer=state.peer.heartbeat, farewell=state.peer.farewell,
         peer_mode=state.peer.mode, heard_ago=_ago(state.peer.last_heard, now),
         alike=state.roles.heard_alike(state.setup.timing.timeout, now), orders=state.orders,
-        pause_left=None if state.orders.paused_until is None else state.orders.paused_until - now, is_quiet=now < state.setup.quiet_until,
+        pause_left=None if state.orders.paused_until is None else state.orders.paused_until - now,
+        is_quiet=now < state.setup.quiet_until,
         agents=tuple(AgentView(one.identity, one.state, one.pending) for one in state.agents),
-        lease=_lease(state, state.policy, now) if isinstance(state.policy, LeasePolicy) else None, installation=state.installation)
+        lease=_lease(state, state.policy, now) if isinstance(state.policy, LeasePolicy) else None,
+        installation=state.installation)
 
 
 def _lease(state: State, policy: LeasePolicy, now: Moment) -> LeaseView:

@@ -47,7 +47,7 @@ class Executor:
         self._faults = faults
         self._wanted: Optional[Command] = None
         self._open: Optional[int] = None
-        self._greenlet: Optional["gevent.Greenlet[..., Any]"] = None
+        self._greenlet: Optional[gevent.Greenlet[..., Any]] = None
 
     @property
     def is_busy(self) -> bool:

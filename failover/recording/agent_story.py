@@ -82,7 +82,8 @@ class AgentStory:
         elif isinstance(effect, Launch):
             yield "start {} of {} launched{}".format(
                 effect.number, agent, "" if effect.before is None else
-                "; it is dropped if control is not asked before {}, when the lease ends".format(step.times.at(effect.before)))
+                "; it is dropped if control is not asked before {}, when the lease ends".format(
+                    step.times.at(effect.before)))
         elif isinstance(effect, Stop):
             yield "stop {} of {} commanded, to be done by {}, because {}".format(
                 effect.number, agent, step.times.at(now + effect.within), _because(step))

@@ -9,8 +9,17 @@ from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Liveness, Moment
 from failover.recording.lease_story import why_given_up
 from failover.recording.reasons import why
-from failover.recording.words import (Step, Times, agent_there, counted_from, lease_of, other, seconds, silence_due,
-                                      silence_terms)
+from failover.recording.words import (
+    Step,
+    Times,
+    agent_there,
+    counted_from,
+    lease_of,
+    other,
+    seconds,
+    silence_due,
+    silence_terms,
+)
 
 __all__ = ["Outcome"]
 

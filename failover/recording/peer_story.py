@@ -5,8 +5,8 @@ from typing import Iterator
 from failover.decision.events import HearingProven, LinkChanged
 from failover.decision.release import may_run
 from failover.decision.vocabulary import Path
-from failover.recording.reasons import blindness, liveness
-from failover.recording.words import Step, agent_there, last_heard, lease_of, other, seconds
+from failover.recording.reasons import liveness
+from failover.recording.words import Step, agent_there, blindness, last_heard, lease_of, other, seconds
 
 __all__ = ["tell"]
 

@@ -7,10 +7,23 @@ from failover.decision.managed import Managed
 from failover.decision.release import is_released, may_run
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Lease, Liveness, Moment
-from failover.recording.words import (Times, agent_there, counted_from, last_heard, last_sign, lease_of, other, seconds,
-                                      sighting, silence_due, silence_terms, without_renewal)
+from failover.recording.words import (
+    Times,
+    agent_there,
+    blindness,
+    counted_from,
+    last_heard,
+    last_sign,
+    lease_of,
+    other,
+    seconds,
+    sighting,
+    silence_due,
+    silence_terms,
+    without_renewal,
+)
 
-__all__ = ["blindness", "liveness", "missing", "silence_lacks", "verification", "verdict", "why"]
+__all__ = ["liveness", "missing", "silence_lacks", "verification", "verdict", "why"]
 
 
 class Missing(NamedTuple):
@@ -24,19 +37,6 @@ class Missing(NamedTuple):
 
 
 # The parts
-
-def blindness(state: State, now: Moment, times: Times) -> Optional[str]:
-    """Return why this side cannot hear the peer; None if it can."""
-    sight = state.sight
-    if not sight.platform_lives:
-        return "the process of the local platform is gone"
-    if not sight.listens:
-        return "the local bus has no subscription of this failover agent"
-    if not sight.answers(now):
-        return "control of the local platform last answered at {}, and must answer every {:g} s".format(
-            times.at(sight.platform_answered), sight.timeout / 2)
-    return None
-
 
 def liveness(state: State, now: Moment, times: Times) -> str:
     """Return what is known of the peer, and by what."""

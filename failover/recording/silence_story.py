@@ -1,4 +1,4 @@
-"""What is told of the peer's silence in standard failover: VCP's answers, when a start is due by it, and what delays that."""
+"""What is told of the peer's silence in standard failover: VCP's answers, when a start is due, and what delays that."""
 
 from typing import Iterator, Optional
 
@@ -7,8 +7,17 @@ from failover.decision.events import VcpAnswered
 from failover.decision.state import State
 from failover.decision.vocabulary import Lease, Liveness, Moment
 from failover.recording.reasons import silence_lacks
-from failover.recording.words import (Step, agent_there, counted_from, lease_of, other, seconds, silence_due, silence_terms,
-                                      without_renewal)
+from failover.recording.words import (
+    Step,
+    agent_there,
+    counted_from,
+    lease_of,
+    other,
+    seconds,
+    silence_due,
+    silence_terms,
+    without_renewal,
+)
 
 __all__ = ["SilenceStory"]
 

@@ -10,8 +10,8 @@ from failover.decision.lease import LeasePolicy
 from failover.decision.state import State
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, PLAUSIBLE, Moment
 
-__all__ = ["Step", "Times", "agent_there", "counted_from", "last_heard", "last_sign", "lease_of", "other", "seconds",
-           "sighting", "silence_due", "silence_terms", "without_renewal"]
+__all__ = ["Step", "Times", "agent_there", "blindness", "counted_from", "last_heard", "last_sign", "lease_of", "other",
+           "seconds", "sighting", "silence_due", "silence_terms", "without_renewal"]
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -88,6 +88,19 @@ def last_sign(state: State) -> Optional[Moment]:
     if state.is_simple:
         return state.peer.last_heard
     return lease_of(state).contact if state.roles.acting == "primary" else lease_of(state).sighted
+
+
+def blindness(state: State, now: Moment, times: Times) -> Optional[str]:
+    """Return why this side cannot hear the peer; None if it can."""
+    sight = state.sight
+    if not sight.platform_lives:
+        return "the process of the local platform is gone"
+    if not sight.listens:
+        return "the local bus has no subscription of this failover agent"
+    if not sight.answers(now):
+        return "control of the local platform last answered at {}, and must answer every {:g} s".format(
+            times.at(sight.platform_answered), sight.timeout / 2)
+    return None
 
 
 def last_heard(state: State, times: Times) -> str:

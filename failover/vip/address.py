@@ -144,8 +144,8 @@ def _check_ipc(rest: str) -> None:
 
 def _serverkey(query: str) -> Optional[str]:
     found = None
-    for name, equals, value in (one.partition("=") for one in query.split("&") if one):
-        name = name.lower()
+    for key, equals, value in (one.partition("=") for one in query.split("&") if one):
+        name = key.lower()
         if name == "secretkey":
             raise AddressError("with a secretkey, which nobody else should know: take it out, and make new keys for "
                                "whoever it belongs to")

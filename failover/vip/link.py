@@ -80,7 +80,7 @@ class Link:
         self._context = zmq.Context()
         self._session: Optional[Session] = None
         self._fading: Optional[Session] = None
-        self._greenlet: Optional["gevent.Greenlet[..., Any]"] = None
+        self._greenlet: Optional[gevent.Greenlet[..., Any]] = None
         self._attempts = Attempts()
 
     def retime(self, answer_within: float, probe_every: float) -> None:

@@ -100,9 +100,8 @@ class Session:
         elif received.is_end:
             self._questions.forget()
             raise Ended("{} closed the connection".format(self._shown), name_held=False)
-        elif self._until_overdue() == 0.0:
-            if self._pending is not None or not self._ask(frames.PING, b"ping"):
-                raise self._silence()
+        elif self._until_overdue() == 0.0 and (self._pending is not None or not self._ask(frames.PING, b"ping")):
+            raise self._silence()
         if (self.refusal is not None and self._name != self._endpoint.identity
                 and clock.now() - self._opened_at > _REFUSED_FOR):
             raise Ended("{} does not let {} publish: {}".format(self._shown, self._name, self.refusal),

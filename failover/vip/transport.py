@@ -67,11 +67,11 @@ class Transport:
     def __init__(self, shown: str):
         self.broken_off: Optional[str] = None
         self._shown = shown
-        self._inbox: "Queue[Received]" = Queue(maxsize=_QUEUED_EVENTS)
+        self._inbox: Queue[Received] = Queue(maxsize=_QUEUED_EVENTS)
         self._socket = None
         self._linger = 0
         self._monitor = None
-        self._greenlets: List["gevent.Greenlet[..., None]"] = []
+        self._greenlets: List[gevent.Greenlet[..., None]] = []
 
     @property
     def is_open(self) -> bool:

@@ -16,8 +16,8 @@ class Details(NamedTuple):
     :ivar decided_on: when the decision last changed, as ISO text in UTC.
     :ivar vc_link: of the connection to VC's platform: VC's identity, whether it is up, and for how long; None in simple
         failover.
-    :ivar agents: of each managed agent: ``identity``, ``uuid``, ``pid``, ``last_ran``, ``restarts_last_hour``, and ``health``
-        and ``health_text`` as it last gave them.
+    :ivar agents: of each managed agent: ``identity``, ``uuid``, ``pid``, ``last_ran``, ``restarts_last_hour``, and
+        ``health`` and ``health_text`` as it last gave them.
     """
 
     health: Tuple[str, str]
