@@ -17,8 +17,7 @@ from failover.config.source import Raw, Source
 from failover.config_watch import ConfigWatch
 from failover.console import Console
 from failover.control import ControlError
-from failover.decision.effects import (AskVcp, Effect, EndAsOrphan, Note, ProveHearing, Publish, ReconnectNow,
-                                       RenewVcLink, Resubscribe, SaveRecord, StopForGood)
+from failover.decision import effects as does
 from failover.decision.events import EndAsked, Ended, Reconfigured
 from failover.decision.state import initial
 from failover.decision.vocabulary import Path
@@ -58,7 +57,7 @@ class FailoverAgent(compat.Agent):
                  warnings: Sequence[str] = (), **kwargs: Any):
         super().__init__(**compat.AGENT_OPTIONS, **kwargs)
         self._config = config
-        self._greenlets: List[gevent.Greenlet] = []
+        self._greenlets: List[gevent.Greenlet[..., Any]] = []
         self._open_calls: List[Any] = []
         self._guard = PlatformGuard()
         faults: Dict[str, str] = {}
@@ -90,18 +89,18 @@ class FailoverAgent(compat.Agent):
 
     def _performers(self) -> Dict[type, Any]:
         """Who performs which effect."""
-        performers = dict(self._local.performers)
+        performers: Dict[type, Any] = dict(self._local.performers)
         performers.update({
-            Publish: lambda effect: self._path(effect.path).publish(effect),
-            ReconnectNow: lambda effect: self._peer_link.reconnect_now(),
-            ProveHearing: self._listener.prove,
-            Resubscribe: self._listener.renew,
-            SaveRecord: lambda effect: self._keeper.save_soon(effect.record),
-            EndAsOrphan: lambda effect: gevent.spawn(self._end_as_orphan, effect.within),
-            Note: self._console.note,
+            does.Publish: lambda effect: self._path(effect.path).publish(effect),
+            does.ReconnectNow: lambda effect: self._peer_link.reconnect_now(),
+            does.ProveHearing: self._listener.prove,
+            does.Resubscribe: self._listener.renew,
+            does.SaveRecord: lambda effect: self._keeper.save_soon(effect.record),
+            does.EndAsOrphan: lambda effect: gevent.spawn(self._end_as_orphan, effect.within),
+            does.Note: self._console.note,
         })
         if self._vc is not None:
-            performers.update({AskVcp: self._vc.ask_vcp, RenewVcLink: lambda effect: self._vc.renew_link()})
+            performers.update({does.AskVcp: self._vc.ask_vcp, does.RenewVcLink: self._vc.renew_link})
         return performers
 
     def _closers(self) -> List[Callable[[], None]]:
@@ -116,8 +115,8 @@ class FailoverAgent(compat.Agent):
     def _reconfigure(self, config: Config) -> None:
         """Go by another configuration, which differs in nothing but what may change now."""
         self._config, settings = config, settings_of(config)
-        for path in filter(None, (self._peer_link, self._vc)):
-            path.retime(settings.answer_within, probe_every(config))
+        for retime in [self._peer_link.retime] + ([] if self._vc is None else [self._vc.retime]):
+            retime(settings.answer_within, probe_every(config))
         self._local.retime(settings.answer_within, config.timeout)
         self._listener.answer_within = settings.answer_within
         self._console.reconfigured(config)
@@ -157,7 +156,7 @@ class FailoverAgent(compat.Agent):
         if seen is not None:
             self._driver.decide(seen)
         effects = self._driver.decide(EndAsked(took_part or not duplicates(self.core.identity)))
-        stops = [effect.within for effect in effects if isinstance(effect, StopForGood)]
+        stops = [effect.within for effect in effects if isinstance(effect, does.StopForGood)]
         is_gone = bool(stops) and self._stop_for_good(min(stops + [self._config.stop_within]))
         self._driver.catch_up()  # The farewell acknowledges the peer's last heartbeat, so that it counts at once.
         self._take_leave(self._driver.decide(Ended(is_gone)), took_part)
@@ -179,10 +178,11 @@ class FailoverAgent(compat.Agent):
             _log.error("stopping %s: %s", self._config.managed, clean(error))
             return False
 
-    def _take_leave(self, effects: Tuple[Effect, ...], took_part: bool) -> None:
+    def _take_leave(self, effects: Tuple[does.Effect, ...], took_part: bool) -> None:
         """Save what the next start should know, and let the peer know that this side ends in order."""
-        is_saved = all([self._keeper.save(effect.record) for effect in effects if isinstance(effect, SaveRecord)])
-        farewells = [effect for effect in effects if isinstance(effect, Publish) and took_part]
+        is_saved = all([  # noqa: C419  # Each is saved, also after one that could not be.
+            self._keeper.save(effect.record) for effect in effects if isinstance(effect, does.SaveRecord)])
+        farewells = [effect for effect in effects if isinstance(effect, does.Publish) and took_part]
         if not is_saved:  # The next start may take up the lease that is on file.
             farewells = [one._replace(heartbeat=one.heartbeat._replace(may_run=True)) for one in farewells]
         deadline = clock.now() + _FAREWELL_WITHIN

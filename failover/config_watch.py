@@ -18,7 +18,8 @@ _log = logging.getLogger(__name__)
 # Seconds between two looks. On a disk that hangs, one waits, and costs no more than its thread.
 _LOOK_EVERY = 5.0
 
-_AGAIN = "run `vctl config store {0} config FILE` with a corrected one, or `vctl config delete {0} config`, before the next start"
+_AGAIN = ("run `vctl config store {0} config FILE` with a corrected one, or `vctl config delete {0} config`, before the "
+          "next start")
 _RESTART = "run `vctl restart` with the uuid of this failover agent"
 
 
@@ -54,7 +55,7 @@ class ConfigWatch:
                 self.look()
 
     def look(self) -> None:
-        """Look, in a thread, because a disk may hang. What has just changed may still be being written: it counts next time."""
+        """Look, in a thread, because a disk may hang. What has just changed may not be complete: it counts next time."""
         seen, self._seen = self._seen, gevent.get_hub().threadpool.apply(self._source.stamp)
         if self._seen == seen != self._compared and self._compare():
             self._compared = seen

@@ -87,7 +87,7 @@ class Console:
 
     def observe(self, before: State, after: State, event: Event, effects: Tuple[Effect, ...]) -> None:
         """Look at what a step has changed."""
-        commands = [(_COMMANDS[type(effect)], effect.agent) for effect in effects if type(effect) in _COMMANDS]
+        commands = [(_COMMANDS[type(one)], one.agent) for one in effects if isinstance(one, (PrepareStart, Stop))]
         is_new = (type(event) is LinkChanged or after.decision[:3] != before.decision[:3]
                   or after.decision.wanted is not before.decision.wanted
                   or [one.state for one in after.agents] != [one.state for one in before.agents]
@@ -182,27 +182,27 @@ class Console:
         installation = self._local.installed
         if (trouble, installation) != (state.trouble, state.installation):
             self._post(TroubleChanged(trouble, installation))
-        self._set_health(seen, around)
-        self._dashboard, shown = self._dashboard.after(seen, self._health[0], state.now)
+        self._dashboard, shown = self._dashboard.after(seen, self._set_health(seen, around), state.now)
         if shown is not None:
             self._record(self._record_topic + "/state", shown)
 
-    def _set_health(self, seen: View, around: Surroundings) -> None:
+    def _set_health(self, seen: View, around: Surroundings) -> str:
         takes_over = seen.acting == "secondary" and seen.decision.action is Action.START
         texts = self._problems.texts
-        health = (compat.STATUS_BAD if takes_over or texts else compat.STATUS_GOOD, "; ".join(
+        health: Tuple[str, str] = (compat.STATUS_BAD if takes_over or texts else compat.STATUS_GOOD, "; ".join(
             [headline(seen, around)]
             + [summary(text) for key, text in texts.items() if key not in _IN_HEADLINE]))
         if health != self._health:
             self._health = health
             self.reporter.health(health)
+        return health[0]
 
     def reconfigured(self, config: Config) -> None:
         """Go by another configuration from now on."""
         self._config = config
         self._problems.watch(config.timeout)
-        self.reporter.alert(False, "another configuration is in use: timeout {:g} s, heartbeat_period {:g} s, stop_grace {:g} s, "
-                            "fail_back {}".format(config.timeout, config.heartbeat_period, config.stop_grace, config.fail_back))
+        text = "another configuration is in use: timeout {:g} s, heartbeat_period {:g} s, stop_grace {:g} s, fail_back {}"
+        self.reporter.alert(False, text.format(config.timeout, config.heartbeat_period, config.stop_grace, config.fail_back))
 
     # What is the case
 
@@ -222,7 +222,7 @@ class Console:
     def _unheard_since(self, state: State, now: float) -> str:
         """Return since when the peer has not been heard, always in the same words for the same silence."""
         heard = state.peer.last_heard
-        if heard != self._unheard[0]:
+        if heard is not None and heard != self._unheard[0]:
             self._unheard = heard, since(datetime.now(timezone.utc) - timedelta(seconds=now - heard), True)
         return self._unheard[1]
 

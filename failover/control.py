@@ -48,7 +48,7 @@ class ManagedAgent:
         self.last_pid: Optional[int] = None
         self.process: Optional[psutil.Process] = None
         self.ended_badly = False
-        self._start: Optional[gevent.Greenlet] = None
+        self._start: Optional[gevent.Greenlet[..., Optional[ControlError]]] = None
         self._call = call
         self.answer_within = answer_within
         self._look_up = True
@@ -141,7 +141,7 @@ class ManagedAgent:
         if error is not None and "already running" not in str(error):
             raise error
 
-    def _try_start(self, uuid: str) -> Optional[ControlError]:
+    def _try_start(self, uuid: Optional[str]) -> Optional[ControlError]:
         try:
             self._ask("start_agent", uuid, timeout=START_WITHIN)
         except ControlError as error:

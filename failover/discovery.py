@@ -129,7 +129,7 @@ def read_response(raw: bytes) -> bytes:
     """
     if len(raw) > _MOST_BYTES:
         raise DiscoveryError("the answer is longer than {} bytes".format(_MOST_BYTES))
-    response = http.client.HTTPResponse(_Received(raw))
+    response = http.client.HTTPResponse(_Received(raw))  # type: ignore[arg-type]  # It only reads from its socket.
     try:
         response.begin()
         status, reason, body = response.status, response.reason, response.read()
@@ -151,6 +151,8 @@ def read_answer(body: bytes, web_address: str) -> Found:
         raise DiscoveryError("the answer is not JSON") from None
     if not isinstance(answer, Mapping):
         raise DiscoveryError("the answer is not an object of JSON")
+    address: Any
+    serverkey: Any
     address, serverkey = answer.get("vip-address"), answer.get("serverkey")
     wrong = _what_is_wrong(address, web_address)
     if wrong is not None:
@@ -186,5 +188,5 @@ def _what_is_wrong(address: Any, web_address: str) -> Optional[str]:
 
 def _is_of_one_machine(address: str) -> bool:
     """Whether the address leads every machine to itself."""
-    host = urlsplit(address).hostname
+    host = urlsplit(address).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")

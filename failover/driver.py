@@ -44,7 +44,7 @@ class Driver:
         self._observe = observe
         self._recordist = recordist
         self._give_up = give_up
-        self._inbox = Queue()
+        self._inbox: Queue[Tuple[float, Event]] = Queue()
         self._stepped_at = clock.now()
 
     def post(self, event: Event) -> None:
@@ -93,6 +93,7 @@ class Driver:
         stepped = self._safely("the decision on a {}".format(type(event).__name__), step, self.state, event, at)
         if stepped is None:
             return ()
+        effects: Tuple[Effect, ...]
         self.state, effects = stepped
         self._stepped_at = clock.now()
         self._safely("the recording of a {}".format(type(event).__name__), self._recordist.add, at, event, effects,

@@ -38,10 +38,10 @@ class HealthCheck:
     :ivar question: the one that has not been answered yet, if there is one. There are never two.
     """
 
-    def __init__(self, identity: str, ask: Callable[[str, str], AsyncResult], peers: Callable[[], Container[str]],
-                 faults: Dict[str, str], tell: Callable[[bool], None]):
+    def __init__(self, identity: str, ask: Callable[[str, str], "AsyncResult[Any]"],
+                 peers: Callable[[], Container[str]], faults: Dict[str, str], tell: Callable[[bool], None]):
         self.said: Optional[Tuple[str, str]] = None
-        self.question: Optional[AsyncResult] = None
+        self.question: Optional[AsyncResult[Any]] = None
         self._identity = identity
         self._ask = ask
         self._peers = peers

@@ -16,7 +16,7 @@ The topics are those of the original agent, whose messages are empty, so that ei
 """
 
 import json
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from failover.decision.heartbeat import Heartbeat
 from failover.text import clean
@@ -104,7 +104,7 @@ def _moment(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _HIGHEST
 
 
-_VALID = {
+_VALID: Dict[str, Callable[[Any], bool]] = {
     "instance_name": _text,
     "vip_identity": _text,
     "agent_vip_identity": _text,

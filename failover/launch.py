@@ -39,7 +39,8 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     for warning in warnings:
         _log.warning("%s", warning)
     if identity in config.agents:
-        _give_up(["agent_vip_identity: found {!r}, which is this agent itself; wanted: the agent to manage".format(identity)])
+        _give_up(["agent_vip_identity: found {!r}, which is this agent itself; wanted: the agent to manage".format(
+            identity)])
     compat.vip_main(agent_class, config=config, raw=raw, source=source, warnings=warnings)
 
 

@@ -54,7 +54,7 @@ class LeaseStore:
         found = Record(**{name: CHECKS[name](saved[name]) for name in Record._fields if name in saved})
         same_boot = _same_boot(saved.get("kernel_boot"))
         orders = found.orders
-        if orders is not None and orders.is_paused and not (
+        if orders is not None and orders.paused_until is not None and not (
                 same_boot and orders.paused_until <= clock.now() + LONGEST_PAUSE):
             found = found._replace(orders=orders._replace(paused_until=None, is_pause_lost=True))
         longest = max(timeout, found.own_terms.timeout if found.own_terms is not None else 0.0)

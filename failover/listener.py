@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections import OrderedDict
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Tuple
 
 import gevent
 from gevent.event import Event
@@ -52,8 +52,8 @@ class Listener:
         self._is_installed = is_installed
         self._alert = alert
         self._faults = faults
-        self._is_local: "OrderedDict[str, bool]" = OrderedDict()
-        self._unknown = Queue(maxsize=_UNKNOWN_SENDERS)
+        self._is_local: OrderedDict[str, bool] = OrderedDict()
+        self._unknown: Queue[Tuple[str, Tuple[str, str], Any]] = Queue(maxsize=_UNKNOWN_SENDERS)
         self._renew = Event()
 
     def run(self) -> None:

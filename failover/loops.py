@@ -61,6 +61,6 @@ def persist(task: Callable[..., Any], *args: Any) -> Any:
             gevent.sleep(_REST)
 
 
-def spawn_loop(task: Callable[..., Any], *args: Any) -> gevent.Greenlet:
+def spawn_loop(task: Callable[..., Any], *args: Any) -> "gevent.Greenlet[..., Any]":
     """Run a task in a greenlet of its own, as :func:`persist` does."""
     return gevent.spawn(persist, task, *args)

@@ -15,6 +15,7 @@ from failover.decision.state import State
 from failover.loops import surviving
 from failover.recording.folder import write
 from failover.recording.recorder import Recorder
+from failover.recording.recording import Recording
 from failover.recording.schedule import Schedule
 
 __all__ = ["Recordist"]
@@ -36,7 +37,7 @@ class Recordist:
         self.folder = folder
         self._recorder = Recorder(_version(), state)
         self._schedule = Schedule()
-        self._writing: Optional[gevent.Greenlet] = None
+        self._writing: Optional[gevent.Greenlet[..., Optional[str]]] = None
 
     def add(self, at: float, event: Event, effects: Tuple[Effect, ...], state: State) -> None:
         """Keep an event, and have all that is kept written when it is due."""
@@ -52,20 +53,20 @@ class Recordist:
 
     def write_now(self) -> Optional[str]:
         """Write what is kept, and return where it is; None if that could not be done in time."""
-        if self._writing is None:
+        writing = self._writing
+        if writing is None:
             self._schedule = self._schedule.demanded("on demand", clock.now())
-            self._write()
-        with gevent.Timeout(_WRITE_WITHIN, False):
-            return self._writing.get()
-        return None
+            writing = self._write()
+        return gevent.with_timeout(_WRITE_WITHIN, writing.get, timeout_value=None)
 
-    def _write(self) -> None:
+    def _write(self) -> "gevent.Greenlet[..., Optional[str]]":
         now = clock.now()
         recording = self._recorder.snapshot(self._schedule.why, time.time() - now)
         self._schedule = self._schedule.begun(now)
-        self._writing = gevent.spawn(self._write_down, recording)
+        self._writing = writing = gevent.spawn(self._write_down, recording)
+        return writing
 
-    def _write_down(self, recording) -> Optional[str]:
+    def _write_down(self, recording: Recording) -> Optional[str]:
         path = None
         with surviving("writing a recording"):
             try:

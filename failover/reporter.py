@@ -29,7 +29,7 @@ class Reporter:
         self._agent = agent
         self._key = key
         self._lost = lost
-        self._reports = Queue(maxsize=_REPORTS)
+        self._reports: Queue[Callable[[], None]] = Queue(maxsize=_REPORTS)
 
     def alert(self, is_bad: bool, context: str) -> None:
         """Have an alert sent."""

@@ -16,7 +16,7 @@ import gevent
 
 from failover import clock
 from failover.backoff import pauses
-from failover.decision.effects import AskVcp, Publish
+from failover.decision.effects import AskVcp, Publish, RenewVcLink
 from failover.decision.events import LinkChanged, VcAnswered, VcKnown, VcpAnswered
 from failover.decision.vocabulary import Path, apart
 from failover.discovery import DiscoveryError
@@ -79,20 +79,20 @@ class VcClient:
         self.last_error: Optional[str] = None
         self._path = HeartbeatPath(Path.VC, endpoint, topics.pair, answer_within, probe_every, self._pass_on, topics.wide)
         self.link = self._path.link
-        for topic in topics.pair, *topics.wide:
-            self.link.subscribe(topic, lambda topic, sender, message: post(
+        for prefix in (topics.pair, *topics.wide):
+            self.link.subscribe(prefix, lambda topic, sender, message: post(
                 received(Path.VC, sender, message, widely=topic != topics.pair)))
         self._answer_within = answer_within
         self._post = post
         self._find = find
-        self._search: Optional[gevent.Greenlet] = None
+        self._search: Optional[gevent.Greenlet[..., Any]] = None
 
     def start(self) -> None:
         """Begin to connect, or to look for where to. Returns at once."""
         if self._find is None:
             self.link.start()
         else:
-            self._search = spawn_loop(self._search_and_start)
+            self._search = spawn_loop(self._search_and_start, self._find)
 
     def close(self) -> None:
         """Close the connection, or give up looking for it."""
@@ -100,11 +100,11 @@ class VcClient:
             self._search.kill()
         self.link.close()
 
-    def _search_and_start(self) -> None:
+    def _search_and_start(self, find: Callable[[], Endpoint]) -> None:
         delays = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
-                self.link.endpoint = self._find()
+                self.link.endpoint = find()
                 break
             except Exception as error:  # Whatever it is, it must not end the search.
                 text = str(error) if isinstance(error, DiscoveryError) else clean(repr(error))
@@ -141,7 +141,7 @@ class VcClient:
             self.last_error = None
             self._post(VcAnswered(sequence))
 
-    def renew_link(self) -> None:
+    def renew_link(self, effect: RenewVcLink) -> None:
         """Throw the connection away: VC's platform takes heartbeats and gives none back."""
         self.link.renew("{} takes heartbeats but does not pass them on: see `vctl authz list` there".format(
             clean(self.link.endpoint.address)))

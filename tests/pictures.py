@@ -1,6 +1,6 @@
 """The pictures of the state machines in docs/decisions.md, drawn from the tables that decide.
 
-`python -m tests.pictures` draws them anew in the page, and a test says when they are out of date. Each table cell is an arrow,
+`python -m tests.pictures` draws them anew in the page, and a test says when they are out of date. Each cell is an arrow,
 labelled with its condition and, after a slash, its action. Arrows that differ only in the condition are drawn as one.
 """
 
@@ -73,7 +73,8 @@ def _diagram(states, labels):
     if "Verifying" in states and "Verifying" not in targets:
         labels = {arrow: conditions for arrow, conditions in labels.items() if arrow[0] != "Verifying"}
         states = {state: text for state, text in states.items() if state != "Verifying"}
-    lines = ["```mermaid", "stateDiagram-v2"] + ['    state "{}" as {}'.format(text, state) for state, text in states.items()]
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += ['    state "{}" as {}'.format(text, state) for state, text in states.items()]
     for (source, target, beside, action), conditions in labels.items():
         lines.append("    {} --> {} : {}{} / {}".format(
             source, target, beside and beside + ", and<br/>", " or<br/>".join(conditions), action.value))

@@ -8,10 +8,25 @@ import gzip
 import heapq
 import itertools
 
-from failover.decision.effects import (AskVcp, ForbidRestart, Launch, PrepareStart, ProveHearing, Publish, SaveRecord, Stop)
-from failover.decision.events import (AgentObserved, CommandEnded, HeartbeatReceived, HearingProven, LinkChanged, LinkFree,
-                                      PlatformAnswered, ReadyToStart, RecordSaved, RestartForbidden, StartAnswered,
-                                      Subscribed, Tick, VcAnswered, VcKnown, VcpAnswered)
+from failover.decision.effects import AskVcp, ForbidRestart, Launch, PrepareStart, ProveHearing, Publish, SaveRecord, Stop
+from failover.decision.events import (
+    AgentObserved,
+    CommandEnded,
+    HearingProven,
+    HeartbeatReceived,
+    LinkChanged,
+    LinkFree,
+    PlatformAnswered,
+    ReadyToStart,
+    RecordSaved,
+    RestartForbidden,
+    StartAnswered,
+    Subscribed,
+    Tick,
+    VcAnswered,
+    VcKnown,
+    VcpAnswered,
+)
 from failover.decision.machine import deadline, initial, step
 from failover.decision.setup import Record, Setup
 from failover.decision.vocabulary import AgentState, Command, Path, Timing
@@ -241,8 +256,8 @@ def simple_takeover():
     return script.secondary.recording()
 
 
-STORIES = {"takeover": takeover, "isolation": isolation, "failback": failback, "failback-primary": lambda: failback("primary"),
-           "forgery": forgery, "simple-takeover": simple_takeover}
+STORIES = {"takeover": takeover, "isolation": isolation, "failback": failback,
+           "failback-primary": lambda: failback("primary"), "forgery": forgery, "simple-takeover": simple_takeover}
 
 
 def main():

@@ -106,7 +106,8 @@ def test_a_checklist(answers, capsys):
 def test_a_history_is_told(answers, capsys):
     answers.answers["history"] = [[
         {"at": "2026-11-26T16:00:00.123+00:00", "event": "active", "on": "node-b", "from": "node-a", "planned": True,
-         "outage": 1.5, "why": "so"}, {"at": "2026-11-26T16:01:00.000+00:00", "event": "stopped", "on": "node-b", "why": "no"},
+         "outage": 1.5, "why": "so"},
+        {"at": "2026-11-26T16:01:00.000+00:00", "event": "stopped", "on": "node-b", "why": "no"},
         {"at": "2026-11-26T16:02:00.000+00:00", "event": "order", "why": "the pause is over"}]]
     assert main(["history", "-n", "3"]) == GOOD and answers.asked == [("history", 3)]
     assert capsys.readouterr().out.splitlines() == [
@@ -136,7 +137,8 @@ def test_a_pause_of_no_length_is_refused(seconds):
 
 def test_a_side_that_is_none_is_refused():
     answer = commands(Core()).switchover("node-x")
-    assert not answer["done"] and answer["text"] == "no switchover: no side is called node-x; there are here, primary, secondary"
+    assert not answer["done"]
+    assert answer["text"] == "no switchover: no side is called node-x; there are here, primary, secondary"
 
 
 def test_orders_are_given_and_refused(monkeypatch):

@@ -120,7 +120,8 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 
 @pytest.mark.parametrize("content, words", [
     (b"", "is empty"), (b" \n", "is empty"), (b"# nothing\n", "is empty"), (b"\xef\xbb\xbf", "is empty"),
-    (b"---\n", "the configuration is None"), (b"null", "None"), (b"[1]", "mapping"), (b"- a: 1\n", "is [a mapping]; wanted: a JSON or YAML mapping"),
+    (b"---\n", "the configuration is None"), (b"null", "None"), (b"[1]", "mapping"),
+    (b"- a: 1\n", "is [a mapping]; wanted: a JSON or YAML mapping"),
     (b"agent_id", "'agent_id'"), (b"5", "5"),
     (b"\x7fELF\x02\x01\x01\x00\x00\xff", "UTF-8"), (b"\xff\xfe{\x00}\x00", "UTF-8"), (b"a: \x00\n", "YAML"),
     (b"a: \x1b[2J\n", "YAML"), (b'a: "\\UFFFFFFFF"\n', "YAML"),
@@ -178,7 +179,7 @@ def test_what_is_wrong_and_what_could_be_better_is_in_the_log(tmp_path):
         environment = dict(os.environ, AGENT_CONFIG=str(tmp_path / "config"), VOLTTRON_HOME=str(tmp_path))
         environment.pop("AGENT_VIP_IDENTITY", None)
         done = subprocess.run([sys.executable, "-c", MAIN], env=environment, cwd=str(REPOSITORY), stdout=subprocess.PIPE,
-                              timeout=60, universal_newlines=True)
+                              timeout=60, text=True)
         return done.returncode, [line.split(";")[0] for line in done.stdout.splitlines()]
 
     assert run(YAML + "remote_id: x\n") == (0, [
@@ -206,11 +207,13 @@ def test_whatever_the_file_holds_is_read_or_refused(tmp_path_factory, content):
         assert error.problems and all(line.isprintable() and len(line) <= 1000 for line in error.problems)
 
 
-@pytest.mark.parametrize("text", ['{"agent_vip_identity": ["a", "b"]}', "agent_vip_identity: [a, b]\n", "agent_vip_identity:\n- a\n- b\n"])
+@pytest.mark.parametrize("text", ['{"agent_vip_identity": ["a", "b"]}', "agent_vip_identity: [a, b]\n",
+                                  "agent_vip_identity:\n- a\n- b\n"])
 def test_a_list_is_one(tmp_path, text):
     assert read(tmp_path, text.encode()) == {"agent_vip_identity": ["a", "b"]}
 
 
 def test_in_a_list_too_no_password_is_shown(tmp_path):
-    [line] = [line for line in problems(tmp_path, b"remote_vip: [tcp://me:hidden@192.0.2.1:1]\n") if line.startswith("remote_vip")]
+    [line] = [line for line in problems(tmp_path, b"remote_vip: [tcp://me:hidden@192.0.2.1:1]\n")
+              if line.startswith("remote_vip")]
     assert "hidden" not in line and "tcp://" in line

@@ -138,7 +138,8 @@ def test_a_start_that_is_refused_says_so(managed, control):
 def test_the_uuid_of_what_does_not_run_is_looked_up_now_and_then(managed, control, status):
     control.status = status
     seen = [managed.observe() for _ in range(20)]
-    assert set(seen) == {AgentState.STOPPED, None} and 3 <= [method for method, *_ in control.asked].count("identity_exists") <= 5
+    assert set(seen) == {AgentState.STOPPED, None}
+    assert 3 <= [method for method, *_ in control.asked].count("identity_exists") <= 5
 
 
 def test_the_uuid_is_looked_up_at_once_when_control_has_forgotten_the_agent(managed, control):

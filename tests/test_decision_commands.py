@@ -9,7 +9,6 @@ from tests.driving import AGENT, Core, heartbeat, run
 from tests.test_decision_lease import Side
 from tests.test_decision_managed import RUNNING, STOPPED, UNKNOWN, starting_primary
 
-
 # Pauses between them
 
 def test_starts_that_fail_are_tried_again_after_growing_pauses():

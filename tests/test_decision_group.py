@@ -112,7 +112,8 @@ def test_they_stop_in_the_reverse_order_each_when_those_after_it_are_gone(mode):
     machine.run(30, peer=True if mode == "simple" else None)
     assert machine.story[-6:] == sorted(machine.story[-6:])
     assert [(what, agent) for _, what, agent in machine.story[-6:]] == [
-        ("stop", "control"), ("gone", "control"), ("stop", "actuator"), ("gone", "actuator"), ("stop", "driver"), ("gone", "driver")]
+        ("stop", "control"), ("gone", "control"), ("stop", "actuator"), ("gone", "actuator"), ("stop", "driver"),
+        ("gone", "driver")]
 
 
 @pytest.mark.parametrize("mode", ["simple", "standard"])

@@ -36,7 +36,8 @@ def test_nothing_counts_that_says_it_is_about_another_agent(content):
 
 
 @pytest.mark.parametrize("agents, theirs, counts", [
-    (("a",), "a+b", True), (("a", "b"), "b", True), (("a", "b"), "b+a", True), (("a", "b"), "b+c", True), (("a", "b"), "c+d", False)])
+    (("a",), "a+b", True), (("a", "b"), "b", True), (("a", "b"), "b+a", True), (("a", "b"), "b+c", True),
+    (("a", "b"), "c+d", False)])
 def test_what_is_about_some_of_the_same_agents_counts(agents, theirs, counts):
     """Both must not run even one of them."""
     core = Core(agents=agents)

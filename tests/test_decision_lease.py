@@ -28,8 +28,8 @@ class Side:
         self._acknowledged = None
 
     def run(self, seconds, vc=False, peer=None, vcp=None, contact=True):
-        """Let time pass. VC answers if `vc`; the peer is heard each period if `peer` says whether it may run, and acknowledges
-        what was sent if there is `contact`; VCP's word is `vcp`."""
+        """Let time pass. VC answers if `vc`; the peer is heard each period if `peer` says whether it may run, and
+        acknowledges what was sent if there is `contact`; VCP's word is `vcp`."""
         end = self.now + seconds
         self.core.vcp = vcp
         while self.now < end - 1e-9:
@@ -223,7 +223,7 @@ def test_vcps_word_is_a_sighting_only_if_the_agent_runs_there():
 def test_vcp_is_asked_in_vain_before_a_start():
     side = Side("secondary", peer_instance="there")
     assert side.run(60, vc=True, vcp="unanswered").command is None
-    asked = [one for one in side.core.given(AskVcp)]
+    asked = side.core.given(AskVcp)
     assert 2 <= len(asked) <= 4, "one of which nothing is heard is lost after a while"
     side.core.post(VcpAnswered(side.now, None))
     assert side.run(0.25, vc=True).command is Command.START

@@ -3,10 +3,32 @@
 import pytest
 
 from failover.decision.decision import Decision
-from failover.decision.effects import (EndAsOrphan, EndStrays, ForbidRestart, Launch, Note, PrepareStart, Publish,
-                                       RenewVcLink, SaveRecord, Stop, StopForGood, Want)
-from failover.decision.events import (Ended, EndAsked, HeartbeatReceived, LinkChanged, LinkFree, PlatformSeen,
-                                      RestartForbidden, StartAnswered, StraysEnded, VcAnswered)
+from failover.decision.effects import (
+    EndAsOrphan,
+    EndStrays,
+    ForbidRestart,
+    Launch,
+    Note,
+    PrepareStart,
+    Publish,
+    RenewVcLink,
+    SaveRecord,
+    Stop,
+    StopForGood,
+    Want,
+)
+from failover.decision.events import (
+    EndAsked,
+    Ended,
+    HeartbeatReceived,
+    LinkChanged,
+    LinkFree,
+    PlatformSeen,
+    RestartForbidden,
+    StartAnswered,
+    StraysEnded,
+    VcAnswered,
+)
 from failover.decision.managed import Managed, Turn
 from failover.decision.table import Action
 from failover.decision.vocabulary import AgentState, Command, Liveness, Path

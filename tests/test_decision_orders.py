@@ -268,7 +268,8 @@ def test_a_pause_ends_however_late_its_end_is_heard():
 def test_after_a_boot_the_peer_tells_how_long_a_pause_lasts():
     core = Core("secondary", "simple", record=Record(orders=Orders(1, "there", is_pause_lost=True)))
     for number in (1, 2):
-        core.hear(heartbeat(number)._replace(order=1, ordered_by="there", preferred="primary", pause_left=30.0), float(number))
+        core.hear(heartbeat(number)._replace(order=1, ordered_by="there", preferred="primary", pause_left=30.0),
+                  float(number))
     assert core.state.orders.paused_until == 32.0
 
 

@@ -3,14 +3,20 @@
 import pytest
 
 from failover.decision.effects import EndAsOrphan, ProveHearing, Publish, Resubscribe
-from failover.decision.events import (EndAsked, HearingProven, PlatformAnswered, PlatformSeen, Subscribed, VcAnswered,
-                                      VcpAnswered)
+from failover.decision.events import (
+    EndAsked,
+    HearingProven,
+    PlatformAnswered,
+    PlatformSeen,
+    Subscribed,
+    VcAnswered,
+    VcpAnswered,
+)
 from failover.decision.machine import deadline
 from failover.decision.sight import Sight
 from failover.decision.vocabulary import AgentState, Liveness
 from tests.driving import GRACE, TIMEOUT, Core, heartbeat, run
 from tests.test_decision_lease import Side
-
 
 # Blindness
 

@@ -8,7 +8,6 @@ from failover.decision.table import Action
 from failover.decision.vocabulary import AgentState, Command, Liveness
 from tests.driving import TIMEOUT, Core, heartbeat, run
 
-
 # Liveness
 
 def test_down_begins_exactly_timeout_after_the_last_heartbeat():

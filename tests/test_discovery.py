@@ -227,9 +227,9 @@ def test_a_name_that_cannot_be_one():
 
 
 def test_another_time_limit_passes_through():
-    with serving(lambda connection: time.sleep(3)) as server, pytest.raises(gevent.Timeout) as caught:
-        with gevent.Timeout(0.2) as own:
-            discovery.ask(server.url)
+    with serving(lambda connection: time.sleep(3)) as server, pytest.raises(gevent.Timeout) as caught, \
+            gevent.Timeout(0.2) as own:
+        discovery.ask(server.url)
     assert caught.value is own
 
 

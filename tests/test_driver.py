@@ -3,12 +3,12 @@
 import gevent
 import pytest
 
+from failover import clock, driver
 from failover.decision import machine
 from failover.decision.effects import ProveHearing, Want
 from failover.decision.events import AgentObserved, EndAsked, PlatformAnswered, PlatformSeen, Tick
 from failover.decision.setup import Record, Setup
 from failover.decision.vocabulary import AgentState, Timing
-from failover import clock, driver
 from failover.driver import Driver
 from tests.testbed.pair import wait
 
@@ -35,7 +35,7 @@ class Shell:
         self.effects, self.observed, self.given_up, self.seen = [], [], [], None
         self.recordist = Recordist()
         setup = Setup("simple", "primary", TIMING, 0.5, "here", "failover", ("agent",), "boot", 1.0)
-        perform = {kind: self.effects.append for kind in (ProveHearing, Want)}
+        perform = dict.fromkeys((ProveHearing, Want), self.effects.append)
         self.driver = Driver(machine.initial(setup, Record(), clock.now()), perform, self.look, self.observe,
                              self.recordist, lambda: self.given_up.append(True))
 

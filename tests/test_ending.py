@@ -9,8 +9,17 @@ import gevent
 import pytest
 
 from failover import clock, process
-from tests.testbed.pair import (FAILOVER, LIMIT, MANAGED, STANDARD, await_alert, await_give_back, await_status,
-                                await_takeover, wait)
+from tests.testbed.pair import (
+    FAILOVER,
+    LIMIT,
+    MANAGED,
+    STANDARD,
+    await_alert,
+    await_give_back,
+    await_status,
+    await_takeover,
+    wait,
+)
 
 
 @pytest.fixture(params=[False, True], ids=["usual", "SIGINT ignored"])

@@ -53,8 +53,8 @@ def test_never_do_both_run(search, found):
 def test_the_searches_come_to_all_cells_of_the_tables_but_three(found):
     """The secondary gives up a lease that it holds in the same step in which it sights the primary.
 
-    Until the local bus has confirmed the subscription, which here takes no time, a peer may be unknown while VC is down. And a
-    primary that leaves before VC is known would have to do so in the moment of its start.
+    Until the local bus has confirmed the subscription, which here takes no time, a peer may be unknown while VC is down. And
+    a primary that leaves before VC is known would have to do so in the moment of its start.
     """
     if len(found) < len(SEARCHES):
         pytest.skip("not all searches were made")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.central import Central
-from tests.testbed.pair import (FAILOVER, LIMIT, REPOSITORY, Pair, await_give_back, await_status, await_takeover, wait)
+from tests.testbed.pair import FAILOVER, LIMIT, REPOSITORY, Pair, await_give_back, await_status, await_takeover, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT
 from tests.testbed.recorder import Recorder
 

@@ -47,7 +47,8 @@ def stored(pair, tmp_path):
             platform.vctl("install", HISTORIAN, "--vip-identity", IDENTITY, "--agent-config", config)
             pair.primary.start_agent(IDENTITY)
             wait(is_ready, LIMIT, "the historian's tables")
-            wait(lambda: is_normal(pair), LIMIT, "the normal state")  # An installation that takes long may look like a failure.
+            # An installation that takes long may look like a failure.
+            wait(lambda: is_normal(pair), LIMIT, "the normal state")
             yield rows
         finally:
             if platform.uuid(IDENTITY):

@@ -41,7 +41,7 @@ def test_equal_installations_have_the_same_description(files, tmp_path):
     (lambda files: (files / "config").write_text("{ }"), 1),
     (lambda files: (files / "config").unlink(), 1),
     (lambda files: store(files, devices="2"), 2),
-    (lambda files: store(files), 2),
+    (store, 2),
     (lambda files: (files / "driver.store").unlink(), 2),
     (lambda files: (files / "driver.store").write_text("{"), 2),
 ])

@@ -185,7 +185,7 @@ VALUES = st.recursive(
 @settings(deadline=None, max_examples=300)
 @given(st.one_of(
     st.binary(max_size=300), VALUES,
-    st.fixed_dictionaries({}, optional={name: VALUES for name in (*Record._fields, "kernel_boot", "mode")}),
+    st.fixed_dictionaries({}, optional=dict.fromkeys((*Record._fields, "kernel_boot", "mode"), VALUES)),
     st.builds(lambda until, terms: dict(GOOD, lease_until=until, own_terms=terms, kernel_boot=BOOT), VALUES, VALUES)))
 def test_whatever_is_in_the_file_what_is_remembered_can_be(tmp_path_factory, content):
     loaded = load(LeaseStore(tmp_path_factory.getbasetemp() / "any"), content, 30)

@@ -470,9 +470,8 @@ def test_nobody_else_can_answer_a_question(router):
 
 
 def test_connected_closes_whatever_happens(router):
-    with pytest.raises(Unforeseen):
-        with connected(router.endpoint(), 2) as link:
-            assert link.up
-            sock = link._session._transport._socket
-            raise Unforeseen
+    with pytest.raises(Unforeseen), connected(router.endpoint(), 2) as link:
+        assert link.up
+        sock = link._session._transport._socket
+        raise Unforeseen
     assert sock.closed

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from gevent.event import AsyncResult
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from failover.vip.endpoint import Endpoint
 from failover.vip.errors import LinkError, RemoteError, Unreadable
 from failover.vip.frames import Message
 from failover.vip.session import Session, Times
-from gevent.event import AsyncResult
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

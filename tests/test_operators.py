@@ -144,7 +144,8 @@ def test_vctl_has_the_same_commands(pair):
 def test_no_switchover_to_a_side_that_is_not_ready(pair):
     secondary = pair.secondary
     secondary.stop_agent(FAILOVER)
-    refused = wait(lambda: [one.stderr for one in [run(pair.primary, "switchover")] if one.returncode == 1], LIMIT, "a refusal")
+    refused = wait(lambda: [one.stderr for one in [run(pair.primary, "switchover")] if one.returncode == 1], LIMIT,
+                   "a refusal")
     assert ("the failover agent of node-secondary has been stopped" in refused[0]
             or "the other side is not heard" in refused[0])  # Its last word counts until it is silent for too long.
     wait(lambda: "the other side is not heard" in run(pair.primary, "switchover").stderr, LIMIT, "its silence")
@@ -176,7 +177,8 @@ def hands_over(pair):
 def seen(side):
     """Return the process of the managed agent if the failover agent has seen it run; None if not."""
     status = side.status()
-    return next((one for one in side.platform.processes(MANAGED) if status and one.pid == status["managed_agent"]["pid"]), None)
+    return next((one for one in side.platform.processes(MANAGED) if status and one.pid == status["managed_agent"]["pid"]),
+                None)
 
 
 def test_a_managed_agent_that_crashes_too_often_is_handed_over(hands_over):
@@ -225,13 +227,14 @@ def test_a_stored_configuration_takes_precedence_from_the_next_start(each_pair, 
     secondary = each_pair.secondary
     stores(secondary, timeout=5, remote_instance_name="node-primary")
     await_status(secondary, lambda status: any(
-        "is not in use, because it differs in remote_instance_name: run `vctl restart`" in text for text in status["problems"]),
-        "what needs a restart")
+        "is not in use, because it differs in remote_instance_name: run `vctl restart`" in text
+        for text in status["problems"]), "what needs a restart")
     assert secondary.status()["timeout"] == 4
     secondary.restart_agent(FAILOVER)
     await_status(secondary, lambda status: status["timeout"] == 5, "the stored timeout")
     stores(secondary, timeout="soon")
-    await_status(secondary, lambda status: any("timeout: found 'soon'" in text for text in status["problems"]), "what is wrong")
+    await_status(secondary, lambda status: any("timeout: found 'soon'" in text for text in status["problems"]),
+                 "what is wrong")
     assert "vctl config store failover config FILE" in run(secondary, "check").stdout
     assert secondary.status()["timeout"] == 5
     stores(secondary)
@@ -245,7 +248,8 @@ def test_a_stored_configuration_takes_precedence_from_the_next_start(each_pair, 
 def test_a_managed_agent_that_is_not_the_same_on_both_sides_is_bad_on_both(each_pair, stores):
     for side in each_pair.sides:
         stores(side, compare_managed_agents=True)
-        await_alert(side, "GOOD", "another configuration is in use")
+        await_alert(side, "GOOD",
+                    "another configuration is in use")
     each_pair.secondary.configure(MANAGED, stop_seconds=0)
     for side in each_pair.sides:
         await_alert(side, "BAD", "the configuration with which platform.driver is installed differs from that on node-")
@@ -260,15 +264,19 @@ def test_the_times_of_a_pair_change_while_the_managed_agent_runs_on(each_pair, s
     [process] = primary.platform.processes(MANAGED)
     for side in each_pair.sides:
         stores(side, timeout=9, heartbeat_period=2, stop_grace=3, fail_back=5)
-        await_alert(side, "GOOD", "another configuration is in use: timeout 9 s, heartbeat_period 2 s, stop_grace 3 s, fail_back 5")
+        await_alert(side, "GOOD",
+                    "another configuration is in use: timeout 9 s, heartbeat_period 2 s, "
+                    "stop_grace 3 s, fail_back 5")
         await_status(side, lambda status: status["timeout"] == 9, "the stored times")
     for side in each_pair.sides:
         await_status(side, lambda status: status["health"] == "GOOD", "both go by the same times")
     for side in (secondary, primary):
         stores(side)
-        await_alert(side, "GOOD", "another configuration is in use: timeout 4 s, heartbeat_period 0.5 s")
+        await_alert(side, "GOOD",
+                    "another configuration is in use: timeout 4 s, heartbeat_period 0.5 s")
     for side in each_pair.sides:
-        await_status(side, lambda status: status["health"] == "GOOD" and status["timeout"] == 4, "both go by the installed times")
+        await_status(side, lambda status: status["health"] == "GOOD" and status["timeout"] == 4,
+                     "both go by the installed times")
     assert process.is_running() and primary.platform.processes(MANAGED) == [process] and not secondary.runs()
 
 

@@ -37,14 +37,17 @@ CASES = {
     "absent": (WELL, fault("absent"), "absent failed: why", "platform.driver is on the message bus, or no longer runs here"),
     "silent": (WELL, fault("silent"), "silent failed: why", "platform.driver answers again, or no longer runs here"),
     "unwell": (WELL, fault("unwell"), "unwell failed: why", "platform.driver no longer reports BAD"),
-    "second": (primary(peer=PEER._replace(instance_name="node-b")), AROUND._replace(answers_there=True), "platform.driver also "
-               "answers on node-b, so that two copies run: `vctl start` the failover agent there; if it runs, see `python -m "
-               "failover status` there", "the secondary is heard again, or platform.driver no longer answers there"),
-    "config": (WELL, fault("config"), "config failed: why", "the configuration in use is the one that is stored or installed"),
-    "unlike": (primary(installation="driver-1 aa bb", peer=PEER._replace(instance_name="node-b", installation="driver-2 aa bc")),
+    "second": (primary(peer=PEER._replace(instance_name="node-b")), AROUND._replace(answers_there=True),
+               "platform.driver also answers on node-b, so that two copies run: `vctl start` the failover agent there; if "
+               "it runs, see `python -m failover status` there",
+               "the secondary is heard again, or platform.driver no longer answers there"),
+    "config": (WELL, fault("config"), "config failed: why",
+               "the configuration in use is the one that is stored or installed"),
+    "unlike": (primary(installation="driver-1 aa bb",
+                       peer=PEER._replace(instance_name="node-b", installation="driver-2 aa bc")),
                AROUND, "platform.driver is driver-1 here and driver-2 on node-b: install the same on both; what is in the "
-               "configuration store for platform.driver differs from that on node-b: see `vctl config list platform.driver` and "
-               "`vctl config get platform.driver NAME` on both", "platform.driver is installed alike on both sides"),
+               "configuration store for platform.driver differs from that on node-b: see `vctl config list platform.driver` "
+               "and `vctl config get platform.driver NAME` on both", "platform.driver is installed alike on both sides"),
     "times": (WELL, AROUND._replace(is_timeout_late=True), "the configured times are not in use yet, because the other side "
               "is down or sends too seldom for them: store the same configuration there too, or start its failover agent",
               "the configured times are in use"),
@@ -72,7 +75,8 @@ CASES = {
              "secondary not heard since noon: nobody would take over; see `vctl status` there",
              "the secondary is heard again"),
     "differ": (primary(peer_mode="standard", peer=PEER._replace(timeout=20.0, stop_grace=7.0)), AROUND,
-               "timeout is 10.0 here and 20.0 on node-a; stop_grace is 5.0 here and 7.0 on node-a: configure both sides alike",
+               "timeout is 10.0 here and 20.0 on node-a; stop_grace is 5.0 here and 7.0 on node-a: configure both "
+               "sides alike",
                "both sides are configured alike again"),
     "rival": (primary(alike="node-b", acting="primary"), AROUND, "node-b is configured as primary too: give one of the two "
               "the other agent_id; until then this side acts as the primary", "only one primary is heard again"),

@@ -1,5 +1,6 @@
 """The end of real processes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -141,10 +142,8 @@ def family(tmp_path):
         one.wait(10)
         one.stdout.close()
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def pids(processes):

@@ -12,8 +12,18 @@ from failover.vip.link import LinkError, RemoteError
 from tests.conftest import PAIRS, is_normal
 from tests.test_operators import order
 from tests.test_witness import Witness
-from tests.testbed.pair import (FAILOVER, LIMIT, MANAGED, MANAGED_AGENT, STANDARD, Pair, Side, await_status, await_takeover,
-                                wait)
+from tests.testbed.pair import (
+    FAILOVER,
+    LIMIT,
+    MANAGED,
+    MANAGED_AGENT,
+    STANDARD,
+    Pair,
+    Side,
+    await_status,
+    await_takeover,
+    wait,
+)
 from tests.testbed.platforms import MONOLITHIC_ROOT
 from tests.testbed.recorder import Recorder
 

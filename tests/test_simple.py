@@ -14,8 +14,18 @@ from failover.decision.heartbeat import Heartbeat
 from failover.heartbeat import decode, encode
 from failover.vip.link import Link, RemoteError, connected
 from tests.conftest import is_normal
-from tests.testbed.pair import (CAPABILITIES, FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, await_alert, await_lasting, await_status,
-                                install_another, wait)
+from tests.testbed.pair import (
+    CAPABILITIES,
+    FAILOVER,
+    MANAGED,
+    MANAGED_AGENT,
+    REPOSITORY,
+    await_alert,
+    await_lasting,
+    await_status,
+    install_another,
+    wait,
+)
 from tests.testbed.platforms import MONOLITHIC_ROOT, Platform
 
 # Generous: machines are shared. What is waited for takes a few seconds.

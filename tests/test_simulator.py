@@ -8,8 +8,19 @@ import pytest
 from failover.decision.table import STANDARD, Action
 from failover.decision.vocabulary import Lease, Timing
 from tests.simulator import directed, search
-from tests.simulator.directed import (CASES, KINDS, LONG, LONGER_TIMES, PRIMARY, PRIMARY_AND_SECONDARY, RESTARTS, SECONDARY, SHORT,
-                                      SILENCE, TIMING)
+from tests.simulator.directed import (
+    CASES,
+    KINDS,
+    LONG,
+    LONGER_TIMES,
+    PRIMARY,
+    PRIMARY_AND_SECONDARY,
+    RESTARTS,
+    SECONDARY,
+    SHORT,
+    SILENCE,
+    TIMING,
+)
 from tests.simulator.excuses import Excuses
 from tests.simulator.mutants import MUTANTS
 from tests.simulator.schedule import Fault, Schedule
@@ -136,7 +147,8 @@ def test_the_times_of_both_sides_change_while_the_managed_agent_runs_on(mode, fi
 @pytest.mark.parametrize("simple", [True, False], ids=["simple", "standard"])
 def test_a_longer_timeout_makes_nobody_up_again_who_is_down(simple):
     for number in range(20):
-        world = World(Schedule((Fault("power lost", PRIMARY, 30), Fault("reconfigured live", SECONDARY + LONGER_TIMES, 41 + number / 10)),
+        world = World(Schedule((Fault("power lost", PRIMARY, 30),
+                                Fault("reconfigured live", SECONDARY + LONGER_TIMES, 41 + number / 10)),
                                (SHORT, SHORT), seed=number), simple=simple).run()
         assert world.stops == [] and world.sides[1].drives, world.story()
 

@@ -12,8 +12,19 @@ import gevent
 import pytest
 
 from tests.testbed.central import Vcp
-from tests.testbed.pair import (FAILOVER, LIMIT, MANAGED, STANDARD, assert_undisturbed, await_alert, await_give_back,
-                                await_status, await_takeover, install_another, wait)
+from tests.testbed.pair import (
+    FAILOVER,
+    LIMIT,
+    MANAGED,
+    STANDARD,
+    assert_undisturbed,
+    await_alert,
+    await_give_back,
+    await_status,
+    await_takeover,
+    install_another,
+    wait,
+)
 from tests.testbed.platforms import Platform, PlatformError
 
 STARTING = ("GOOD", "Starting agent platform.driver")

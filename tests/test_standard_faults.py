@@ -10,8 +10,17 @@ import pytest
 
 from failover import clock
 from tests.testbed.central import CENTRAL, Vcp
-from tests.testbed.pair import (LIMIT, MANAGED, STANDARD, assert_undisturbed, await_alert, await_give_back,
-                                await_status, await_takeover, wait)
+from tests.testbed.pair import (
+    LIMIT,
+    MANAGED,
+    STANDARD,
+    assert_undisturbed,
+    await_alert,
+    await_give_back,
+    await_status,
+    await_takeover,
+    wait,
+)
 
 # Seconds without a sighting before a takeover.
 SILENCE = (4 + 0.5 + STANDARD["stop_grace"]) * 1.02

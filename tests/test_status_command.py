@@ -1,5 +1,5 @@
-"""The command `python -m failover status`: what it shows and when, its words and its exit statuses. A real platform is asked in
-test_simple.py; here a stand-in answers."""
+"""The command `python -m failover status`: what it shows and when, its words and its exit statuses. A real platform is asked
+in test_simple.py; here a stand-in answers."""
 
 import base64
 import contextlib
@@ -23,9 +23,9 @@ from failover.command.exit_status import BAD, GOOD, INTERRUPTED, NO_AGENT, NO_PL
 from failover.command.output import CLEAR
 from failover.command.page import render, without_answer
 from failover.command.status import Looks
+from tests.test_status_page import STATUS, changed
 from tests.testbed.pair import REPOSITORY
 from tests.testbed.platforms import MONOLITHIC_ROOT, wait_for
-from tests.test_status_page import STATUS, changed
 
 # Seconds. Generous: machines are shared.
 LIMIT = 60

@@ -14,8 +14,17 @@ import pytest
 
 from failover.command import main
 from failover.decision.effects import SaveRecord
-from failover.decision.events import (EndAsked, Ended, HearingProven, HeartbeatReceived, PauseAsked, PlatformSeen,
-                                      Reconfigured, Subscribed, SwitchoverAsked)
+from failover.decision.events import (
+    EndAsked,
+    Ended,
+    HearingProven,
+    HeartbeatReceived,
+    PauseAsked,
+    PlatformSeen,
+    Reconfigured,
+    Subscribed,
+    SwitchoverAsked,
+)
 from failover.decision.vocabulary import AgentState, Path
 from failover.recording.folder import write
 from failover.recording.recording import parse, read
@@ -71,8 +80,8 @@ def test_the_silence_is_not_complete():
     script.primary.end()
     script.run(14.5)
     assert ending(script.secondary) == [
-        "controller is stopped here, and not started, because the silence of the primary is complete only at 03:10:51.43: it "
-        "counts from 03:10:30.01, and must last 21.4 s (timeout 10 + heartbeat_period 1 + stop_grace 10 s, x 1.0202)"]
+        "controller is stopped here, and not started, because the silence of the primary is complete only at 03:10:51.43: "
+        "it counts from 03:10:30.01, and must last 21.4 s (timeout 10 + heartbeat_period 1 + stop_grace 10 s, x 1.0202)"]
 
 
 def test_vc_has_lapsed():
@@ -88,8 +97,8 @@ def test_vc_has_lapsed():
 
 
 @pytest.mark.parametrize("passes, longer", [
-    (5.0, "03:10:47.02 takeover waits longer, until 03:11:08.42: the silence of the primary counts from 03:10:47.00, because "
-          "VC answers only since then, and must last 21.4 s"),
+    (5.0, "03:10:47.02 takeover waits longer, until 03:11:08.42: the silence of the primary counts from 03:10:47.00, "
+          "because VC answers only since then, and must last 21.4 s"),
     (15.0, "03:10:57.02 takeover waits longer, until 03:11:18.42 instead of 03:10:51.43: the silence of the primary counts "
            "from 03:10:57.00, because VC answers only since then")])
 def test_a_takeover_waits_longer_because_vc_was_gone(passes, longer):
@@ -182,9 +191,10 @@ def test_a_takeover_waits_until_vcp_says_no_more_that_it_runs_there():
     lines = trace(script.secondary.recording())
     assert any(line.endswith("takeover waits longer: silence of the primary broken after 2.1 s of 21.4 s: its VCP says that "
                              "controller runs there") for line in lines)
-    assert any("takeover waits longer, until 03:11:50" in line and "because until then controller may have been running there"
-               in line for line in lines)
-    assert "and its VCP said that controller does not run there" in next(line for line in lines if line.startswith("last start"))
+    assert any("takeover waits longer, until 03:11:50" in line
+               and "because until then controller may have been running there" in line for line in lines)
+    start = next(line for line in lines if line.startswith("last start"))
+    assert "and its VCP said that controller does not run there" in start
 
 
 def test_vcp_says_that_it_runs_there():
@@ -193,8 +203,8 @@ def test_vcp_says_that_it_runs_there():
     script.run(60.0)
     assert "VCP of node-a says that controller runs there" in "\n".join(trace(script.secondary.recording()))
     assert ending(script.secondary) == [
-        "controller is stopped here, and not started, because the primary is up: its VCP said at 03:11:29.05 that controller "
-        "runs there; last heard at 03:10:30.01"]
+        "controller is stopped here, and not started, because the primary is up: its VCP said at 03:11:29.05 that "
+        "controller runs there; last heard at 03:10:30.01"]
 
 
 def test_the_peer_is_up():
@@ -218,7 +228,8 @@ def test_a_simple_primary_waits_for_the_secondary_to_stop():
     script.run(20.0)
     script.primary.start()
     script.run(0.05)
-    assert any(line.startswith("  not started yet because the secondary has until 03:10:3") for line in ending(script.primary))
+    assert any(line.startswith("  not started yet because the secondary has until 03:10:3")
+               for line in ending(script.primary))
 
 
 def test_why_it_stopped_when_its_failover_agent_was_stopped():
@@ -256,7 +267,8 @@ def test_nothing_is_known_of_it():
     script.primary._look = lambda start: None
     script.run(20.0)
     text = "\n".join(trace(script.primary.recording()))
-    assert "this side cannot hear the secondary, which counts as no silence: control of the local platform last answered" in text
+    assert ("this side cannot hear the secondary, which counts as no silence: control of the local platform last answered"
+            in text)
     assert "whether controller runs is not known any more" in text
 
 

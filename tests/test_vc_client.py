@@ -6,7 +6,15 @@ import gevent
 import pytest
 
 from failover.decision.effects import AskVcp, Publish
-from failover.decision.events import HeartbeatReceived, LinkChanged, LinkFree, PublishRefused, VcAnswered, VcKnown, VcpAnswered
+from failover.decision.events import (
+    HeartbeatReceived,
+    LinkChanged,
+    LinkFree,
+    PublishRefused,
+    VcAnswered,
+    VcKnown,
+    VcpAnswered,
+)
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path
 from failover.vc_client import Topics, VcClient

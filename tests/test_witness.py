@@ -5,12 +5,21 @@ import contextlib
 import pytest
 
 from tests.conftest import is_normal
+from tests.test_standard_faults import SILENCE
 from tests.testbed.central import StandInCentral
-from tests.testbed.pair import (FAILOVER, LIMIT, Pair, await_alert, await_give_back, await_lasting, await_status,
-                                await_takeover, wait)
+from tests.testbed.pair import (
+    FAILOVER,
+    LIMIT,
+    Pair,
+    await_alert,
+    await_give_back,
+    await_lasting,
+    await_status,
+    await_takeover,
+    wait,
+)
 from tests.testbed.platforms import MONOLITHIC_ROOT
 from tests.testbed.recorder import Recorder
-from tests.test_standard_faults import SILENCE
 
 pytestmark = pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="VOLTTRON 9 has VC")
 
@@ -66,7 +75,7 @@ def test_a_bare_platform_is_a_witness(show_logs, folder):
             pair.primary.configure(remote_serverkey=witness.platform.serverkey)
             pair.primary.restart_agent(FAILOVER)
             await_alert(pair.primary, "BAD", "remote link lost")
-            await_lasting(lambda: (pair.secondary.status() or {})["other"]["liveness"] == "up" and pair.primary.runs(), SILENCE + 2,
+            await_lasting(lambda: pair.secondary.status()["other"]["liveness"] == "up" and pair.primary.runs(), SILENCE + 2,
                           "the secondary hears the primary all the same")
             pair.primary.platform.power_off()
             await_takeover(pair)

@@ -1,6 +1,7 @@
 """The operator's words."""
 
 from datetime import datetime, timezone
+from types import MappingProxyType
 
 import pytest
 
@@ -17,8 +18,7 @@ from failover.words.changes import Change, Problems
 from failover.words.check import checklist
 from failover.words.dashboard import Dashboard
 from failover.words.history import Places
-from failover.words.lines import (alert_context, alert_key, headline, order, reason, since, standing, standing_there,
-                                  summary)
+from failover.words.lines import alert_context, alert_key, headline, order, reason, since, standing, standing_there, summary
 from failover.words.status import Details, status
 from failover.words.surroundings import Surroundings
 
@@ -63,8 +63,8 @@ def test_the_peer_is_called_active_only_if_its_agent_runs(state, words):
 def test_a_takeover_says_since_when_the_primary_is_silent(state, active):
     line = headline(make_view(state=state, decision=TAKEOVER), AROUND._replace(
         unheard_since="since 2026-11-23 11:45:24 UTC"))
-    assert line == "secondary node-b {}: primary node-a not heard since 2026-11-23 11:45:24 UTC; platform.driver is {}".format(
-        active, state.value)
+    assert line == ("secondary node-b {}: primary node-a not heard since 2026-11-23 11:45:24 UTC; "
+                    "platform.driver is {}".format(active, state.value))
 
 
 @pytest.mark.parametrize("role, decision, words", [
@@ -85,7 +85,8 @@ def test_the_headline_goes_by_the_role_in_which_a_side_acts():
 
 
 def test_the_headline_of_a_pause_says_so_first():
-    assert headline(make_view(), AROUND._replace(paused_until="tea time")).startswith("paused until tea time; primary node-a")
+    line = headline(make_view(), AROUND._replace(paused_until="tea time"))
+    assert line.startswith("paused until tea time; primary node-a")
 
 
 # Orders, and what each side does
@@ -94,7 +95,7 @@ PAUSED = Orders(3, "node-a", "primary", 600.0)
 
 
 @pytest.mark.parametrize("fields, here, there", [
-    (dict(), "STANDBY", "ACTIVE"),
+    ({}, "STANDBY", "ACTIVE"),
     (dict(state=AgentState.RUNNING, peer=PEER._replace(state="stopped")), "ACTIVE", "STANDBY"),
     (dict(decision=TAKEOVER), "STANDBY", "DOWN"),
     (dict(farewell=PEER), "STANDBY", "DOWN"),
@@ -108,7 +109,8 @@ def test_what_each_side_does_is_said_in_a_word(fields, here, there):
 
 
 @pytest.mark.parametrize("before, after, fields, words", [
-    (Orders(2), PAUSED, {}, "the pair is paused until noon, ordered on node-a: nobody starts platform.driver, and there is no takeover"),
+    (Orders(2), PAUSED, {},
+     "the pair is paused until noon, ordered on node-a: nobody starts platform.driver, and there is no takeover"),
     (PAUSED, PAUSED._replace(number=4), {},
      "the pair is paused until noon, ordered on node-a: nobody starts platform.driver, and there is no takeover"),
     (Orders(2), Orders(3, "node-a"), {}, "the last order holds here too, ordered on node-a"),
@@ -133,7 +135,8 @@ def test_a_dashboard_is_told_each_change_and_otherwise_once_a_minute():
     silent = heard._replace(decision=TAKEOVER, heard_ago=10.0)
     dashboard, told = Dashboard(), []
     for now, seen, health in [(5.0, unheard, "GOOD"), (6.0, heard, "GOOD"), (65.9, heard, "GOOD"), (66.0, heard, "GOOD"),
-                              (67.0, heard, "BAD"), (68.0, heard, "BAD"), (69.0, silent._replace(platform_answers=False), "BAD"),
+                              (67.0, heard, "BAD"), (68.0, heard, "BAD"),
+                              (69.0, silent._replace(platform_answers=False), "BAD"),
                               (200.0, silent, "BAD")]:
         dashboard, message = dashboard.after(seen, health, now)
         if message is not None:
@@ -164,8 +167,8 @@ NORMAL = secondary(STOPPED, "running")
 
 def test_the_history_of_a_takeover_and_of_the_return():
     silent = [NORMAL._replace(decision=TAKEOVER, heard_ago=float(ago)) for ago in (1, 2)]
-    assert history(NORMAL, *silent, secondary(RUNS, "running", decision=TAKEOVER)._replace(heard_ago=3.0), secondary(RUNS, "stopped"),
-                   secondary(STOPPED, "stopped"), NORMAL) == [
+    assert history(NORMAL, *silent, secondary(RUNS, "running", decision=TAKEOVER)._replace(heard_ago=3.0),
+                   secondary(RUNS, "stopped"), secondary(STOPPED, "stopped"), NORMAL) == [
         ("active", "node-b", "node-a", False, 3.0), ("stopped", "node-b", None, False, None),
         ("active", "node-a", "node-b", False, 2.0)]
 
@@ -203,7 +206,7 @@ def test_the_history_of_an_orderly_leave():
 
 # The checklist
 
-def wrong(seen, around=AROUND, problems={}, warnings=()):
+def wrong(seen, around=AROUND, problems=MappingProxyType({}), warnings=()):
     return {one["name"]: one["text"] for one in checklist(seen, around, problems, warnings) if not one["is_ok"]}
 
 
@@ -241,7 +244,8 @@ def test_what_is_installed_is_compared(ours, theirs, differs):
     found = {one["name"][len("managed agent's "):]: one["text"] for one in items if one["level"] != "OK"}
     assert found.keys() == (differs or {}).keys() and all(words in found[name] for name, words in (differs or {}).items())
     assert all(one["is_ok"] is (one["level"] == "OK") for one in items)
-    meant = checklist(make_view(installation=ours, peer=PEER._replace(installation=theirs)), AROUND._replace(compares=False), {}, ())
+    meant = checklist(make_view(installation=ours, peer=PEER._replace(installation=theirs)), AROUND._replace(compares=False),
+                      {}, ())
     assert [one["level"] for one in meant if one["name"].startswith("managed agent's ")] == [
         one["level"].replace("BAD", "WARN") for one in items]
     assert all(one["is_ok"] for one in meant if one["name"].startswith("managed agent's ")), "it is meant so"
@@ -253,7 +257,8 @@ def test_what_is_installed_is_compared(ours, theirs, differs):
     ("driver-1+listener-1 aa+bb dd", ["platform.driver+listener"]),  # It cannot be told which one differs.
 ])
 def test_of_several_managed_agents_those_that_differ_are_named(theirs, named):
-    one = make_view(installation="driver-1+listener-1 aa+bb -+-", peer=PEER._replace(installation=theirs))
+    one = make_view(installation="driver-1+listener-1 aa+bb -+-", peer=PEER._replace(
+        installation=theirs, agent_vip_identity="platform.driver+listener"))
     both = one._replace(setup=one.setup._replace(agents=("platform.driver", "listener")),
                         agents=one.agents + (one.agents[0]._replace(identity="listener"),))
     text = wrong(both)["managed agent's configuration store"]
@@ -281,7 +286,8 @@ def test_since_is_a_time_of_day():
 # The reason
 
 @pytest.mark.parametrize("lease, words", [
-    (LeaseView(True, 8.5, 1.5, None, 22.2, True, None, False), "lease held for 8.5 s more, VC answered 1.5 s ago, primary up"),
+    (LeaseView(True, 8.5, 1.5, None, 22.2, True, None, False),
+     "lease held for 8.5 s more, VC answered 1.5 s ago, primary up"),
     (LeaseView(True, 8.5, None, None, 22.2, True, None, False), "lease held for 8.5 s more, VC never answered, primary up"),
     (NO_LEASE, "primary silent for 7.3 s of 22.2 s"),
     (NO_LEASE._replace(vcp_word="no answer"), "primary silent for 7.3 s of 22.2 s, VC sees nothing of primary"),
@@ -291,7 +297,7 @@ def test_since_is_a_time_of_day():
     (NO_LEASE._replace(knows_peer_timing=False), "because it has never been heard and its times are not known"),
 ])
 def test_the_reason_gives_figures(lease, words):
-    assert words in reason(make_view("secondary", "standard", lease=lease))
+    assert words in reason(make_view("secondary", "standard", lease=lease), lease)
 
 
 # Alerts

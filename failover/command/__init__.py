@@ -42,7 +42,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status: int = options.run(options)
+        return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -53,8 +54,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def _parser() -> Parser:
     modules = {name: import_module("{}.{}".format(__name__, name)) for name in _SUBCOMMANDS}
     parser = Parser(prog="python -m failover", description=(
-        "Commands for the operators of a failover pair. Each one asks the failover agent of the local platform, and has its own "
-        "--help."))
+        "Commands for the operators of a failover pair. Each one asks the failover agent of the local platform, and has its "
+        "own --help."))
     commands = parser.add_subparsers(dest="command", metavar="|".join(modules), required=True)
     for name, module in modules.items():
         subparser = commands.add_parser(name, help=module.HELP)

@@ -48,7 +48,7 @@ class Asker:
     def __init__(self, vip_identity: str, answer_within: float = ANSWER_WITHIN):
         self._vip_identity = vip_identity
         self._answer_within = answer_within
-        self._link: Optional["Link"] = None
+        self._link: Optional[Link] = None
 
     def ask_status(self) -> Dict[str, Any]:
         """Return the agent's status.

@@ -14,15 +14,15 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "check all that a takeover needs"
 
-_EXIT_STATUSES = ("exit status: 0 if all is in order, 1 if not; 2 if no failover agent answers, 3 if no platform does; 64 after "
-                  "wrong usage")
+_EXIT_STATUSES = ("exit status: 0 if all is in order, 1 if not; 2 if no failover agent answers, 3 if no platform does; 64 "
+                  "after wrong usage")
 _LONGEST = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand."""
-    parser.description = ("Tell whether all that a takeover needs is in order, a line for each thing: OK, WARN for what works but "
-                          "is better set otherwise, or BAD.")
+    parser.description = ("Tell whether all that a takeover needs is in order, a line for each thing: OK, WARN for what "
+                          "works but is better set otherwise, or BAD.")
     parser.epilog = _EXIT_STATUSES
     parser.add_argument("--json", action="store_true", help="print the list as one line of JSON")
     add_vip_identity(parser)

@@ -44,7 +44,8 @@ def _line(entry: Dict[str, Any]) -> str:
     """Return an entry as a line for a person."""
     event, planned = entry.get("event"), " (planned)" if entry.get("planned") else ""
     if event == "active":
-        text = "{} became active{}{}".format(clean(entry.get("on")), "" if entry.get("from") is None else ", previously " + clean(
+        text = "{} became active{}{}".format(
+            clean(entry.get("on")), "" if entry.get("from") is None else ", previously " + clean(
             entry["from"]), planned)
         if entry.get("outage") is not None:
             text += "; outage {} s".format(clean(entry["outage"]))

@@ -136,7 +136,7 @@ def _rows_of_vc(vc: Dict[str, Any]) -> List[Tuple[str, str]]:
 
 
 def _link(link: Dict[str, Any]) -> str:
-    up = {True: "up", False: "down"}.get(_truth(link.get("up")), "?")
+    up = {True: "up", False: "down", None: "?"}[_truth(link.get("up"))]
     return "{} {}, for {}".format(_text(link.get("address")), up, _duration(link.get("since")))
 
 

@@ -14,7 +14,8 @@ _WIDEST, _NARROWEST, _LONGEST_NAME = 40, 50, 30
 
 
 def panels(status: Dict[str, Any], columns: int) -> Optional[str]:
-    """Return a panel for each side, beside each other; None without `rich`, without room, or if the status lacks what they say.
+    """Return a panel for each side, beside each other; None without `rich`, without room, or if the status lacks what they
+    say.
 
     :param columns: of the terminal.
     """
@@ -40,7 +41,8 @@ def _draw(status: Dict[str, Any], other: Dict[str, Any], columns: int) -> str:
         standing = clean(side.get("standing") or "UNKNOWN", _LONGEST_NAME)
         colour = _COLOURS.get(standing, _OTHERWISE)
         sides.append(Panel(
-            Text(standing, style="bold {}".format(colour), justify="center"), box=box.HEAVY, border_style=colour, padding=(1, 2),
+            Text(standing, style="bold {}".format(colour), justify="center"), box=box.HEAVY, border_style=colour,
+            padding=(1, 2),
             title=Text(clean(side.get("instance_name") or "?", _LONGEST_NAME)), subtitle=role,
             width=min(_WIDEST, columns // 2 - 2)))
     table.add_row(*sides)

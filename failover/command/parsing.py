@@ -4,7 +4,7 @@ import argparse
 import math
 import re
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from failover.command import output
 from failover.command.exit_status import USAGE
@@ -20,7 +20,7 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 class Parser(argparse.ArgumentParser):
     """An argument parser that ends with 64 after wrong usage, because 2 says something else here."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(USAGE, "{}: error: {}\n".format(self.prog, message))
 

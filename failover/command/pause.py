@@ -10,8 +10,9 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "suspend all starts and takeovers for a while"
 
-_DESCRIPTION = ("Suspend all starts and takeovers on both sides for a while. If the managed agent ends, or its platform fails, it "
-                "stays down until you resume or the pause ends. In standard failover an isolated side still stops the agent.")
+_DESCRIPTION = ("Suspend all starts and takeovers on both sides for a while. If the managed agent ends, or its platform "
+                "fails, it stays down until you resume or the pause ends. In standard failover an isolated side still stops "
+                "the agent.")
 _USUAL = 3600.0
 
 

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from failover.command.exit_status import UNREADABLE
 from failover.command.asking import NoAnswer
+from failover.command.exit_status import UNREADABLE
 from failover.recording.codec import RecordingError
 from failover.recording.folder import stored
 from failover.recording.recording import Recording, read

@@ -15,8 +15,8 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "step recordings through the present code"
 
-_EXIT_STATUSES = ("exit status: 0 if the present code does the same, 1 if it does something else, 2 if a file cannot be read, "
-                  "64 after wrong usage")
+_EXIT_STATUSES = ("exit status: 0 if the present code does the same, 1 if it does something else, 2 if a file cannot be "
+                  "read, 64 after wrong usage")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """``python -m failover status``: shows what a failover agent of the local platform knows and does."""
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -65,10 +66,8 @@ def run(options: argparse.Namespace) -> int:
         pass
     except BrokenPipeError:
         output.discard()
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         asker.close()
-    except KeyboardInterrupt:
-        pass
     return looks.exit_status
 
 

@@ -14,9 +14,10 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "move the managed agent to the other side"
 
-_DESCRIPTION = ("Move the managed agent to the side that is not preferred now, or to NAME: the active side stops it, then the other "
-                "one starts it. It may be given on either side, and is refused if the target is not ready. It lasts until the next "
-                "switchover, or until the target fails. The command waits for the move; Ctrl-C does not cancel it.")
+_DESCRIPTION = ("Move the managed agent to the side that is not preferred now, or to NAME: the active side stops it, then "
+                "the other one starts it. It may be given on either side, and is refused if the target is not ready. It "
+                "lasts until the next switchover, or until the target fails. The command waits for the move; Ctrl-C does "
+                "not cancel it.")
 
 # Seconds: beyond what a stop may take, and between two looks.
 _EXTRA, _LOOK_EVERY = 60.0, 0.2
@@ -25,7 +26,8 @@ _EXTRA, _LOOK_EVERY = 60.0, 0.2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand."""
     add_common_arguments(parser, _DESCRIPTION)
-    parser.add_argument("--to", metavar="NAME", help="instance name of the target, or its configured role, primary or secondary "
+    parser.add_argument("--to", metavar="NAME",
+                        help="instance name of the target, or its configured role, primary or secondary "
                                                      "(default: the side that is not preferred now)")
 
 

@@ -23,17 +23,17 @@ _EXIT_STATUSES = "exit status: 0; 2 if there is no recording that can be read; 6
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand."""
-    parser.description = ("Tell what happened, and why: what the failover agent heard, decided and did. The last lines say why "
-                          "the managed agent runs here or does not, and why it was last started and stopped, with what a "
-                          "takeover waited for. Times are UTC.")
+    parser.description = ("Tell what happened, and why: what the failover agent heard, decided and did. The last lines say "
+                          "why the managed agent runs here or does not, and why it was last started and stopped, with what "
+                          "a takeover waited for. Times are UTC.")
     parser.epilog = _EXIT_STATUSES
     parser.add_argument("--last", type=length_of_time, default=inf, metavar="TIME",
                         help="only this long before the end, as 90s, 10m or 2h (default: all)")
     add_vip_identity(parser)
     parser.add_argument("path", nargs="?", type=Path, metavar="FILE",
-                        help="a recording (recording-*.jsonl.gz), or a folder whose latest one is taken (default: the failover "
-                             "agent of this platform is asked to write one now; if it does not answer, the last that it "
-                             "wrote)")
+                        help="a recording (recording-*.jsonl.gz), or a folder whose latest one is taken (default: the "
+                             "failover agent of this platform is asked to write one now; if it does not answer, the last "
+                             "that it wrote)")
 
 
 def run(options: argparse.Namespace) -> int:

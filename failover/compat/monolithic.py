@@ -21,12 +21,14 @@ from volttron.platform.vip.agent import RPC, Core
 from volttron.platform.vip.agent import Agent as _Agent
 
 from failover.config import Known
-from failover.vip.link import Endpoint, LinkError, RemoteError as LinkRemoteError, connected
+from failover.vip.link import Endpoint, LinkError, connected
+from failover.vip.link import RemoteError as LinkRemoteError
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_refusal", "known_platforms",
-    "load_config", "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "stop_monitor",
+    "load_config", "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging",
+    "stop_monitor",
     "subscribe", "vip_main", "volttron_home"
 ]
 

@@ -21,8 +21,8 @@ class Config:
     :ivar simple_behavior: True for simple failover, False for standard failover.
     :ivar remote_vip: VIP address of the other platform, as it was given but without a query.
     :ivar remote_serverkey: public key of the other platform.
-    :ivar agent_vip_identity: VIP identity of the managed agent, the same on both platforms; or several, in the order in which
-        they are started.
+    :ivar agent_vip_identity: VIP identity of the managed agent, the same on both platforms; or several, in the order in
+        which they are started.
     :ivar heartbeat_period: seconds from one heartbeat to the next.
     :ivar timeout: seconds without a heartbeat after which the peer counts as down.
     :ivar stop_grace: seconds from the decision to stop the managed agent until it is gone.
@@ -35,8 +35,8 @@ class Config:
     :ivar max_failures: after so many ends of the managed agent that nobody ordered, within ``failure_window`` seconds, the
         active side hands over to the other one; 0 is off.
     :ivar unhealthy_after: seconds for which the managed agent hangs or reports BAD before that; 0 is off.
-    :ivar compare_managed_agents: whether the managed agent should be installed alike on both sides: version, configuration and
-        configuration store.
+    :ivar compare_managed_agents: whether the managed agent should be installed alike on both sides: version, configuration
+        and configuration store.
     :ivar remote_instance_name: instance name of the other platform; "" means as learnt from its heartbeats.
     :ivar warnings: what works but is better set otherwise, a line for each thing.
     """
@@ -88,7 +88,7 @@ class Config:
     @property
     def fail_back_after(self) -> float:
         """Seconds that ``fail_back`` stands for; infinity if it is ``manual``."""
-        return {"auto": 0.0, "manual": inf}.get(self.fail_back, self.fail_back)
+        return {"auto": 0.0, "manual": inf}[self.fail_back] if isinstance(self.fail_back, str) else self.fail_back
 
     @property
     def stop_within(self) -> float:

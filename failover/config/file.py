@@ -138,33 +138,37 @@ def _from_yaml(text: str) -> Any:
         loader.dispose()
 
 
-def _events(loader: yaml.SafeLoader) -> Iterator[yaml.Event]:
+def _events(loader: Any) -> Iterator[Any]:
     depth = 0
     while loader.check_event():
         event = loader.get_event()
         if getattr(event, "anchor", None) is not None or getattr(event, "tag", None) is not None:
             raise _Unusable("has an anchor, an alias or a tag, in line {}; wanted: plain values".format(
-                event.start_mark.line + 1))
+                _line(event)))
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEEPEST:
-                raise _Unusable("is nested too deeply, in line {}".format(event.start_mark.line + 1))
+                raise _Unusable("is nested too deeply, in line {}".format(_line(event)))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if not isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent, yaml.DocumentEndEvent)):
             yield event
 
 
-def _pairs(loader: yaml.SafeLoader, events: Iterator[yaml.Event]) -> Iterator[Tuple[str, Any]]:
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _pairs(loader: Any, events: Iterator[Any]) -> Iterator[Tuple[str, Any]]:
     for key in events:
         if isinstance(key, yaml.MappingEndEvent):
             return
         if not isinstance(key, yaml.ScalarEvent):
-            raise _Unusable("has a key that is no text, in line {}".format(key.start_mark.line + 1))
+            raise _Unusable("has a key that is no text, in line {}".format(_line(key)))
         yield key.value, _value(loader, next(events), events)
 
 
-def _value(loader: yaml.SafeLoader, event: yaml.Event, events: Iterator[yaml.Event]) -> Any:
+def _value(loader: Any, event: Any, events: Iterator[Any]) -> Any:
     if isinstance(event, yaml.SequenceStartEvent):
         following = itertools.takewhile(lambda one: not isinstance(one, yaml.SequenceEndEvent), events)
         return [_value(loader, one, events) for one in following]
@@ -174,7 +178,7 @@ def _value(loader: yaml.SafeLoader, event: yaml.Event, events: Iterator[yaml.Eve
     return _scalar(event.value, loader.resolve(yaml.ScalarNode, event.value, event.implicit))
 
 
-def _skip(events: Iterator[yaml.Event]) -> None:
+def _skip(events: Iterator[Any]) -> None:
     depth = 1
     while depth:
         event = next(events)
@@ -207,7 +211,7 @@ def _as_taken(text: str) -> str:
     return "{}, which YAML takes for {}".format(text, number)
 
 
-def _yaml_error(error: yaml.YAMLError) -> str:
+def _yaml_error(error: Exception) -> str:
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     if mark is not None and problem:
         return "line {}, column {}: {}".format(mark.line + 1, mark.column + 1, problem)

@@ -144,7 +144,8 @@ KEYS: Dict[str, Key] = {
 }
 
 # What may change while the failover agent runs. All else needs a restart of it.
-LIVE = frozenset(("heartbeat_period", "timeout", "stop_grace", "fail_back", "max_failures", "failure_window", "unhealthy_after",
+LIVE = frozenset(("heartbeat_period", "timeout", "stop_grace", "fail_back", "max_failures", "failure_window",
+                  "unhealthy_after",
                   "compare_managed_agents"))
 
 # Keys of the original Failover Agent that this one does without, each with what is said of it.

@@ -76,5 +76,5 @@ class Source(NamedTuple):
             if name.lower() == _NAME and isinstance(entry, dict) and isinstance(entry.get("data"), str):
                 if entry.get("type") == "csv":
                     raise ConfigError(["`config` in the configuration store is CSV; wanted: JSON or YAML"])
-                return entry["data"]
+                return str(entry["data"])
         return None

@@ -14,7 +14,8 @@ _SHORT_TIMEOUT, _GOOD_TIMEOUT = 4, 6
 
 def usual_grace(values: Mapping[str, Any]) -> float:
     """Return the seconds of ``stop_grace`` when it is not given."""
-    return max(_USUAL_GRACE, values.get("heartbeat_period", 0))
+    period: float = values.get("heartbeat_period", 0)
+    return max(_USUAL_GRACE, period)
 
 
 def time_problems(values: Mapping[str, Any]) -> List[str]:

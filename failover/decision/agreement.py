@@ -109,7 +109,8 @@ class Agreement(NamedTuple):
     def reconfigured(self, own: Timing, is_strict: bool) -> "Agreement":
         """This side has other times from now on.
 
-        :param is_strict: whether the peer goes by this side's times: by one or another of the former ones, until it knows these.
+        :param is_strict: whether the peer goes by this side's times: by one or another of the former ones, until it knows
+            these.
         """
         former = self.own.smaller(self.former) if is_strict else None
         return self._replace(own=own, former=former, knows=None, announced=None)._agreed()
@@ -126,7 +127,8 @@ class Agreement(NamedTuple):
 
     def acknowledged(self, heartbeat: Heartbeat, now: Moment) -> "Agreement":
         """The peer says that it knows this side's times now. It does if two heartbeats of one start say so."""
-        if self.former is None or self.announced is None or heartbeat.heard_sequence < self.announced:
+        if (self.former is None or self.announced is None or heartbeat.heard_sequence is None
+                or heartbeat.heard_sequence < self.announced):
             return self
         knows, is_certain = suspect(
             self.knows, heartbeat.boot_id, self.own.smaller(self.former).heartbeat_period, now)

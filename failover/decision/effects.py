@@ -114,8 +114,8 @@ class SaveRecord(NamedTuple):
 
 
 class StopForGood(NamedTuple):
-    """Stop all managed agents within so many seconds, because this failover agent ends, and see to it that the platform starts
-    none.
+    """Stop all managed agents within so many seconds, because this failover agent ends, and see to it that the platform
+    starts none.
     """
 
     within: float

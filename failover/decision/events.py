@@ -11,7 +11,8 @@ from failover.decision.requests import PauseAsked, Reconfigured, ResumeAsked, Sw
 from failover.decision.setup import Record
 from failover.decision.vocabulary import AgentState, Command, Moment, Path
 
-__all__ = ["AgentFailed", "AgentObserved", "CommandEnded", "EndAsked", "Ended", "Event", "HearingProven", "HeartbeatReceived",
+__all__ = ["AgentFailed", "AgentObserved", "CommandEnded", "EndAsked", "Ended", "Event", "HearingProven",
+           "HeartbeatReceived",
            "LinkChanged", "LinkFree", "PauseAsked", "PlatformAnswered", "PlatformSeen", "PublishRefused", "ReadyToStart",
            "Reconfigured", "RecordSaved", "RestartForbidden", "ResumeAsked", "RetryAllowed", "StartAnswered", "StraysEnded",
            "Subscribed", "SwitchoverAsked", "Tick", "TroubleChanged", "VcAnswered", "VcKnown", "VcpAnswered"]

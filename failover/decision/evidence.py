@@ -1,18 +1,45 @@
 """What each event says: one function for each kind. It takes the event in, and decides nothing."""
 
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Tuple, Union
 
 from failover.decision.effects import Effect, Note, NoteKind, Resubscribe, StopForGood
-from failover.decision.events import (AgentFailed, AgentObserved, CommandEnded, EndAsked, Ended, HeartbeatReceived, HearingProven,
-                                      LinkChanged, LinkFree, PauseAsked, PlatformAnswered, PlatformSeen,
-                                      PublishRefused, ReadyToStart, Reconfigured, RecordSaved, RestartForbidden, ResumeAsked,
-                                      RetryAllowed, StartAnswered, StraysEnded, Subscribed, SwitchoverAsked, Tick,
-                                      TroubleChanged, VcAnswered, VcKnown, VcpAnswered)
+from failover.decision.events import (
+    AgentFailed,
+    AgentObserved,
+    CommandEnded,
+    EndAsked,
+    Ended,
+    HearingProven,
+    HeartbeatReceived,
+    LinkChanged,
+    LinkFree,
+    PauseAsked,
+    PlatformAnswered,
+    PlatformSeen,
+    PublishRefused,
+    ReadyToStart,
+    Reconfigured,
+    RecordSaved,
+    RestartForbidden,
+    ResumeAsked,
+    RetryAllowed,
+    StartAnswered,
+    StraysEnded,
+    Subscribed,
+    SwitchoverAsked,
+    Tick,
+    TroubleChanged,
+    VcAnswered,
+    VcKnown,
+    VcpAnswered,
+)
 from failover.decision.hearing import heard
+from failover.decision.lease import LeasePolicy
 from failover.decision.managed import Managed
 from failover.decision.reconfiguring import reconfigured
 from failover.decision.saving import SAVE_AGAIN
 from failover.decision.sending import farewell
+from failover.decision.simple import SimplePolicy
 from failover.decision.state import State
 from failover.decision.switching import pause, resume, switch_over
 from failover.decision.vocabulary import AgentState, Command, Moment, Path
@@ -29,7 +56,7 @@ def _link_changed(state: State, event: LinkChanged, now: Moment) -> _Result:
     if event.path is Path.DIRECT and not event.up and state.is_simple and state.peer.farewell is not None:
         # Its platform, too, has ended, and with it the managed agent that was left to it.
         state = state._replace(peer=state.peer._replace(left_at=now))
-    if event.path is Path.VC and not state.is_simple:
+    if event.path is Path.VC and isinstance(state.policy, LeasePolicy):
         state = state._replace(policy=state.policy._replace(witness=state.policy.witness.reset()))
     return state, ()
 
@@ -40,7 +67,7 @@ def _link_free(state: State, event: LinkFree, now: Moment) -> _Result:
 
 def _publish_refused(state: State, event: PublishRefused, now: Moment) -> _Result:
     state = state._replace(outbox=state.outbox.refused(event.path))
-    if event.path is Path.VC and not state.is_simple:
+    if event.path is Path.VC and isinstance(state.policy, LeasePolicy):
         state = state._replace(policy=state.policy._replace(witness=state.policy.witness.not_asked(event.sequence)))
     return state, ()
 
@@ -57,7 +84,7 @@ def _hearing_proven(state: State, event: HearingProven, now: Moment) -> _Result:
     return state, (Resubscribe(),) if was_listening and not state.sight.listens else ()
 
 
-def _platform_answered(state: State, event: PlatformAnswered, now: Moment) -> _Result:
+def _platform_answered(state: State, event: Union[PlatformAnswered, AgentObserved], now: Moment) -> _Result:
     return state._replace(sight=state.sight._replace(platform_answered=now)), ()
 
 
@@ -89,7 +116,7 @@ def _agent_observed(state: State, event: AgentObserved, now: Moment) -> _Result:
         moved, effects = agent.observed(event, grace, forbids, now)
         if moved is not agent:
             state = state._replace(agents=state.agents[:number] + (moved,) + state.agents[number + 1:])
-        if moved.state is AgentState.RUNNING and state.is_simple:
+        if moved.state is AgentState.RUNNING and isinstance(state.policy, SimplePolicy):
             state = state._replace(policy=state.policy.runs(now))
     return state, effects
 
@@ -131,20 +158,20 @@ def _trouble_changed(state: State, event: TroubleChanged, now: Moment) -> _Resul
 # VOLTTRON Central. Simple failover does not ask it.
 
 def _vc_known(state: State, event: VcKnown, now: Moment) -> _Result:
-    if state.is_simple:
+    if not isinstance(state.policy, LeasePolicy):
         return state, ()
     return state._replace(policy=state.policy._replace(witness=state.policy.witness._replace(key=event.serverkey))), ()
 
 
 def _vc_answered(state: State, event: VcAnswered, now: Moment) -> _Result:
-    if state.is_simple:
+    if not isinstance(state.policy, LeasePolicy):
         return state, ()
     witness = state.policy.witness.replied(event.sequence, state.timing.heartbeat_period, now)
     return state._replace(policy=state.policy._replace(witness=witness)), ()
 
 
 def _vcp_answered(state: State, event: VcpAnswered, now: Moment) -> _Result:
-    if state.is_simple or not state.policy.witness.vcp_is_asked:
+    if not isinstance(state.policy, LeasePolicy) or not state.policy.witness.vcp_is_asked:
         return state, ()
     return state._replace(policy=state.policy.vcp_said(event.runs, event.asked_at, state, now)), ()
 

@@ -24,11 +24,12 @@ def turn(agents: Sequence[Managed], number: int, may_start: bool, grace: float, 
         return Turn(may_start, True, left)
     are_gone = not any(one.may_run for one in agents[number + 1:])
     return Turn(may_start and all(one.state is AgentState.RUNNING for one in agents[:number]),
-                are_gone or left <= _left(number + 1, len(agents), grace), max(0.0, left - _left(number, len(agents), grace)))
+                are_gone or left <= _left(number + 1, len(agents), grace),
+                max(0.0, left - _left(number, len(agents), grace)))
 
 
 def turns_begin(count: int, grace: float) -> Tuple[float, ...]:
-    """Return what is left of ``grace`` when each of so many agents is stopped in any case, but for the last one's, all of it."""
+    """Return what is left of ``grace`` when each of so many agents is stopped in any case; for the last one, all of it."""
     return tuple(_left(number, count, grace) for number in range(1, count))
 
 

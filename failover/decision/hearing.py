@@ -5,12 +5,15 @@ from typing import Optional, Tuple
 from failover.decision.effects import Effect, Note, NoteKind
 from failover.decision.events import HeartbeatReceived
 from failover.decision.heartbeat import Heartbeat
+from failover.decision.lease import LeasePolicy
 from failover.decision.orders import Orders
 from failover.decision.peer import STALE
 from failover.decision.release import farewell_counts_for, may_run
 from failover.decision.roles import Roles
+from failover.decision.simple import SimplePolicy
 from failover.decision.state import State
 from failover.decision.vocabulary import Moment, Path, apart
+from failover.decision.witness import Witness
 
 __all__ = ["heard", "with_orders", "with_roles"]
 
@@ -29,27 +32,29 @@ def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
     notes = () if event.fault is None else _warn(
         "content of a heartbeat of {} ignored: {}".format(event.sender, event.fault))
     if heartbeat is None:
-        counts = event.path is Path.DIRECT and event.role != state.setup.role
-        return (_heard_without_content(state, event, now) if counts else state), notes
+        if event.path is Path.VC or event.mode is None or event.role == state.setup.role:
+            return state, notes
+        return _heard_without_content(state, event.mode, now), notes
     if event.path is Path.DIRECT and (heartbeat.agent_id, heartbeat.mode) != (event.role, event.mode):
         return state, _warn("heartbeat of {} ignored: it is of a {} {} and on the topic of a {} {}".format(
             event.sender, heartbeat.mode, heartbeat.agent_id, event.mode, event.role))
     if event.path is Path.VC:
-        if state.is_simple:
+        policy = state.policy
+        if not isinstance(policy, LeasePolicy):
             return state, ()
         if heartbeat.boot_id == state.incarnation.boot_id:
-            return _with_witness(state, state.policy.witness.echoed(
+            return _with_witness(state, policy, policy.witness.echoed(
                 heartbeat.sequence, state.timing.heartbeat_period, now)), ()
         if heartbeat.agent_id == state.setup.role and heartbeat.instance_name == state.setup.instance_name:
             return state, ()  # From our own last start.
-        state = _with_witness(state, state.policy.witness.met(event.widely, now))
+        state = _with_witness(state, policy, policy.witness.met(event.widely, now))
     state, refusal = _admit(state, heartbeat, now)
     if refusal is not None:
         # On two ways to here, or over a new connection, one overtakes the other.
         return state, () if refusal is STALE else _warn(
             "heartbeat of {} ignored: {}".format(event.sender, refusal))
-    if event.path is Path.VC:
-        state = _with_witness(state, state.policy.witness.together(
+    if event.path is Path.VC and isinstance(state.policy, LeasePolicy):
+        state = _with_witness(state, state.policy, state.policy.witness.together(
             heartbeat.boot_id, state.setup.timing.heartbeat_period, now))
     return _counted(state, event, heartbeat, now)
 
@@ -63,10 +68,11 @@ def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:
     return None
 
 
-def _heard_without_content(state: State, event: HeartbeatReceived, now: Moment) -> State:
-    state = state._replace(peer=state.peer.heard(event.mode, None, None, now))
+def _heard_without_content(state: State, mode: str, now: Moment) -> State:
+    state = state._replace(peer=state.peer.heard(mode, None, None, now))
     state = with_roles(state, state.roles.beside(False, "", state.orders.preferred, state.setup, now), now)
-    return state if state.is_simple else state._replace(policy=state.policy.heard(True, now))
+    policy = state.policy
+    return state._replace(policy=policy.heard(True, now)) if isinstance(policy, LeasePolicy) else state
 
 
 def _admit(state: State, heartbeat: Heartbeat, now: Moment) -> Tuple[State, Optional[str]]:
@@ -100,12 +106,13 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     state = state._replace(agreement=agreement, peer=state.peer.heard(
         heartbeat.mode, heartbeat, None if may_run(heartbeat, state) else sent, now))
     if is_new:
-        # The next one goes out as if the former times still held: by them the peer waits for acknowledgements of the new ones.
+        # The next one goes out as if the former times still held: by them the peer waits for acknowledgements of the new
+        # ones.
         state = state._replace(outbox=state.outbox.due_by(now + min(pace, state.beat_every)))
-    if state.is_simple:
-        policy = state.policy.word(heartbeat, own, now)
-        return (state if policy is state.policy else state._replace(policy=policy)), effects
     policy = state.policy
+    if isinstance(policy, SimplePolicy):
+        policy = policy.word(heartbeat, own, now)
+        return (state if policy is state.policy else state._replace(policy=policy)), effects
     if event.path is Path.DIRECT:
         witness = policy.witness.compared(heartbeat, state.timing.timeout, own.heartbeat_period, now)
         policy = policy if witness is policy.witness else policy._replace(witness=witness)
@@ -145,7 +152,7 @@ def _check_own_past(state: State, heartbeat: Heartbeat, now: Moment) -> _Result:
     if why is None:
         return state, ()
     state = state._replace(sight=state.sight._replace(listening_since=now), outbox=state.outbox.forgotten())
-    if not state.is_simple:
+    if isinstance(state.policy, LeasePolicy):
         state = state._replace(policy=state.policy.forgotten(now))
     return state, (Note(NoteKind.ALERT, why),)
 
@@ -157,16 +164,16 @@ def with_roles(state: State, roles: Roles, now: Moment) -> State:
     is_preferred_now = roles.acting == "primary" != state.roles.acting
     last = state.peer.heartbeat
     state = state._replace(roles=roles)
-    if is_preferred_now and state.is_simple and last is not None and last.may_run:
+    if is_preferred_now and isinstance(state.policy, SimplePolicy) and last is not None and last.may_run:
         state = state._replace(policy=state.policy.preferred(state.setup.timing, now))
-    if is_preferred_now and not state.is_simple:
+    if is_preferred_now and isinstance(state.policy, LeasePolicy):
         # What it heard as the secondary was no silence of "running": that begins now.
         state = state._replace(policy=state.policy.seen(True, now))
     return state
 
 
-def _with_witness(state: State, witness) -> State:
-    return state if witness is state.policy.witness else state._replace(policy=state.policy._replace(witness=witness))
+def _with_witness(state: State, policy: LeasePolicy, witness: Witness) -> State:
+    return state if witness is policy.witness else state._replace(policy=policy._replace(witness=witness))
 
 
 def _warn(text: str) -> Tuple[Note, ...]:

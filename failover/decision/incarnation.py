@@ -64,29 +64,28 @@ class Incarnation(NamedTuple):
         own = self if self.set_back is None else self._replace(set_back=None)
         if heartbeat.clock is None:
             return own, None
-        return own._compare_clocks(heartbeat, None if sent is None else sent - heartbeat.clock, period, now)
+        return own._compare_clocks(heartbeat.boot_id, heartbeat.clock, None if sent is None else sent - heartbeat.clock,
+                                   period, now)
 
-    def _compare_clocks(self, heartbeat: Heartbeat, lead: Optional[float], period: float,
+    def _compare_clocks(self, boot_id: str, clock: Moment, lead: Optional[float], period: float,
                         now: Moment) -> "Tuple[Incarnation, Optional[str]]":
         """Compare the two clocks.
 
         :param lead: by how much this side's is ahead at least, by this heartbeat; None if it does not say.
         """
         known = self.lead
-        if known is None or known.boot_id != heartbeat.boot_id:
-            known = ClockLead(heartbeat.boot_id, -inf, now, -inf)
+        if known is None or known.boot_id != boot_id:
+            known = ClockLead(boot_id, -inf, now, -inf)
         at_least = known.at_least - (CLOCK_DRIFT_BOUND - 1) * (now - known.at)
-        missing = at_least - (now - heartbeat.clock)
+        missing = at_least - (now - clock)
         if missing > period / 2:
-            halted, is_certain = suspect(self.halted, heartbeat.boot_id, period, now)
+            halted, is_certain = suspect(self.halted, boot_id, period, now)
             if is_certain:
                 return Incarnation(self.first_boot_id, self.boot_id), _HALTED.format(missing)
             return self._replace(halted=halted), None
         if lead is None:
             return (self if self.halted is None else self._replace(halted=None)), None
         confirmed = min(lead, known.last)
-        if confirmed > at_least:
-            known = ClockLead(known.boot_id, confirmed, now, lead)
-        else:
-            known = known._replace(last=lead)
+        is_better = confirmed > at_least
+        known = ClockLead(known.boot_id, confirmed, now, lead) if is_better else known._replace(last=lead)
         return self._replace(halted=None, lead=known), None

@@ -8,8 +8,8 @@ A side *holds the lease* from when it knows that the peer does not run the manag
   that acknowledges one of this start of the primary, dated when the acknowledged one was sent.
 * **A sighting** shows that the peer lives, or that its managed agent runs: a heartbeat of it, directly or over VC's bus, or
   the word of its platform's VC agent (VCP) that the managed agent runs there.
-* **To obtain the lease** a side needs a renewal, and one of three: the peer's *release notice* (the primary only), which is a
-  heartbeat that acknowledges this start of the primary and says "not running", dated like a renewal and not older than
+* **To obtain the lease** a side needs a renewal, and one of three: the peer's *release notice* (the primary only), which is
+  a heartbeat that acknowledges this start of the primary and says "not running", dated like a renewal and not older than
   ``timeout``; the primary's farewell (:mod:`failover.decision.release`); or its *silence*: no sighting for
   ``timeout + heartbeat_period + stop_grace`` and 2.02 % more, during which VC's answers never lapsed, and VCP asked in vain
   meanwhile. A secondary's "not running" does not break the primary's silence. The lease is *verified* then.

@@ -15,6 +15,7 @@ from failover.decision.events import Event, LinkFree
 from failover.decision.failures import Failures
 from failover.decision.group import turn, turns_begin
 from failover.decision.hearing import with_roles
+from failover.decision.lease import LeasePolicy
 from failover.decision.reconfiguring import settled
 from failover.decision.saving import save
 from failover.decision.sending import beat
@@ -36,7 +37,7 @@ def step(state: State, event: Event, now: Moment) -> Tuple[State, Tuple[Effect, 
     :param now: when the event came, on the clock of this machine. One that came before the last step, as it may from
         another thread, counts as if it had come with it.
     """
-    if now < state.now:
+    if now < state.now:  # noqa: PLR1730  # Each event comes by here, and max() takes three times as long.
         now = state.now
     if type(event) is LinkFree and not _waits_for(event.path, state, now):
         # The most frequent event. It tells nothing of the world, and time passes with the next one.
@@ -63,10 +64,11 @@ def _waits_for(path: Path, state: State, now: Moment) -> bool:
 
 def _pass_time(state: State, now: Moment) -> State:
     """What ends by itself ends, before anything new is taken in."""
-    sight, agents, agreement, policy = state.sight.after(state.now, now), state.agents, state.agreement.after(now), state.policy
+    sight, agreement = state.sight.after(state.now, now), state.agreement.after(now)
+    agents, policy = state.agents, state.policy
     if not sight.answers(now):
         agents = tuple(one.unseen() for one in agents)
-    if state.setup.mode != "simple":
+    if isinstance(policy, LeasePolicy):
         if agreement is not state.agreement:
             state = state._replace(agreement=agreement)
         policy = policy.after(state, now)
@@ -78,10 +80,9 @@ def _pass_time(state: State, now: Moment) -> State:
 def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
     """Decide, and have everything follow."""
     setup, before, sight = state.setup, state.decision, state.sight
-    is_simple = setup.mode == "simple"
     policy, decision = state.policy.decide(state, now)
     effects: Tuple[Effect, ...] = ()
-    if not is_simple:
+    if isinstance(policy, LeasePolicy):
         policy, effects = policy.asking_vcp(state, decision.peer, now)
         if policy.witness.lacks_echo(setup.answer_within, now):
             policy = policy._replace(witness=policy.witness.reset())
@@ -98,7 +99,7 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
     if decision != before or policy is not state.policy or sight is not state.sight:
         state = state._replace(policy=policy, decision=decision, sight=sight)
     is_quiet = now < setup.quiet_until
-    state, commands = _advance(state, decision, not is_simple, not is_quiet, now)
+    state, commands = _advance(state, decision, setup.mode != "simple", not is_quiet, now)
     if not is_quiet and sight.answers(now):
         # The heartbeat goes out first: it says that the agent may run before it can.
         state, beats = beat(state, now)
@@ -106,7 +107,7 @@ def _conclude(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
     state = follow_takeover(state, now)
     if state.failures != _NONE:
         state = hand_over(state, now) if decision.wanted is not Command.STOP else state._replace(failures=_NONE)
-    if not is_simple and not state.may_run:
+    if isinstance(state.policy, LeasePolicy) and not state.may_run:
         policy = state.policy.spent()
         state = state if policy is state.policy else state._replace(policy=policy)
     state, saves = save(state, now)
@@ -133,7 +134,7 @@ def deadline(state: State) -> Moment:
     """
     now, moments = state.now, state.policy.deadline(state) + (
         state.outbox.deadline(), state.save_from, next_fail_back(state))
-    if state.orders.is_paused:
+    if state.orders.paused_until is not None:
         moments += (state.orders.paused_until,)
     if state.orphan_since is not None:
         moments += (state.orphan_since + state.setup.timing.timeout,)

@@ -94,8 +94,8 @@ class Outbox(NamedTuple):
         while first < len(self.sent) and self.sent[first][1] <= now - window:
             first += 1
         sent = self.sent[first:] + ((sequence, now),)
-        return self.with_cadence(path, self.cadence(path).sent(may_run, period, now))._replace(
-            sequence=sequence, sent=sent)
+        outbox, cadence = self._replace(sequence=sequence, sent=sent), self.cadence(path)
+        return outbox if cadence is None else outbox.with_cadence(path, cadence.sent(may_run, period, now))
 
     def sent_at(self, sequence: int) -> Optional[Moment]:
         """Return when a heartbeat was sent; None if it was not, or too long ago to matter."""

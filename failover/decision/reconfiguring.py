@@ -13,6 +13,7 @@ go by them too (:func:`failover.decision.sending.terms`).
 from typing import Tuple
 
 from failover.decision.effects import Effect
+from failover.decision.lease import LeasePolicy
 from failover.decision.requests import Reconfigured
 from failover.decision.setup import Settings
 from failover.decision.state import State
@@ -36,12 +37,13 @@ def settled(state: State, now: Moment) -> State:
     if (planned.timing.timeout > own.timeout and state.decision.peer is Liveness.DOWN and heard is not None
             and now - heard < planned.timing.timeout):
         return state
-    if not state.is_simple:
-        if planned.timing.stop_grace < own.stop_grace and not state.policy.is_held and state.may_run:
+    policy = state.policy
+    if isinstance(policy, LeasePolicy):
+        if planned.timing.stop_grace < own.stop_grace and not policy.is_held and state.may_run:
             return state
         taken = _with(state, planned)
-        is_too_old = (planned.timing.timeout < own.timeout and state.policy.is_held
-                      and taken.policy.until(taken) - now < planned.timing.timeout / 2)
+        is_too_old = (planned.timing.timeout < own.timeout and policy.is_held
+                      and policy.until(taken) - now < planned.timing.timeout / 2)
         return state if is_too_old else taken._replace(planned=None)
     if (planned.timing.timeout < own.timeout and state.decision.peer is Liveness.UP and last is not None
             and 2 * last.heartbeat_period > planned.timing.timeout):

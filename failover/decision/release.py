@@ -2,11 +2,12 @@
 
 The primary goes by a *release notice*: a heartbeat of the secondary that acknowledges this start of the primary, dated when
 the acknowledged one was sent. The secondary goes by the *farewell* of a primary that has stopped its managed agents and
-ends, for two heartbeat periods from when the heartbeat was sent that it acknowledges (:meth:`failover.decision.peer.Peer.left`).
-One period is how old an acknowledged heartbeat may be by itself; the other is for the way.
-A primary that has started since runs its agents by silence only later than the secondary may run by that: its silence began
-with its start, after the farewell, and is longer than a period, the lease and the time for a stop together, and so than two
-periods. By a release notice it runs them only when the secondary has heard its new start, and then the farewell counts no more.
+ends, for two heartbeat periods from when the heartbeat was sent that it acknowledges
+(:meth:`failover.decision.peer.Peer.left`). One period is how old an acknowledged heartbeat may be by itself; the other is
+for the way. A primary that has started since runs its agents by silence only later than the secondary may run by that: its
+silence began with its start, after the farewell, and is longer than a period, the lease and the time for a stop together,
+and so than two periods. By a release notice it runs them only when the secondary has heard its new start, and then the
+farewell counts no more.
 """
 
 from typing import TYPE_CHECKING

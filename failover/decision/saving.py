@@ -4,6 +4,7 @@ from math import inf
 from typing import Tuple
 
 from failover.decision.effects import Effect, SaveRecord
+from failover.decision.lease import LeasePolicy
 from failover.decision.setup import Record
 from failover.decision.state import State
 from failover.decision.vocabulary import Moment
@@ -19,11 +20,11 @@ _SAVE_WHEN_MOVED = 1 / 4
 def to_remember(state: State) -> Record:
     """Return what the next start should know."""
     orders = state.orders if state.orders.number else None
-    if state.is_simple:
+    agreement, policy = state.agreement, state.policy
+    if not isinstance(policy, LeasePolicy):
         # Beside the orders only that the one before it is over, if that was one of standard failover.
         record = state.record._replace(lease_until=None, mode="simple") if state.record.mode == "standard" else state.record
         return record if record.orders == orders else record._replace(orders=orders)
-    agreement, policy = state.agreement, state.policy
     return Record(policy.until(state) if policy.is_held else None, agreement.own.smaller(agreement.former), agreement.peer,
                   agreement.instance, "standard", agreement.claimed, policy.witness.is_apart, orders)
 

@@ -4,6 +4,7 @@ from typing import Optional, Tuple
 
 from failover.decision.effects import Effect, Publish, SaveRecord
 from failover.decision.heartbeat import Heartbeat
+from failover.decision.lease import LeasePolicy
 from failover.decision.orders import LONGEST_PAUSE
 from failover.decision.saving import to_remember
 from failover.decision.setup import Record
@@ -24,7 +25,7 @@ def beat(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
         outbox = state.outbox.sending(path, may_run, state.beat_every, state.timing.timeout, now)
         agreement = state.agreement.said(terms(state), outbox.sequence)
         state = state._replace(outbox=outbox, agreement=agreement)
-        if path is Path.VC:
+        if path is Path.VC and isinstance(state.policy, LeasePolicy):
             state = state._replace(policy=state.policy._replace(
                 witness=state.policy.witness.asked(outbox.sequence, now)))
         effects += (Publish(path, _heartbeat(state, may_run, clock=now), _widely(state, path, now)),)
@@ -32,26 +33,29 @@ def beat(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:
 
 
 def _widely(state: State, path: Path, now: Moment) -> bool:
-    return path is Path.VC and not state.policy.witness.is_met(state.timing.timeout, now)
+    policy = state.policy
+    return (path is Path.VC and isinstance(policy, LeasePolicy)
+            and not policy.witness.is_met(state.timing.timeout, now))
 
 
 def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leaving: bool = False,
                agent_state: Optional[AgentState] = None) -> Heartbeat:
     """Return the heartbeat with the number that was given out last."""
-    setup, timing, peer = state.setup, terms(state), state.peer.heartbeat
-    witness = None if setup.mode == "simple" else state.policy.witness
+    setup, timing, peer, policy = state.setup, terms(state), state.peer.heartbeat, state.policy
+    witness = policy.witness if isinstance(policy, LeasePolicy) else None
     orders = state.orders
-    acknowledges = peer is not None and (witness is None or state.agreement.believes(peer)
-                                         and _outlives_a_restart(state, Timing.of(peer)))
+    if peer is not None and witness is not None and not (
+            state.agreement.believes(peer) and _outlives_a_restart(state, Timing.of(peer))):
+        peer = None  # It is not acknowledged.
     return Heartbeat(
         setup.instance_name, setup.vip_identity, setup.managed, setup.role, setup.mode,
         timing.timeout, timing.heartbeat_period, timing.stop_grace,
         state.incarnation.boot_id, state.outbox.sequence,
-        peer.boot_id if acknowledges else None, peer.sequence if acknowledges else None, may_run,
+        None if peer is None else peer.boot_id, None if peer is None else peer.sequence, may_run,
         leaving, (agent_state or state.agents_state).value, state.trouble, clock, state.roles.yields,
         None if witness is None else witness.key, None if witness is None else witness.proven,
         orders.number, orders.by or None, orders.preferred if orders.number else None,
-        min(max(orders.paused_until - state.now, 0.001), LONGEST_PAUSE) if orders.is_paused else None,
+        min(max(orders.paused_until - state.now, 0.001), LONGEST_PAUSE) if orders.paused_until is not None else None,
         orders.is_handed_over, state.installation)
 
 
@@ -61,11 +65,12 @@ def terms(state: State) -> Timing:
     That start would go by the shorter ones of those on disk and those in the configuration, and take up the lease on disk.
     """
     own, former = state.setup.timing, state.agreement.former
-    if former is None or state.is_simple:
+    policy = state.policy
+    if former is None or not isinstance(policy, LeasePolicy):
         return own
     for record in _records(state):
         if (record.own_terms is None or record.own_terms.smaller(own) != record.own_terms
-                or record.lease_until is not None and record.lease_until > state.policy.until(state)):
+                or record.lease_until is not None and record.lease_until > policy.until(state)):
             return former.larger(state.record.own_terms).larger(record.own_terms)
     return own
 

@@ -34,7 +34,8 @@ class State(NamedTuple):
     :ivar wanted_since: since when the managed agents are wanted to run, or not to.
     :ivar planned: settings that are wanted and not taken over yet, or not wholly; None if there are none.
     :ivar record: what is on disk.
-    :ivar on_its_way: what may be there instead, or may be soon: the last record that was to be saved, until one is known to be.
+    :ivar on_its_way: what may be there instead, or may be soon: the last record that was to be saved, until one is known to
+        be.
     :ivar save_from: from when on it may be saved again; infinity while it is being saved.
     :ivar orphan_since: since when the process of the local platform is gone.
     :ivar is_replaced: whether another one has taken its place.
@@ -98,7 +99,7 @@ class State(NamedTuple):
     @property
     def may_run(self) -> bool:
         """False only if the managed agents are known not to run here and are not about to."""
-        return (self.setup.mode != "simple" and self.policy.is_held) or any(one.may_run for one in self.agents)
+        return (isinstance(self.policy, LeasePolicy) and self.policy.is_held) or any(one.may_run for one in self.agents)
 
     @property
     def stop_grace(self) -> float:
@@ -111,7 +112,7 @@ class State(NamedTuple):
         In simple failover several share one ``stop_grace`` too, but nothing depends on it, and what does not end then gets
         another one.
         """
-        if self.setup.mode != "simple":
+        if isinstance(self.policy, LeasePolicy):
             return self.policy.stop_within(self.agreement.stop_grace, now)
         grace = self.setup.timing.stop_grace
         return grace if len(self.agents) == 1 or now - self.wanted_since >= grace else self.wanted_since + grace - now
@@ -136,14 +137,16 @@ def initial(setup: Setup, record: Record, now: Moment) -> State:
     is_simple = setup.mode == "simple"
     orders = (record.orders or Orders()).after(now)
     roles = Roles.at_start(setup, orders.preferred)
-    policy = SimplePolicy.at_start(setup, roles.acting, now) if is_simple else LeasePolicy.at_start(record, now)
+    policy: Union[SimplePolicy, LeasePolicy] = (
+        SimplePolicy.at_start(setup, roles.acting, now) if is_simple else LeasePolicy.at_start(record, now))
     # Who held the lease when its failover agent ended ran its agents.
-    ran_last = not is_simple and policy.is_held
+    ran_last = isinstance(policy, LeasePolicy) and policy.is_held
     cadence = Cadence(now)
     return State(
         setup=setup, now=now, sight=Sight.at_start(setup.timing.timeout, now), peer=Peer(setup.mode),
         roles=roles, incarnation=Incarnation(setup.boot_id, setup.boot_id),
         agreement=Agreement.at_start(setup, Record() if is_simple else record, now),
-        orders=orders, policy=policy, agents=tuple(Managed(identity, now, now, ran_last=ran_last) for identity in setup.agents),
+        orders=orders, policy=policy,
+        agents=tuple(Managed(identity, now, now, ran_last=ran_last) for identity in setup.agents),
         outbox=Outbox(cadence, None if is_simple else cadence),
         decision=Decision(Action.WAIT, Liveness.UNKNOWN), record=record, save_from=now)

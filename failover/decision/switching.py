@@ -11,6 +11,7 @@ from typing import Optional, Tuple
 from failover.decision.effects import Effect, Note, NoteKind
 from failover.decision.events import PauseAsked, ResumeAsked, SwitchoverAsked
 from failover.decision.hearing import with_orders, with_roles
+from failover.decision.heartbeat import Heartbeat
 from failover.decision.orders import LONGEST_PAUSE, Orders
 from failover.decision.state import State
 from failover.decision.table import Action
@@ -65,7 +66,7 @@ def no_switchover(state: State, to: str, now: Moment) -> Optional[str]:
         return "the pair is paused: resume it first"
     if state.roles.preferred == to:
         return "it is the preferred side already"
-    return _unready(state) if to == state.setup.role else _unready_there(state)
+    return _unready(state) if to == state.setup.role else _unready_there(state, peer)
 
 
 def _unready(state: State) -> Optional[str]:
@@ -80,9 +81,8 @@ def _unready(state: State) -> Optional[str]:
     return None
 
 
-def _unready_there(state: State) -> Optional[str]:
+def _unready_there(state: State, peer: Heartbeat) -> Optional[str]:
     """Return why the peer could not start a managed agent, by what it says; None if it could."""
-    peer = state.peer.heartbeat
     if peer.trouble is not None:
         return "on {}: {}".format(peer.instance_name, peer.trouble)
     if peer.state in (AgentState.MISSING.value, AgentState.UNKNOWN.value):

@@ -5,6 +5,7 @@ from typing import NamedTuple, Optional, Tuple
 from failover.decision.decision import Decision
 from failover.decision.group import state_of
 from failover.decision.heartbeat import Heartbeat
+from failover.decision.lease import LeasePolicy
 from failover.decision.orders import Orders
 from failover.decision.setup import Setup
 from failover.decision.state import State
@@ -110,13 +111,14 @@ def view(state: State, now: Moment) -> View:
         platform_answers=state.sight.answers(now), peer=state.peer.heartbeat, farewell=state.peer.farewell,
         peer_mode=state.peer.mode, heard_ago=_ago(state.peer.last_heard, now),
         alike=state.roles.heard_alike(state.setup.timing.timeout, now), orders=state.orders,
-        pause_left=state.orders.paused_until - now if state.orders.is_paused else None, is_quiet=now < state.setup.quiet_until,
+        pause_left=None if state.orders.paused_until is None else state.orders.paused_until - now,
+        is_quiet=now < state.setup.quiet_until,
         agents=tuple(AgentView(one.identity, one.state, one.pending) for one in state.agents),
-        lease=None if state.is_simple else _lease(state, now), installation=state.installation)
+        lease=_lease(state, state.policy, now) if isinstance(state.policy, LeasePolicy) else None,
+        installation=state.installation)
 
 
-def _lease(state: State, now: Moment) -> LeaseView:
-    policy = state.policy
+def _lease(state: State, policy: LeasePolicy, now: Moment) -> LeaseView:
     return LeaseView(
         is_held=policy.is_held, seconds_left=policy.until(state) - now if policy.is_held else None,
         vc_answer_age=_ago(policy.witness.answered, now), silent_for=_ago(policy.silent_since(state), now),

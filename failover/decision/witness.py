@@ -7,7 +7,7 @@ Each side derives the pair's topic there from its own configuration. If the peer
 with a wrong key or with other managed agents, and use another topic. So this side publishes more widely meanwhile.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Moment, Suspicion, suspect
@@ -78,11 +78,11 @@ class Witness(NamedTuple):
 
     def awaits_vcp(self, now: Moment) -> bool:
         """Whether an answer of VCP is awaited. One that is long overdue is lost."""
-        return self.vcp_is_asked and now - self.vcp_asked < _VCP_LOST_AFTER
+        return self.vcp_is_asked and self.vcp_asked is not None and now - self.vcp_asked < _VCP_LOST_AFTER
 
     def after(self, period: float, now: Moment) -> "Witness":
         """VC's answers have lapsed if a question is unanswered for a period, or if the last one lies too far back."""
-        if self.unbroken_since is not None and (
+        if self.unbroken_since is not None and self.answered is not None and (
                 self.questions and now - self.questions[0].asked > period
                 or now - self.answered > _PERIODS_BETWEEN_ANSWERS * period):
             return self._replace(unbroken_since=None)
@@ -104,7 +104,7 @@ class Witness(NamedTuple):
         """VC has replied to the question that went with this heartbeat."""
         return self._seen(sequence, lambda one: one._replace(replied_at=now), period, now)
 
-    def _seen(self, sequence, mark, period, now) -> "Witness":
+    def _seen(self, sequence: int, mark: Callable[[Question], Question], period: float, now: Moment) -> "Witness":
         question = next((one for one in self.questions if one.sequence == sequence), None)
         if question is None:
             return self

@@ -47,7 +47,7 @@ class Executor:
         self._faults = faults
         self._wanted: Optional[Command] = None
         self._open: Optional[int] = None
-        self._greenlet: Optional[gevent.Greenlet] = None
+        self._greenlet: Optional[gevent.Greenlet[..., Any]] = None
 
     @property
     def is_busy(self) -> bool:
@@ -139,7 +139,7 @@ class Executor:
         self._runs.start_accepted(clock.now())
         self._ended(Command.START, number, True)
 
-    def _stop(self, number: int, deadline: float, former: Optional[gevent.Greenlet]) -> None:
+    def _stop(self, number: int, deadline: float, former: Optional["gevent.Greenlet[..., Any]"]) -> None:
         self._say(Command.STOP)
         try:
             self.stop_now(deadline - clock.now(), former)
@@ -154,7 +154,7 @@ class Executor:
         _log.log(logging.DEBUG if self.has_failed(command) else logging.INFO, "%s: %s", command.value,
                  self._managed.identity)
 
-    def stop_now(self, grace: float, former: Optional[gevent.Greenlet] = None) -> None:
+    def stop_now(self, grace: float, former: Optional["gevent.Greenlet[..., Any]"] = None) -> None:
         """Stop the managed agent: control gets half of the time, then, or if it cannot, its processes are ended.
 
         :param grace: seconds, within which it is gone. With hardly any left, its processes are killed at once.

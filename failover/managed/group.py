@@ -107,7 +107,8 @@ class Group:
     # Their end
 
     def stop_for_good(self, within: float) -> None:
-        """Stop them, the last one first, because the failover agent itself stops, and see to it that the platform starts none.
+        """Stop them, the last one first, because the failover agent itself stops, and see to it that the platform starts
+        none.
 
         :param within: seconds for all of them.
         :raises ControlError: one may still run, or run again.

@@ -5,7 +5,7 @@ VOLTTRON's configuration store for it.
 import hashlib
 import json
 from pathlib import Path
-from typing import Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from failover import files
 from failover.text import clean
@@ -29,7 +29,7 @@ class Installation:
     def __init__(self, find: Callable[[], Optional[Tuple[str, Path]]], store: Path):
         self._find = find
         self._store = store
-        self._seen: Optional[tuple] = None
+        self._seen: Optional[Tuple[Any, ...]] = None
         self._text: Optional[str] = None
 
     def text(self) -> Optional[str]:

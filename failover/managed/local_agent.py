@@ -52,7 +52,7 @@ class LocalAgent:
                                  self.authorization.missing, faults)
         self.observer = Observer(self.managed, self.executor, self._strays, self.runs, timeout, post, faults)
         self.executor.look_now = self.observer.look_now.set
-        self.health = HealthCheck(identity, lambda peer, method: agent.vip.rpc.call(peer, method),
+        self.health = HealthCheck(identity, agent.vip.rpc.call,
                                   lambda: compat.peers(agent), faults,
                                   lambda is_unwell: post(AgentFailed(identity, is_unwell)))
 

@@ -54,7 +54,7 @@ def end(process: Optional[Process], within: float) -> Optional[str]:
     :return: the signal after which it was gone; None if it was gone before, or is still there.
     :raises PermissionError: the process is another user's.
     """
-    ended = end_all(lambda: [process] if lives(process) else [], within)
+    ended = end_all(lambda: [process] if process is not None and lives(process) else [], within)
     return ended[-1].signal if ended and not lives(process) else None
 
 

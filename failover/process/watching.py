@@ -41,6 +41,7 @@ class EndWatch:
         if self._watcher is not None:
             self._watcher.stop()
             self._watcher.close()
+        if self._descriptor is not None:
             os.close(self._descriptor)
         self._process = self._watcher = self._descriptor = None
 

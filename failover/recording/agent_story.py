@@ -2,13 +2,13 @@
 
 from typing import Dict, Iterator, Optional, Tuple
 
-from failover.decision.effects import EndStrays, ForbidRestart, Launch, PrepareStart, Stop, Want
+from failover.decision.effects import Effect, EndStrays, ForbidRestart, Launch, PrepareStart, Stop, Want
 from failover.decision.events import CommandEnded, RestartForbidden, RetryAllowed, StraysEnded, TroubleChanged
 from failover.decision.managed import Managed
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Moment
 from failover.recording.reasons import why
-from failover.recording.words import Step, seconds
+from failover.recording.words import Step, lease_of, seconds
 
 __all__ = ["AgentStory"]
 
@@ -67,8 +67,8 @@ class AgentStory:
         yield "{} seen {}{}".format(after.identity, after.state.value,
                                     "" if begun is None else " after " + seconds(step.now - begun))
 
-    def _commands(self, step: Step, effect) -> Iterator[str]:
-        now, agent = step.now, getattr(effect, "agent", None)
+    def _commands(self, step: Step, effect: Effect) -> Iterator[str]:
+        now, agent = step.now, getattr(effect, "agent", "")
         if isinstance(effect, (PrepareStart, Stop)):
             self._commanded[agent, effect.number] = now
         if isinstance(effect, (Launch, Stop)):
@@ -82,7 +82,8 @@ class AgentStory:
         elif isinstance(effect, Launch):
             yield "start {} of {} launched{}".format(
                 effect.number, agent, "" if effect.before is None else
-                "; it is dropped if control is not asked before {}, when the lease ends".format(step.times.at(effect.before)))
+                "; it is dropped if control is not asked before {}, when the lease ends".format(
+                    step.times.at(effect.before)))
         elif isinstance(effect, Stop):
             yield "stop {} of {} commanded, to be done by {}, because {}".format(
                 effect.number, agent, step.times.at(now + effect.within), _because(step))
@@ -95,8 +96,8 @@ class AgentStory:
 def _because(step: Step) -> str:
     """Return why a command is given, in brief if that has just been told of the lease."""
     before, after = step.before, step.after
-    if not after.is_simple and before.policy.is_held is not after.policy.is_held:
-        return "the lease was {}".format("obtained" if after.policy.is_held else "given up")
+    if not after.is_simple and lease_of(before).is_held is not lease_of(after).is_held:
+        return "the lease was {}".format("obtained" if lease_of(after).is_held else "given up")
     return why(after, step.now, step.times)
 
 

@@ -82,7 +82,8 @@ def _coder(kind: Any) -> _Coder:
 
 
 def _make(kind: Any) -> _Coder:
-    origin, parts = getattr(kind, "__origin__", None), getattr(kind, "__args__", ())
+    origin: Any = getattr(kind, "__origin__", None)
+    parts: Any = getattr(kind, "__args__", ())
     if origin is Union and type(None) in parts:
         return _optional(Union[tuple(part for part in parts if part is not type(None))])
     if origin is Union:
@@ -107,7 +108,7 @@ def _encode_float(value: float) -> Any:
 
 
 def _decode_float(found: Any) -> float:
-    if type(found) in (float, int):
+    if type(found) is float or type(found) is int:
         return found
     if isinstance(found, str) and found in _NOT_IN_JSON:
         return _NOT_IN_JSON[found]

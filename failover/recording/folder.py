@@ -11,7 +11,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import List, NamedTuple, Optional
+from typing import BinaryIO, List, NamedTuple
 
 from failover.recording.recording import Recording
 
@@ -89,7 +89,7 @@ def write(recording: Recording, folder: Path, most_files: int = MOST_FILES, most
     return path
 
 
-def _fill(file, recording: Recording, most: int) -> Recording:
+def _fill(file: BinaryIO, recording: Recording, most: int) -> Recording:
     """Write it, or as much of its end as is allowed, and return that."""
     while not _fits(file, recording, most):
         shorter = recording.shortened()
@@ -99,7 +99,7 @@ def _fill(file, recording: Recording, most: int) -> Recording:
     return recording
 
 
-def _fits(file, recording: Recording, most: int) -> bool:
+def _fits(file: BinaryIO, recording: Recording, most: int) -> bool:
     file.seek(0)
     file.truncate()
     lines: List[str] = []
@@ -132,7 +132,7 @@ def _prune(files: List[Stored], most_files: int, most_bytes: int) -> None:
 
 def _is_covered(one: Stored, others: List[Stored]) -> bool:
     """Whether the others, in the order of their numbers, hold all events of this one."""
-    reached: Optional[int] = one.first
+    reached = one.first
     for other in others:
         if other.start == one.start and other.first <= reached:
             reached = max(reached, other.last)

@@ -8,7 +8,7 @@ from failover.decision.events import LinkChanged, VcpAnswered
 from failover.decision.state import State
 from failover.decision.vocabulary import Command, Lease, Liveness, Moment
 from failover.recording.reasons import verification
-from failover.recording.words import Step, agent_there, other, without_renewal
+from failover.recording.words import Step, agent_there, lease_of, other, without_renewal
 
 __all__ = ["LeaseStory", "why_given_up"]
 
@@ -29,7 +29,7 @@ class LeaseStory:
             yield from _lease(step)
 
     def _vc(self, step: Step) -> Iterator[str]:
-        before, after, now = step.before.policy.witness, step.after.policy.witness, step.now
+        before, after, now = lease_of(step.before).witness, lease_of(step.after).witness, step.now
         if before.unbroken_since is None and after.unbroken_since is not None:
             self.lapsed = None
             yield "VC answers from {} on; a silence of the {} counts only while it does".format(
@@ -50,7 +50,7 @@ class LeaseStory:
 
 
 def _why_lapsed(step: Step) -> str:
-    before, now = step.before.policy.witness, step.now
+    before, now = lease_of(step.before).witness, step.now
     if isinstance(step.event, LinkChanged):
         return "the connection to it {}".format("is a new one" if step.event.up else "went down")
     if step.effect(RenewVcLink) is not None:
@@ -61,7 +61,7 @@ def _why_lapsed(step: Step) -> str:
 
 
 def _lease(step: Step) -> Iterator[str]:
-    before, after, now = step.before.policy, step.after.policy, step.now
+    before, after, now = lease_of(step.before), lease_of(step.after), step.now
     decision = step.after.decision
     if decision.lease is Lease.VERIFIED and step.before.decision.lease is not Lease.VERIFIED:
         pause = step.after.orders.paused_until
@@ -70,7 +70,7 @@ def _lease(step: Step) -> Iterator[str]:
             "" if pause is None else "; but the pair is paused until {}".format(step.times.at(pause)))
     if after.is_held and not before.is_held:
         yield "lease obtained, until {} unless it is renewed".format(step.times.at(after.until(step.after)))
-    elif before.is_held and not after.is_held:
+    elif before.is_held and after.given_up_at is not None:
         over = after.given_up_at + step.after.agreement.timing.stop_grace
         yield "lease given up: {}{}".format(why_given_up(step), "" if over == -inf else
                                             "; what runs here must have stopped by " + step.times.at(over))
@@ -83,12 +83,12 @@ def why_given_up(step: Step) -> str:
     before, after = step.before, step.after
     if any(isinstance(one, Note) and one.kind is NoteKind.ALERT for one in step.effects):
         return "what was known of times does not hold"
-    if after.policy.given_up_at == before.policy.until(before):
+    if lease_of(after).given_up_at == lease_of(before).until(before):
         return without_renewal(before, step.times)
     if isinstance(step.event, VcpAnswered) and step.event.runs:
         return "the VCP of {} says that {} runs there, and the {} is not heard".format(
             after.agreement.peer_instance, agent_there(after), other(after))
-    if before.policy.is_taken_up:
+    if lease_of(before).is_taken_up:
         return "it was for an agent that ran, and {} does not".format(agent_there(after))
     if after.roles.acting != before.roles.acting:
         return "this side acts as the {} now".format(after.roles.acting)

@@ -9,7 +9,17 @@ from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Liveness, Moment
 from failover.recording.lease_story import why_given_up
 from failover.recording.reasons import why
-from failover.recording.words import Step, Times, agent_there, counted_from, other, seconds, silence_due, silence_terms
+from failover.recording.words import (
+    Step,
+    Times,
+    agent_there,
+    counted_from,
+    lease_of,
+    other,
+    seconds,
+    silence_due,
+    silence_terms,
+)
 
 __all__ = ["Outcome"]
 
@@ -58,7 +68,7 @@ class Outcome:
             self._down = now if after.decision.peer is Liveness.DOWN else None
         if after.roles.acting != before.roles.acting:
             self._waits = ((now, "this side acts as the {} from now on".format(after.roles.acting)),)
-        elif not after.is_simple and before.policy.is_held and not after.policy.is_held:
+        elif not after.is_simple and lease_of(before).is_held and not lease_of(after).is_held:
             self._waits = ((now, "lease given up"),)
         beat = after.peer.heartbeat
         if beat is not before.peer.heartbeat:
@@ -74,7 +84,7 @@ class Outcome:
             elif isinstance(effect, Launch) and self._start is not None:
                 self._start = self._start.then(now, "start {} launched".format(effect.number))
             elif isinstance(effect, Stop):
-                is_given_up = not after.is_simple and before.policy.is_held and not after.policy.is_held
+                is_given_up = not after.is_simple and lease_of(before).is_held and not lease_of(after).is_held
                 self._stop = _Done(effect.number, now, why_given_up(step) if is_given_up else why(after, now, step.times))
             elif isinstance(effect, (StopForGood, EndAsOrphan)):
                 self._stop = _Done(None, now, "this failover agent ends")
@@ -124,7 +134,7 @@ class Outcome:
         rows.append((self._down, "{} down (timeout {:g} s)".format(who, state.timing.timeout)))
         since = heard
         if not state.is_simple:
-            since, due, reason = state.policy.silent_since(state), silence_due(state), counted_from(state)
+            since, due, reason = lease_of(state).silent_since(state), silence_due(state), counted_from(state)
             if since is None or due is None:
                 return []
             if reason is not None:

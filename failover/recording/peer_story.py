@@ -5,8 +5,8 @@ from typing import Iterator
 from failover.decision.events import HearingProven, LinkChanged
 from failover.decision.release import may_run
 from failover.decision.vocabulary import Path
-from failover.recording.reasons import blindness, liveness
-from failover.recording.words import Step, agent_there, last_heard, other, seconds
+from failover.recording.reasons import liveness
+from failover.recording.words import Step, agent_there, blindness, last_heard, lease_of, other, seconds
 
 __all__ = ["tell"]
 
@@ -70,7 +70,7 @@ def _peer(step: Step) -> Iterator[str]:
             yield "{} {} heard for the first time{}".format(
                 new.agent_id, new.instance_name, "" if before.peer.last_heard is None else " since it restarted")
         if old is None or old.boot_id != new.boot_id or old.may_run is not new.may_run:
-            awaits = (not after.is_simple and after.roles.acting == "primary" and not after.policy.is_held
+            awaits = (not after.is_simple and after.roles.acting == "primary" and not lease_of(after).is_held
                       and after.peer.released_at is None and not may_run(new, after))
             yield "{} says that {} {}".format(
                 other(after), agent_there(after), "may be running there" if new.may_run else "does not run there" + (

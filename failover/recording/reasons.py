@@ -7,10 +7,23 @@ from failover.decision.managed import Managed
 from failover.decision.release import is_released, may_run
 from failover.decision.state import State
 from failover.decision.vocabulary import AgentState, Command, Lease, Liveness, Moment
-from failover.recording.words import (Times, agent_there, counted_from, last_heard, last_sign, other, seconds, sighting,
-                                      silence_due, silence_terms, without_renewal)
+from failover.recording.words import (
+    Times,
+    agent_there,
+    blindness,
+    counted_from,
+    last_heard,
+    last_sign,
+    lease_of,
+    other,
+    seconds,
+    sighting,
+    silence_due,
+    silence_terms,
+    without_renewal,
+)
 
-__all__ = ["blindness", "liveness", "missing", "silence_lacks", "verification", "verdict", "why"]
+__all__ = ["liveness", "missing", "silence_lacks", "verification", "verdict", "why"]
 
 
 class Missing(NamedTuple):
@@ -24,19 +37,6 @@ class Missing(NamedTuple):
 
 
 # The parts
-
-def blindness(state: State, now: Moment, times: Times) -> Optional[str]:
-    """Return why this side cannot hear the peer; None if it can."""
-    sight = state.sight
-    if not sight.platform_lives:
-        return "the process of the local platform is gone"
-    if not sight.listens:
-        return "the local bus has no subscription of this failover agent"
-    if not sight.answers(now):
-        return "control of the local platform last answered at {}, and must answer every {:g} s".format(
-            times.at(sight.platform_answered), sight.timeout / 2)
-    return None
-
 
 def liveness(state: State, now: Moment, times: Times) -> str:
     """Return what is known of the peer, and by what."""
@@ -64,13 +64,13 @@ def liveness(state: State, now: Moment, times: Times) -> str:
 
 def verification(state: State, now: Moment, times: Times) -> str:
     """Return by what the lease is verified."""
-    peer, witness = state.peer, state.policy.witness
+    peer, witness = state.peer, lease_of(state).witness
     if is_released(state, now):
         if state.roles.acting == "secondary":
             return "the primary has said farewell: it has ended, and {} does not run there".format(agent_there(state))
         return "the secondary has given a release notice: it says that {} does not run there, and acknowledges this " \
                "side's heartbeat of {}".format(agent_there(state), times.at(peer.released_at))
-    since = state.policy.silent_since(state)
+    since = lease_of(state).silent_since(state)
     silence = "" if since is None else " since {}, for {} ({} needed)".format(
         times.at(since), seconds(now - since), seconds(state.agreement.silence_needed))
     if state.agreement.peer_instance is None:
@@ -92,7 +92,7 @@ def why(state: State, now: Moment, times: Times) -> str:
         if state.decision.wanted is Command.START:
             if state.decision.lease is Lease.VERIFIED:
                 return verification(state, now, times)
-            return "the lease is held until {}".format(times.at(state.policy.until(state)))
+            return "the lease is held until {}".format(times.at(lease_of(state).until(state)))
     lacking = missing(state, now, times)
     if lacking is None:
         return "the table says {}".format(state.decision.action.value)
@@ -118,7 +118,7 @@ def missing(state: State, now: Moment, times: Times, lapsed: Optional[Moment] = 
 def _without_lease(state: State, now: Moment, times: Times, lapsed: Optional[Moment]) -> Optional[Missing]:
     """A renewal is needed, and a release notice or silence."""
     needs, parts = [], []
-    if now >= state.policy.until(state):
+    if now >= lease_of(state).until(state):
         needs.append("a renewal")
         parts.append(without_renewal(state, times))
     if not is_released(state, now):
@@ -136,15 +136,16 @@ def _without_lease(state: State, now: Moment, times: Times, lapsed: Optional[Mom
 
 def silence_lacks(state: State, now: Moment, times: Times, lapsed: Optional[Moment] = None) -> List[str]:
     """Return what the silence of the peer lacks for a start."""
-    policy, silence, due = state.policy, "the silence of the {}".format(other(state)), silence_due(state)
+    policy, silence, due = lease_of(state), "the silence of the {}".format(other(state)), silence_due(state)
+    since = policy.silent_since(state)
     if policy.witness.is_apart:
         return [silence + " does not count, because it uses another VC"]
-    if due is None:
+    if since is None or due is None:
         answered = policy.witness.answered
         return ["{} does not count, because {}".format(
             silence, "VC has not answered yet" if answered is None else "VC's answers {} (it last answered the question of "
             "{})".format("have lapsed" if lapsed is None else "lapsed at " + times.at(lapsed), times.at(answered)))]
-    lacking, since = [], policy.silent_since(state)
+    lacking = []
     if now < due:
         reason = counted_from(state)
         lacking.append("{} is complete only at {}: it counts from {}{}, and must last {}".format(
@@ -173,7 +174,7 @@ def _without_release(state: State, times: Times) -> str:
 
 
 def _without_vcp(state: State, since: Moment, times: Times) -> List[str]:
-    witness, instance = state.policy.witness, state.agreement.peer_instance
+    witness, instance = lease_of(state).witness, state.agreement.peer_instance
     if instance is None:
         return []
     if witness.vcp_is_asked:

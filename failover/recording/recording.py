@@ -47,7 +47,7 @@ class Head(NamedTuple):
     started: Moment
     wall_offset: float
     first: int
-    count: int
+    count: int  # type: ignore[assignment]  # Hides the method of a tuple, which nobody calls.
     why: str
 
 
@@ -157,7 +157,8 @@ def _head(line: str) -> Head:
         raise RecordingError("it is no recording of a failover agent")
     if found["format"] != FORMAT:
         raise RecordingError("it is of format {!r}, and this release reads format {}".format(found["format"], FORMAT))
-    return _DECODE_HEAD(found)
+    head: Head = _DECODE_HEAD(found)
+    return head
 
 
 def _entry(line: str) -> Entry:

@@ -19,7 +19,7 @@ class Difference(NamedTuple):
     :ivar error: why it leads to nothing now; None if it does not fail.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # Hides the method of a tuple, which nobody calls.
     at: Moment
     event: Event
     expected: Tuple[Effect, ...]
@@ -39,7 +39,8 @@ class Difference(NamedTuple):
 
 def replay(recording: Recording) -> List[Difference]:
     """Return all steps that lead to something else now. The first one that fails is the last one."""
-    state, differences = recording.beginning, []
+    state = recording.beginning
+    differences: List[Difference] = []
     for index, (at, event, expected) in enumerate(recording.entries):
         try:
             state, found = step(state, event, at)

@@ -1,4 +1,4 @@
-"""What is told of the peer's silence in standard failover: VCP's answers, when a start is due by it, and what delays that."""
+"""What is told of the peer's silence in standard failover: VCP's answers, when a start is due, and what delays that."""
 
 from typing import Iterator, Optional
 
@@ -7,8 +7,17 @@ from failover.decision.events import VcpAnswered
 from failover.decision.state import State
 from failover.decision.vocabulary import Lease, Liveness, Moment
 from failover.recording.reasons import silence_lacks
-from failover.recording.words import (Step, agent_there, counted_from, other, seconds, silence_due, silence_terms,
-                                      without_renewal)
+from failover.recording.words import (
+    Step,
+    agent_there,
+    counted_from,
+    lease_of,
+    other,
+    seconds,
+    silence_due,
+    silence_terms,
+    without_renewal,
+)
 
 __all__ = ["SilenceStory"]
 
@@ -34,16 +43,16 @@ class SilenceStory:
         """Tell of the questions of a silence that is not complete. Later ones are only counted."""
         before, after, event, ask = step.before, step.after, step.event, step.effect(AskVcp)
         vcp = "VCP of {}".format(after.agreement.peer_instance or "the peer's platform")
-        word, due = after.policy.witness.vcp_word, silence_due(after)
-        is_news = word != before.policy.witness.vcp_word
+        word, since, due = lease_of(after).witness.vcp_word, lease_of(after).silent_since(after), silence_due(after)
+        is_news = word != lease_of(before).witness.vcp_word
         if isinstance(event, VcpAnswered):
             self._is_slow = step.now - event.asked_at > after.timing.heartbeat_period / 4
         if word in _VCP_SAYS and is_news:
             yield "{} {}".format(vcp, _VCP_SAYS[word].format(agent_there(after)))
         elif isinstance(event, VcpAnswered) and event.runs is None and (is_news or self._is_slow) and (
-                due is not None and not before.policy.is_held and after.policy.silent_since(after) <= event.asked_at <= due):
+                since is not None and due is not None and not lease_of(before).is_held and since <= event.asked_at <= due):
             yield "{} did not answer the question of {}".format(vcp, step.times.at(event.asked_at))
-        if ask is None or after.policy.is_held or due is None:
+        if ask is None or lease_of(after).is_held or due is None:
             return
         until = step.now + ask.within
         if word is None:
@@ -64,8 +73,8 @@ class SilenceStory:
         if not self._is_waiting:
             self._due = None
             return
-        since, due = after.policy.silent_since(after), silence_due(after)
-        if due is None:
+        since, due = lease_of(after).silent_since(after), silence_due(after)
+        if since is None or due is None:
             if not was_waiting:
                 yield "no {} is due: {}".format(_what(after), silence_lacks(after, now, times, lapsed)[0])
             return
@@ -89,9 +98,9 @@ class SilenceStory:
 
 def _silence(step: Step) -> Iterator[str]:
     before, after, now = step.before, step.after, step.now
-    if before.policy.is_held or before.policy.witness.vcp_word == after.policy.witness.vcp_word == "runs":
+    if lease_of(before).is_held or lease_of(before).witness.vcp_word == lease_of(after).witness.vcp_word == "runs":
         return  # Nothing is started by it, or it has been said before.
-    was, since = before.policy.silent_since(before), after.policy.silent_since(after)
+    was, since = lease_of(before).silent_since(before), lease_of(after).silent_since(after)
     period, needed = after.timing.heartbeat_period, after.agreement.silence_needed
     if was is not None and now - was >= 2 * period and (since is None or since > was):
         reason = _why_broken(step, since)
@@ -101,7 +110,7 @@ def _silence(step: Step) -> Iterator[str]:
     elif since is not None and since == was and before.now - since < needed <= now - since and (
             after.decision.lease is not Lease.VERIFIED):
         lacking = silence_lacks(after, now, step.times)
-        if now >= after.policy.until(after):
+        if now >= lease_of(after).until(after):
             lacking.append(without_renewal(after, step.times))
         if after.orders.is_paused:
             lacking.append("the pair is paused until {}".format(step.times.at(after.orders.paused_until)))
@@ -110,8 +119,8 @@ def _silence(step: Step) -> Iterator[str]:
 
 def _is_waited_for(state: State) -> bool:
     """Whether this side would start by the peer's silence."""
-    return not (state.policy.is_held or state.is_ending or state.orders.is_paused or state.decision.peer is Liveness.UP
-                or state.policy.witness.vcp_word == "runs")
+    return not (lease_of(state).is_held or state.is_ending or state.orders.is_paused or state.decision.peer is Liveness.UP
+                or lease_of(state).witness.vcp_word == "runs")
 
 
 def _what(state: State) -> str:
@@ -123,13 +132,13 @@ def _longer(state: State) -> str:
 
 
 def _why_broken(step: Step, since: Optional[Moment]) -> str:
-    policy = step.after.policy
+    policy = lease_of(step.after)
     if policy.witness.is_apart:
         return "it uses another VC"
     if since is None:
         return "VC's answers have lapsed"
     if isinstance(step.event, VcpAnswered) and step.event.runs:
         return "its VCP says that {} runs there".format(agent_there(step.after))
-    if policy.sighted is not None and policy.sighted != step.before.policy.sighted:
+    if policy.sighted is not None and policy.sighted != lease_of(step.before).sighted:
         return _HEARD
     return "it counts anew from {}".format(step.times.at(since))

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple, Optional, Tuple
 
 from failover.decision.effects import Effect
 from failover.decision.events import Event
+from failover.decision.lease import LeasePolicy
 from failover.decision.state import State
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, PLAUSIBLE, Moment
 
-__all__ = ["Step", "Times", "agent_there", "counted_from", "last_heard", "last_sign", "other", "seconds", "sighting",
-           "silence_due", "silence_terms", "without_renewal"]
+__all__ = ["Step", "Times", "agent_there", "blindness", "counted_from", "last_heard", "last_sign", "lease_of", "other",
+           "seconds", "sighting", "silence_due", "silence_terms", "without_renewal"]
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -23,9 +24,9 @@ class Times(NamedTuple):
 
     offset: float
 
-    def at(self, moment: Moment) -> str:
+    def at(self, moment: Optional[Moment]) -> str:
         """Return the time of day to the hundredth of a second."""
-        found = self._datetime(moment)
+        found = None if moment is None else self._datetime(moment)
         return "{:%H:%M:%S}.{:02d}".format(found, found.microsecond // 10000) if found else "never"
 
     def day(self, moment: Moment) -> str:
@@ -76,11 +77,30 @@ def agent_there(state: State) -> str:
     return state.setup.managed
 
 
+def lease_of(state: State) -> LeasePolicy:
+    """Return what standard failover alone goes by. In simple failover nobody asks for it."""
+    assert isinstance(state.policy, LeasePolicy)
+    return state.policy
+
+
 def last_sign(state: State) -> Optional[Moment]:
     """Return when the sign of life was by which the peer is up; None if there was none."""
     if state.is_simple:
         return state.peer.last_heard
-    return state.policy.contact if state.roles.acting == "primary" else state.policy.sighted
+    return lease_of(state).contact if state.roles.acting == "primary" else lease_of(state).sighted
+
+
+def blindness(state: State, now: Moment, times: Times) -> Optional[str]:
+    """Return why this side cannot hear the peer; None if it can."""
+    sight = state.sight
+    if not sight.platform_lives:
+        return "the process of the local platform is gone"
+    if not sight.listens:
+        return "the local bus has no subscription of this failover agent"
+    if not sight.answers(now):
+        return "control of the local platform last answered at {}, and must answer every {:g} s".format(
+            times.at(sight.platform_answered), sight.timeout / 2)
+    return None
 
 
 def last_heard(state: State, times: Times) -> str:
@@ -91,15 +111,15 @@ def last_heard(state: State, times: Times) -> str:
 
 def sighting(state: State, times: Times) -> str:
     """Return how the peer was sighted last: by a heartbeat, or by the word of its platform's VC agent (VCP)."""
-    if not state.is_simple and state.roles.acting == "secondary" and state.policy.witness.vcp_word == "runs":
+    if not state.is_simple and state.roles.acting == "secondary" and lease_of(state).witness.vcp_word == "runs":
         return "its VCP said at {} that {} runs there; {}".format(
-            times.at(state.policy.sighted), agent_there(state), last_heard(state, times))
+            times.at(lease_of(state).sighted), agent_there(state), last_heard(state, times))
     return last_heard(state, times)
 
 
 def without_renewal(state: State, times: Times) -> str:
     """Return that none came in time, and when the last ones were."""
-    answered, contact = state.policy.witness.answered, state.policy.contact
+    answered, contact = lease_of(state).witness.answered, lease_of(state).contact
     text = "no renewal came in the last {:g} s: VC {}".format(
         state.agreement.lease_period, "has answered nothing" if answered is None
         else "last answered the question of " + times.at(answered))
@@ -122,13 +142,13 @@ def silence_terms(state: State) -> str:
 
 def silence_due(state: State) -> Optional[Moment]:
     """Return when the silence of the peer is complete if it goes on; None if it does not count."""
-    since = state.policy.silent_since(state)
+    since = lease_of(state).silent_since(state)
     return None if since is None else since + state.agreement.silence_needed
 
 
 def counted_from(state: State) -> Optional[str]:
     """Return why silence does not count from the last heartbeat on; None if it does, or does not count at all."""
-    policy, since = state.policy, state.policy.silent_since(state)
+    policy, since = lease_of(state), lease_of(state).silent_since(state)
     if since is None or since == state.peer.last_heard:
         return None
     if since == policy.witness.unbroken_since:

@@ -57,7 +57,7 @@ def parse(text: Any) -> Address:
 
 def is_web(text: Any) -> bool:
     """Whether it is the web address of a platform: ``http`` or ``https``, a host, perhaps a port, and nothing more."""
-    if not isinstance(text, str) or _WEB.match(text) is None:
+    if not isinstance(text, str):
         return False
     try:
         _check_tcp(_web_host_and_port(text))
@@ -72,7 +72,10 @@ def parse_web(text: str) -> Address:
 
 
 def _web_host_and_port(text: str) -> str:
-    scheme, host_and_port = _WEB.match(text).groups()
+    match = _WEB.match(text)
+    if match is None:
+        raise AddressError("which is no web address")
+    scheme, host_and_port = match.groups()
     if re.search(r":[0-9]*\Z", host_and_port):
         return host_and_port
     return "{}:{}".format(host_and_port, _WEB_PORTS[scheme.lower()])
@@ -141,8 +144,8 @@ def _check_ipc(rest: str) -> None:
 
 def _serverkey(query: str) -> Optional[str]:
     found = None
-    for name, equals, value in (one.partition("=") for one in query.split("&") if one):
-        name = name.lower()
+    for key, equals, value in (one.partition("=") for one in query.split("&") if one):
+        name = key.lower()
         if name == "secretkey":
             raise AddressError("with a secretkey, which nobody else should know: take it out, and make new keys for "
                                "whoever it belongs to")

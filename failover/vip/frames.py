@@ -8,7 +8,7 @@ without :func:`failover.text.clean`.
 import base64
 import json
 import secrets
-from typing import Any, List, NamedTuple, Sequence
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 from failover.text import clean
 from failover.vip.errors import RemoteError, Unreadable
@@ -86,7 +86,7 @@ def subscribe(prefix: str) -> List[bytes]:
     return [b"subscribe", json.dumps({"prefix": [prefix], "bus": "", "all_platforms": False}).encode()]
 
 
-def call(method: str, args: tuple, ident: bytes) -> bytes:
+def call(method: str, args: Tuple[Any, ...], ident: bytes) -> bytes:
     """Return the argument that calls a method."""
     return json.dumps({"jsonrpc": "2.0", "method": method, "params": list(args), "id": ident.decode()}).encode()
 

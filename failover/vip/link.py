@@ -80,7 +80,7 @@ class Link:
         self._context = zmq.Context()
         self._session: Optional[Session] = None
         self._fading: Optional[Session] = None
-        self._greenlet: Optional[gevent.Greenlet] = None
+        self._greenlet: Optional[gevent.Greenlet[..., Any]] = None
         self._attempts = Attempts()
 
     def retime(self, answer_within: float, probe_every: float) -> None:
@@ -109,10 +109,10 @@ class Link:
             return
         with surviving(self._what):
             deadline = clock.now() + _LAST_ANSWERS_WITHIN
-            while self.up and self._session.unanswered and clock.now() < deadline:
+            while self.up and self._session is not None and self._session.unanswered and clock.now() < deadline:
                 gevent.sleep(_LOOK_EVERY)
         with surviving(self._what):
-            if self.up:
+            if self.up and self._session is not None:
                 self._session.take_leave()
         with surviving(self._what):
             greenlet.kill(block=False)
@@ -129,13 +129,13 @@ class Link:
 
     def renew(self, why: str) -> None:
         """Throw the connection away and build a new one: it answers, but does not do what it should."""
-        if self.up:
+        if self.up and self._session is not None:
             self._session.break_off(why)
 
     def subscribe(self, prefix: str, callback: Callable[[str, str, Any], None]) -> None:
         """Have ``callback(topic, sender, message)`` called for what is published there, again after each rebuild."""
         self._subscriptions[prefix] = callback
-        if self.up:
+        if self.up and self._session is not None:
             self._session.subscribe(prefix)
 
     @property
@@ -149,7 +149,7 @@ class Link:
         False means that the link is down or that the router has not yet answered the publish before this one, so
         that at most one message is ever under way: what is sent late would arrive as a false sign of life.
         """
-        return self.up and self._session.publish(topic, message, *others)
+        return self.up and self._session is not None and self._session.publish(topic, message, *others)
 
     def call(self, peer: str, method: str, *args: Any, timeout: float) -> Any:
         """Call a method of an agent on the other platform.
@@ -170,7 +170,7 @@ class Link:
         return self._open_session().query(name, timeout)
 
     def _open_session(self) -> Session:
-        if not self.up:
+        if not self.up or self._session is None:
             raise LinkError(self.last_error or "not connected yet")
         return self._session
 

@@ -23,7 +23,7 @@ class Questions:
     """
 
     def __init__(self) -> None:
-        self._calls: Dict[bytes, AsyncResult] = {}
+        self._calls: Dict[bytes, AsyncResult[Any]] = {}
         self._asked_at: Dict[bytes, float] = {}
 
     def __bool__(self) -> bool:

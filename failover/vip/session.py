@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Tuple
 
 import zmq.green as zmq
 
@@ -65,7 +65,7 @@ class Session:
         """Whether there are questions to agents whose answers may still come."""
         return bool(self._questions)
 
-    def open(self, context: zmq.Context, prefers_ipv6: bool) -> None:
+    def open(self, context: "zmq.Context[Any]", prefers_ipv6: bool) -> None:
         """Connect and exchange hellos.
 
         :raises LinkError: that does not succeed in time.
@@ -100,9 +100,8 @@ class Session:
         elif received.is_end:
             self._questions.forget()
             raise Ended("{} closed the connection".format(self._shown), name_held=False)
-        elif self._until_overdue() == 0.0:
-            if self._pending is not None or not self._ask(frames.PING, b"ping"):
-                raise self._silence()
+        elif self._until_overdue() == 0.0 and (self._pending is not None or not self._ask(frames.PING, b"ping")):
+            raise self._silence()
         if (self.refusal is not None and self._name != self._endpoint.identity
                 and clock.now() - self._opened_at > _REFUSED_FOR):
             raise Ended("{} does not let {} publish: {}".format(self._shown, self._name, self.refusal),
@@ -128,7 +127,7 @@ class Session:
         if not self._send("", frames.PUBSUB, frames.new_id(), *frames.subscribe(prefix)):
             self.break_off("{} takes no subscription".format(self._shown))
 
-    def call(self, peer: str, method: str, args: tuple, timeout: float) -> Any:
+    def call(self, peer: str, method: str, args: Tuple[Any, ...], timeout: float) -> Any:
         """Call a method of an agent.
 
         :param timeout: seconds.
@@ -144,7 +143,8 @@ class Session:
         :param timeout: seconds.
         :raises LinkError, RemoteError: as for :meth:`call`.
         """
-        return self._request("", frames.QUERY, frames.new_id(), name.encode(), name, timeout)
+        answer: Optional[str] = self._request("", frames.QUERY, frames.new_id(), name.encode(), name, timeout)
+        return answer
 
     def give_up_calls(self) -> None:
         """Have the callers told that no answer will come to them."""

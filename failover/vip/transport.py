@@ -1,7 +1,7 @@
 """An encrypted socket to a router; what it receives waits in a bounded queue."""
 
 import contextlib
-from typing import Callable, List, NamedTuple, Optional
+from typing import Any, Callable, List, NamedTuple, Optional
 
 import gevent
 import zmq.green as zmq
@@ -67,18 +67,18 @@ class Transport:
     def __init__(self, shown: str):
         self.broken_off: Optional[str] = None
         self._shown = shown
-        self._inbox = Queue(maxsize=_QUEUED_EVENTS)
+        self._inbox: Queue[Received] = Queue(maxsize=_QUEUED_EVENTS)
         self._socket = None
         self._linger = 0
         self._monitor = None
-        self._greenlets: List[gevent.Greenlet] = []
+        self._greenlets: List[gevent.Greenlet[..., None]] = []
 
     @property
     def is_open(self) -> bool:
         """Whether it has a socket, connected or not."""
         return self._socket is not None
 
-    def connect(self, context: zmq.Context, endpoint: Endpoint, name: str, prefers_ipv6: bool) -> None:
+    def connect(self, context: "zmq.Context[Any]", endpoint: Endpoint, name: str, prefers_ipv6: bool) -> None:
         """Begin to connect; what comes of it is received.
 
         :param name: by which to present oneself.
@@ -90,7 +90,7 @@ class Transport:
             raise LinkError("cannot connect to {} as {}: {}; are the address and the keys right?".format(
                 self._shown, clean(name), clean(error))) from None
 
-    def _connect(self, context: zmq.Context, endpoint: Endpoint, name: str, prefers_ipv6: bool) -> None:
+    def _connect(self, context: "zmq.Context[Any]", endpoint: Endpoint, name: str, prefers_ipv6: bool) -> None:
         sock = self._socket = context.socket(zmq.DEALER)
         sock.linger = 0
         sock.immediate = True
@@ -141,7 +141,7 @@ class Transport:
         with contextlib.suppress(Full):  # Then there is an event that wakes who receives.
             self._inbox.put_nowait(Received(event=0))
 
-    def spawn(self, task: Callable[..., None], *args: object) -> gevent.Greenlet:
+    def spawn(self, task: Callable[..., None], *args: object) -> "gevent.Greenlet[..., None]":
         """Run a task that ends at the latest when the socket is closed."""
         greenlet = gevent.spawn(task, *args)
         self._greenlets.append(greenlet)

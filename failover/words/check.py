@@ -37,7 +37,8 @@ class _Item(NamedTuple):
 
 def checklist(view: View, around: Surroundings, problems: Mapping[str, str],
               warnings: Sequence[str]) -> List[Dict[str, Any]]:
-    """Return an item for each thing: its name, whether it is in order, a text that says what to do if it is not, and a level.
+    """Return an item for each thing: its name, whether it is in order, a text that says what to do if it is not, and a
+    level.
 
     :param problems: the text of each problem that there is, by its kind.
     :param warnings: what was found at the start.

@@ -75,7 +75,7 @@ def _there(view: View, before: Optional[bool]) -> Optional[bool]:
     """Return what the peer says. While it is not heard, or has left them running, they may run on."""
     if view.farewell is not None:
         return before if view.farewell.may_run else False
-    return view.peer.state == AgentState.RUNNING.value if _is_said(view) else before
+    return view.peer.state == AgentState.RUNNING.value if view.peer is not None and _is_said(view) else before
 
 
 def _is_said(view: View) -> bool:

@@ -9,14 +9,16 @@ __all__ = ["compared", "difference"]
 
 _TEXTS = (
     ("version", "{agent} is {here} here and {there} on {node}: install the same on both"),
-    ("configuration", "the configuration with which {agent} is installed differs from that on {node}: compare the two files"),
-    ("configuration store", "what is in the configuration store for {agent} differs from that on {node}: see `vctl config list "
+    ("configuration",
+     "the configuration with which {agent} is installed differs from that on {node}: compare the two files"),
+    ("configuration store",
+     "what is in the configuration store for {agent} differs from that on {node}: see `vctl config list "
      "{agent}` and `vctl config get {agent} NAME` on both"),
 )
 
 
 def compared(view: View) -> List[Tuple[str, Optional[str]]]:
-    """Return what has been compared, each with what is said of a difference, None if there is none. Nothing if it is not known."""
+    """Return what was compared, each with what is said of a difference, or None. Nothing if that is not known."""
     ours = (view.installation or "").split(" ")
     theirs = (view.peer.installation or "").split(" ") if view.peer is not None else []
     if len(ours) != 3 or len(theirs) != 3 or view.peer is None or view.peer.agent_vip_identity != view.managed:

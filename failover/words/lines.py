@@ -1,11 +1,11 @@
 """The lines that the operator reads: who is active and why, and what an alert says."""
 
 from datetime import datetime
-from typing import Any, Optional
+from typing import Any, List, Optional, Tuple
 
 from failover.decision.orders import Orders
 from failover.decision.table import Action
-from failover.decision.view import View
+from failover.decision.view import LeaseView, View
 from failover.decision.vocabulary import AgentState, Command, Liveness, apart
 
 __all__ = ["alert_context", "alert_key", "differences", "headline", "order", "other_role", "reason", "since",
@@ -23,7 +23,7 @@ def summary(problem: str) -> str:
 def differences(view: View, around: Any = None) -> Optional[str]:
     """Return in what the two sides' configurations differ though they must agree, with both values, or None."""
     own, peer = view.setup.timing, view.peer
-    pairs = [("mode", view.setup.mode, view.peer_mode)]
+    pairs: List[Tuple[str, Any, Any]] = [("mode", view.setup.mode, view.peer_mode)]
     if peer is not None:
         pairs += [("agent_vip_identity", ", ".join(view.setup.agents), ", ".join(apart(peer.agent_vip_identity))),
                   ("timeout", own.timeout, peer.timeout),
@@ -166,10 +166,10 @@ def _sentence_of_secondary(view: View, state: AgentState) -> str:
     return "waiting up to {timeout} to hear {other}; {agent}" + left + " on this {here}"
 
 
-def reason(view: View) -> str:
+def reason(view: View, lease: LeaseView) -> str:
     """Return one line with the figures of the moment: why this side runs the managed agent, or not yet, or not."""
-    lease, other, agent = view.lease, other_role(view.acting), view.managed
-    if lease.is_held:
+    other, agent = other_role(view.acting), view.managed
+    if lease.seconds_left is not None:
         age = lease.vc_answer_age
         return "lease held for {:.1f} s more, VC {}, {} {}".format(
             lease.seconds_left, "never answered" if age is None else "answered {:.1f} s ago".format(age),
@@ -184,5 +184,5 @@ def reason(view: View) -> str:
             silence += ", because it has never been heard and its times are not known"
     seen = {"runs": "VC sees {} running {}".format(other, agent),
             "does not run": "VC sees {} not running {}".format(other, agent),
-            "no answer": "VC sees nothing of {}".format(other)}.get(lease.vcp_word)
+            "no answer": "VC sees nothing of {}".format(other)}.get(lease.vcp_word or "")
     return silence if seen is None else "{}, {}".format(silence, seen)

@@ -124,8 +124,8 @@ def _there(view: View, around: Surroundings) -> Optional[str]:
 
 def _times(view: View, around: Surroundings) -> Optional[str]:
     return None if not around.is_timeout_late else (
-        "the configured times are not in use yet, because the other side is down or sends too seldom for them: store the same "
-        "configuration there too, or start its failover agent")
+        "the configured times are not in use yet, because the other side is down or sends too seldom for them: store the "
+        "same configuration there too, or start its failover agent")
 
 
 def _control(view: View, around: Surroundings) -> Optional[str]:
@@ -222,6 +222,7 @@ KINDS: Dict[str, Kind] = {
     "vcs": Kind(standard.vcs, "both sides go by the same VC again"),
     "isolated": Kind(standard.isolated, "this primary is no longer isolated", lambda view, around: not view.is_simple and (
         view.decision.action is Action.WAIT or not view.platform_answers), "the isolation"),
-    "unsupervised": Kind(standard.unsupervised, "the {other_role}'s failover agent is heard again, or {agent} no longer runs there"),
+    "unsupervised": Kind(standard.unsupervised,
+                         "the {other_role}'s failover agent is heard again, or {agent} no longer runs there"),
     "copy": Kind(standard.copy, "{agent} no longer runs here without permission"),
 }

@@ -18,7 +18,7 @@ def vc(view: View, around: Surroundings) -> Optional[str]:
 
 
 def vcs(view: View, around: Surroundings) -> Optional[str]:
-    if view.is_simple or not view.lease.is_vc_apart:
+    if view.lease is None or not view.lease.is_vc_apart:
         return None
     return ("the {} goes by another VC, so that nobody can verify that it is down: give both sides the same "
             "volttron_central_vip".format(other_role(view.setup.role)))
@@ -32,7 +32,7 @@ def isolated(view: View, around: Surroundings) -> Optional[str]:
 
 
 def unsupervised(view: View, around: Surroundings) -> Optional[str]:
-    if view.is_simple or view.lease.vcp_word != "runs" or view.lease.silent_for is None:
+    if view.lease is None or view.lease.vcp_word != "runs" or view.lease.silent_for is None:
         return None
     return "the {} is not heard, but its VCP says that {} runs there: start its failover agent".format(
         other_role(view.setup.role), view.managed)

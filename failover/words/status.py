@@ -16,8 +16,8 @@ class Details(NamedTuple):
     :ivar decided_on: when the decision last changed, as ISO text in UTC.
     :ivar vc_link: of the connection to VC's platform: VC's identity, whether it is up, and for how long; None in simple
         failover.
-    :ivar agents: of each managed agent: ``identity``, ``uuid``, ``pid``, ``last_ran``, ``restarts_last_hour``, and ``health``
-        and ``health_text`` as it last gave them.
+    :ivar agents: of each managed agent: ``identity``, ``uuid``, ``pid``, ``last_ran``, ``restarts_last_hour``, and
+        ``health`` and ``health_text`` as it last gave them.
     """
 
     health: Tuple[str, str]
@@ -47,7 +47,7 @@ def status(view: View, around: Surroundings, details: Details) -> Dict[str, Any]
         "decision": decision.action.value,
         "decided_on": details.decided_on,
         "decided_for": details.decided_for,
-        "why": None if lease is None else reason(view),
+        "why": None if lease is None else reason(view, lease),
         "timeout": view.timing.timeout,
         "heartbeat_period": view.timing.heartbeat_period,
         "stop_grace": view.timing.stop_grace,
@@ -77,7 +77,7 @@ def status(view: View, around: Surroundings, details: Details) -> Dict[str, Any]
             "last_error": around.link_refusal or (None if around.link_up else around.link_error),
             "refusal": around.link_refusal,
         },
-        "vc": None if lease is None else {
+        "vc": None if lease is None or details.vc_link is None else {
             "address": around.vc_address,
             "identity": details.vc_link[0],
             "up": details.vc_link[1],

@@ -1,4 +1,5 @@
-"""Measures the failover agent on two real platforms on this machine: ``python -m tests.bench [--original FOLDER | --former]``.
+"""Measures the failover agent on two real platforms of this machine:
+``python -m tests.bench [--original FOLDER | --former]``.
 
 The platforms are those of `tests.testbed.platforms.Platform`. With ``--original``, on VOLTTRON 9, the original Failover
 Agent is measured on the same platforms, and the two are compared. With ``--former``, on VOLTTRON 11, the former release
@@ -129,7 +130,7 @@ class Usage(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a failover agent cost while nothing happened: {(role, what): Usage} with it and without, and its RPCs a second."""
+    """What a failover agent cost while nothing happened: {(role, what): Usage} with it and without, and RPCs a second."""
 
     with_it: dict
     without: dict
@@ -480,7 +481,7 @@ def takeover_rows(takeovers):
     counted = "takeover from the last heartbeat received, minus `timeout`: "
     return [
         Row(f"{counted}start commanded", spread(commands), f"0 to {REACTION} s",
-            -RESOLUTION < min(commands) and max(commands) <= REACTION),
+            min(commands) > -RESOLUTION and max(commands) <= REACTION),
         Row(f"{counted}process begins", spread(processes), "never below 0", min(processes) > -RESOLUTION),
         Row(f"{counted}agent at work", spread(works), f"at most {REACTION} s + its own start time",
             all(work <= REACTION + start_time for work, start_time in zip(works, start_times))),

@@ -2,9 +2,9 @@
 
 VOLTTRON's own platform driver, out of the package index, polls a fake device each second on a pair of VOLTTRON 11, in simple
 failover and in standard failover with a witness. It is moved by a power loss, by an orderly shutdown of the platform, by
-switchovers, and by failbacks. Printed, in seconds, for each: from the last data on one platform's bus to the first ones on the
-other's, and from the end of the driver's process to the beginning of the other one. In the first time is what the driver needs
-to stop, to start and to poll.
+switchovers, and by failbacks. Printed, in seconds, for each: from the last data on one platform's bus to the first ones on
+the other's, and from the end of the driver's process to the beginning of the other one. In the first time is what the driver
+needs to stop, to start and to poll.
 """
 
 import argparse
@@ -17,10 +17,10 @@ from pathlib import Path
 
 from failover import clock
 from tests.bench.__main__ import in_threads, machine_line, say
-from tests.testbed.pair import FAILOVER, LIMIT, Pair, wait
-from tests.testbed.recorder import Recorder
 from tests.test_real_agents import DRIVER, STORED, install_agents, store
 from tests.test_witness import Witness
+from tests.testbed.pair import FAILOVER, LIMIT, Pair, wait
+from tests.testbed.recorder import Recorder
 
 TIMING = dict(heartbeat_period=0.5, timeout=4, stop_grace=4)
 
@@ -88,7 +88,8 @@ class Moves:
         wait(lambda: there.runs(DRIVER) and not here.runs(DRIVER), LIMIT, way)
         wait(lambda: there.data and there.data[-1] > before, LIMIT, "data after: " + way)
         ended = self._recorder.intervals(here.platform)[-1][1]
-        times = (min(at for at in there.data if at > before) - max(here.data), self._recorder.first_run(there.platform) - ended)
+        times = (min(at for at in there.data if at > before) - max(here.data),
+                 self._recorder.first_run(there.platform) - ended)
         self.measured.setdefault(way, []).append(times)
         say("{}: {:.1f} s without data, {:.1f} s without a driver".format(way, *times))
         self._from, self._to = there, here

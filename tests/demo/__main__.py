@@ -27,8 +27,8 @@ from gevent.util import wrap_errors
 
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND
 from failover.vip.link import LinkError, RemoteError
-from tests.testbed.central import CENTRAL, Central, Vcp
 from tests.demo.screen import FailoverView, Lines, Screen, View, fits_screen
+from tests.testbed.central import CENTRAL, Central, Vcp
 from tests.testbed.pair import FAILOVER, MANAGED, MANAGED_AGENT, REPOSITORY, STANDARD, Pair
 from tests.testbed.platforms import PlatformError, wait_for
 from tests.testbed.recorder import Recorder

@@ -4,10 +4,31 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, Deque, Dict, Optional
 
-from failover.decision.effects import (AskVcp, EndAsOrphan, Note, ProveHearing, Publish, ReconnectNow, RenewVcLink,
-                                       Resubscribe, SaveRecord, StopForGood)
-from failover.decision.events import (EndAsked, Ended, HearingProven, HeartbeatReceived, LinkChanged, PlatformSeen, PublishRefused,
-                                      RecordSaved, Subscribed, Tick, VcpAnswered)
+from failover.decision.effects import (
+    AskVcp,
+    EndAsOrphan,
+    Note,
+    ProveHearing,
+    Publish,
+    ReconnectNow,
+    RenewVcLink,
+    Resubscribe,
+    SaveRecord,
+    StopForGood,
+)
+from failover.decision.events import (
+    EndAsked,
+    Ended,
+    HearingProven,
+    HeartbeatReceived,
+    LinkChanged,
+    PlatformSeen,
+    PublishRefused,
+    RecordSaved,
+    Subscribed,
+    Tick,
+    VcpAnswered,
+)
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.machine import State, deadline, initial, step
 from failover.decision.setup import Setup
@@ -155,7 +176,7 @@ class FailoverAgent:
             self.post(LinkChanged(path, False))
         if self.state.sight.proof_asked is not None:
             self.post(HearingProven(self.state.now, None))
-        if not self.setup.mode == "simple" and self.state.policy.witness.vcp_is_asked:
+        if self.setup.mode != "simple" and self.state.policy.witness.vcp_is_asked:
             self.post(VcpAnswered(self.state.now, None))
         if self.state.save_from == inf:
             self.post(RecordSaved(self.state.record, False))

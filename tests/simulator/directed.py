@@ -208,7 +208,8 @@ RESTARTS = [restarted(), restarted(Fault("cut", PRIMARY_AND_SECONDARY, 25)), res
             restarted(Fault("power lost", PRIMARY, 20))]
 CASES = [no_fault, isolated_primary, primary_reboots, vc_never_answers, primary_reboots_when_the_secondary_is_gone,
          primary_cut_off_from_the_start, secondary_cut_off, primary_that_only_hears, primary_returns_without_vc,
-         secondary_lost_while_the_primary_returns, primary_leaves_before_vc_is_known, active_secondary_restarted_as_the_primary_returns] + RESTARTS
+         secondary_lost_while_the_primary_returns, primary_leaves_before_vc_is_known,
+         active_secondary_restarted_as_the_primary_returns] + RESTARTS
 
 
 # Kinds that the search leaves out or is unlikely to find: what is configured, known or timed on one side is not as it was;
@@ -226,14 +227,14 @@ def equal_secondaries(number):
 
 def a_wrong_key(number):
     """One side is configured with a wrong key, and what it says then reaches the other one over VC alone."""
-    return Schedule((Fault("key mistyped", number % 2, 20 + number / 10, 2), Fault("cut off", number // 2 % 2, 90, 60)), vcp=False,
-                    seed=number)
+    return Schedule((Fault("key mistyped", number % 2, 20 + number / 10, 2), Fault("cut off", number // 2 % 2, 90, 60)),
+                    vcp=False, seed=number)
 
 
 def a_wrong_key_and_a_cut_link(number):
     """One side is configured with a wrong key, and the two cannot reach each other directly."""
-    return Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 10), Fault("key mistyped", number % 2, 20 + number / 10, 2)), vcp=False,
-                    seed=number)
+    return Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 10), Fault("key mistyped", number % 2, 20 + number / 10, 2)),
+                    vcp=False, seed=number)
 
 
 def two_vcs(number):
@@ -252,7 +253,8 @@ def lost_memory(number):
 def longer_times_that_nobody_hears(number):
     """The primary, which only hears any more, gets longer times while it runs: the secondary goes by the former ones."""
     return Schedule((Fault("cut off", PRIMARY + FIRST_TO_SECOND, 30),
-                     Fault("reconfigured live", PRIMARY + LONGER_TIMES, 30 + number / 100)), timings=(SHORT, SHORT), seed=number)
+                     Fault("reconfigured live", PRIMARY + LONGER_TIMES, 30 + number / 100)),
+                    timings=(SHORT, SHORT), seed=number)
 
 
 def times_that_change_twice(number):
@@ -273,9 +275,10 @@ def shorter_times_that_are_not_on_disk(number):
 
 def a_longer_stop_grace_that_nobody_knows(number):
     """The primary, which nobody hears any more, gets longer times, and its failover agent is stopped."""
-    return Schedule((Fault("cut off", PRIMARY + FIRST_TO_SECOND, 30), Fault("reconfigured live", PRIMARY + LONGER_TIMES, 30.5),
-                     Fault("failover agent stopped", PRIMARY, 31 + number / 8)), timings=(SHORT, SHORT), vcp=False, obeys=False,
-                    seed=number)
+    return Schedule((Fault("cut off", PRIMARY + FIRST_TO_SECOND, 30),
+                     Fault("reconfigured live", PRIMARY + LONGER_TIMES, 30.5),
+                     Fault("failover agent stopped", PRIMARY, 31 + number / 8)),
+                    timings=(SHORT, SHORT), vcp=False, obeys=False, seed=number)
 
 
 def a_shorter_stop_grace_amid_a_stop(number):
@@ -297,7 +300,8 @@ def times_that_change_back_on_a_hung_disk(number):
     """The primary gets shorter times and its own again while its disk hangs, dies, and is cut off when it is back."""
     return Schedule((Fault("reconfigured live", SECONDARY, 10), Fault("disk hung", PRIMARY, 30),
                      Fault("reconfigured live", PRIMARY, 30.5), Fault("reconfigured live", PRIMARY + LONGER_TIMES, 31.0),
-                     Fault("failover agent killed", PRIMARY, 35 + number / 10, 2.0), Fault("cut off", PRIMARY, 35 + number / 10)),
+                     Fault("failover agent killed", PRIMARY, 35 + number / 10, 2.0),
+                     Fault("cut off", PRIMARY, 35 + number / 10)),
                     timings=(LONG, LONG), vcp=False, seed=number)
 
 
@@ -306,12 +310,12 @@ def times_that_change_while_they_are_written(number):
     at = 34.5 + number % 30 / 10
     return Schedule((Fault("disk slow", SECONDARY, 20), Fault("reconfigured live", PRIMARY, 30),
                      Fault("reconfigured live", PRIMARY + LONGER_TIMES, 31.6 + number % 10 / 10),
-                     Fault("failover agent killed", SECONDARY, at, 1.0), Fault("cut off", PRIMARY, at)), timings=(LONG, SHORT),
-                    vcp=False, seed=number)
+                     Fault("failover agent killed", SECONDARY, at, 1.0), Fault("cut off", PRIMARY, at)),
+                    timings=(LONG, SHORT), vcp=False, seed=number)
 
 
 def former_times_told_again(number):
-    """Longer times that have been told are not on disk when the lease is given up for a switchover: the former are told again."""
+    """Longer times that have been told are not on disk when the lease is given up for a switchover: the former are told."""
     return Schedule((Fault("VC killed", 0, 20, 25), Fault("reconfigured live", PRIMARY + LONGER_TIMES, 30),
                      Fault("disk hung", PRIMARY, 30.2), Fault("switchover ordered", PRIMARY, 30.3 + number % 10 / 10),
                      Fault("cut off", SECONDARY, 31.5 + number / 40, 68.5 - number / 40), Fault("cut off", PRIMARY, 100)),
@@ -333,9 +337,10 @@ def a_clock_that_stood_still(number):
 
 
 KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
-    equal_primaries, equal_secondaries, a_wrong_key, a_wrong_key_and_a_cut_link, two_vcs, lost_memory, a_snapshot, a_clock_that_stood_still, a_late_farewell,
-    a_copy_that_nobody_sees,
-    a_switchover_before_the_first_start, a_switchover, a_failing_agent, a_switchover_that_is_cut_off, a_pause, kept_after_a_takeover,
+    equal_primaries, equal_secondaries, a_wrong_key, a_wrong_key_and_a_cut_link, two_vcs, lost_memory, a_snapshot,
+    a_clock_that_stood_still, a_late_farewell, a_copy_that_nobody_sees,
+    a_switchover_before_the_first_start, a_switchover, a_failing_agent, a_switchover_that_is_cut_off, a_pause,
+    kept_after_a_takeover,
     a_chosen_side_that_fails, longer_times_that_nobody_hears, times_that_change_twice, shorter_times_that_are_not_on_disk,
     a_longer_stop_grace_that_nobody_knows, a_shorter_stop_grace_amid_a_stop, a_longer_period_after_a_farewell,
     times_that_change_back_on_a_hung_disk, times_that_change_while_they_are_written, former_times_told_again)}

@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 from failover.decision import agreement, incarnation
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND
-from tests.simulator.explore_world import BothRun, Machinery, Model, ROLES, World, begun, move
+from tests.simulator.explore_world import ROLES, BothRun, Machinery, Model, World, begun, move
 
 __all__ = ["FAULTS", "Found", "SITUATIONS", "Violation", "actions", "explore", "replay", "situation", "the_rules"]
 
@@ -83,8 +83,8 @@ class Found(NamedTuple):
     seconds: float
 
     def __str__(self) -> str:
-        return ("{steps} steps of time, {faults} faults: {situations} situations, {transitions} transitions, {states} states, "
-                "{starts[0]} + {starts[1]} starts, {seconds:.1f} s".format(**self._asdict()))
+        return ("{steps} steps of time, {faults} faults: {situations} situations, {transitions} transitions, {states} "
+                "states, {starts[0]} + {starts[1]} starts, {seconds:.1f} s".format(**self._asdict()))
 
 
 @contextmanager
@@ -303,7 +303,8 @@ def main() -> int:
     parser.add_argument("--drift", action="store_true", help="the silence is prolonged for the drift of the clocks")
     parser.add_argument("--within", type=float, help="seconds after which no further step is begun")
     arguments = parser.parse_args()
-    model = Model(first=None if arguments.first is None else ROLES.index(arguments.first), vcp=arguments.vcp, drift=arguments.drift)
+    model = Model(first=None if arguments.first is None else ROLES.index(arguments.first), vcp=arguments.vcp,
+                  drift=arguments.drift)
     for begin in SITUATIONS if arguments.begin == "all" else (arguments.begin,):
         try:
             found = explore(model, begin, arguments.steps, arguments.faults, tuple(arguments.kinds), arguments.within)
@@ -312,7 +313,8 @@ def main() -> int:
             return 1
         print("{}: {}".format(begin, found), flush=True)
         for cell, count in sorted(found.cells.items(), key=str):
-            print("  {:9} peer {:7} VC {:7} lease {:8} -> {:26} {:7}".format(cell[0], *(one.value for one in cell[1:]), count))
+            print("  {:9} peer {:7} VC {:7} lease {:8} -> {:26} {:7}".format(
+                cell[0], *(one.value for one in cell[1:]), count))
     return 0
 
 

@@ -1,8 +1,8 @@
 """What the explorer searches: both sides of standard failover, and facts about what surrounds them.
 
-Time goes in steps. In each of them either side looks once, in whatever order or in a given one, and before, between and after that anything
-may happen to the surroundings. What a message causes that can arrive, happens in the same moment. No rule of failover
-stands here: the surroundings know which processes run, which ways are cut, and what is under way.
+Time goes in steps. In each of them either side looks once, in whatever order or in a given one, and before, between and
+after that anything may happen to the surroundings. What a message causes that can arrive, happens in the same moment. No
+rule of failover stands here: the surroundings know which processes run, which ways are cut, and what is under way.
 
 * Three **links** join three machines: the primary's, the secondary's, and VOLTTRON Central's (VC). Each may be cut, both
   ways or one way. What is sent meanwhile is held up. When the link heals, either all of that arrives, if the cut was
@@ -11,8 +11,8 @@ stands here: the surroundings know which processes run, which ways are cut, and 
 * A **machine** may lose its power, and come back: with a new start, and with the record on disk, in which no lease counts
   any more. The failover agent alone may **die**, and come back at once; the managed agent goes on meanwhile, and a lease
   on file counts. It does not die during a start or a stop: promise S makes an exception of that.
-* A failover agent may be stopped **in order**, and its platform with it: it stops the managed agent, says farewell, and comes
-  back like a machine. An **operator** may order a switchover on either side.
+* A failover agent may be stopped **in order**, and its platform with it: it stops the managed agent, says farewell, and
+  comes back like a machine. An **operator** may order a switchover on either side.
 * **Control** of a platform may fall silent. Stops go on, by signals.
 * A **start** has the managed agent run at once or ``stop_grace`` later, and a **stop** ends it at once or at the end of
   the time that it has. What ends and what begins in the same moment does not overlap: the bound is strict in real time.
@@ -34,8 +34,15 @@ from failover.decision.setup import Record, Setup
 from failover.decision.state import State, initial
 from failover.decision.view import view
 from failover.decision.vocabulary import AgentState, Command, Path, Timing
-from tests.simulator.explore_normal import (COMMANDS, Ranks, heartbeat_from_now, numbers_in, numbers_in_heartbeat,
-                                            renamed, side_from_now)
+from tests.simulator.explore_normal import (
+    COMMANDS,
+    Ranks,
+    heartbeat_from_now,
+    numbers_in,
+    numbers_in_heartbeat,
+    renamed,
+    side_from_now,
+)
 
 __all__ = ["AGENT", "BothRun", "Cut", "Facts", "Machinery", "Model", "ROLES", "World", "begun", "move"]
 
@@ -188,14 +195,16 @@ class Machinery:
 
     def setup(self, side: int, boot_id: str) -> Setup:
         name = ROLES[side]
-        return Setup("standard", name, self.model.timing, min(self.model.timing.heartbeat_period, self.model.timing.timeout / 3),
+        return Setup("standard", name, self.model.timing,
+                     min(self.model.timing.heartbeat_period, self.model.timing.timeout / 3),
                      name, "failover", (AGENT,), boot_id, self.model.timing.timeout / 2, quiet_until=-inf)
 
 
 class _Change:
     """A copy of a world, while it changes."""
 
-    def __init__(self, machinery: Machinery, world: World, now: float, choices: Tuple[bool, ...], told: Optional[List[Tuple[float, str]]]):
+    def __init__(self, machinery: Machinery, world: World, now: float, choices: Tuple[bool, ...],
+                 told: Optional[List[Tuple[float, str]]]):
         facts = world.facts
         self._machinery = machinery
         self._model = machinery.model
@@ -501,8 +510,9 @@ class _Change:
 
 _PERFORM = {
     does.Publish: _Change._publish, does.AskVcp: _Change._ask_vcp, does.PrepareStart: _Change._prepare,
-    does.Launch: _Change._launch, does.Stop: _Change._stop, does.ProveHearing: _Change._prove, does.SaveRecord: _Change._save,
-    does.StopForGood: None, does.Want: None, does.Note: None, does.ReconnectNow: None, does.RenewVcLink: None}
+    does.Launch: _Change._launch, does.Stop: _Change._stop, does.ProveHearing: _Change._prove,
+    does.SaveRecord: _Change._save, does.StopForGood: None, does.Want: None, does.Note: None, does.ReconnectNow: None,
+    does.RenewVcLink: None}
 
 
 def begun(machinery: Machinery, now: float = 0.0) -> World:

@@ -165,6 +165,7 @@ _AT_LINKS: Dict[str, _Fault] = {
 FAULTS: Dict[str, _Fault] = {**_AT_SIDES, **_AT_VC, **_AT_LINKS}
 # These must end: in them the tables say nothing.
 PASSING = ("flapping", "slow", "noisy", "control slow", "control silent", "control wrong")
-# The search leaves these out. They have exceptions of their own: two wrong keys, two VCs from which neither side has heard the other before
-# they are cut off from each other, and a machine that is cut off when it goes on from a snapshot or with an old clock.
+# The search leaves these out. They have exceptions of their own: two wrong keys, two VCs from which neither side has heard
+# the other before they are cut off from each other, and a machine that is cut off when it goes on from a snapshot or with an
+# old clock.
 DIRECTED_ONLY = ("key mistyped", "VC moved", "clock stood still", "memory lost", "set back")

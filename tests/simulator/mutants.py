@@ -127,6 +127,10 @@ def _needs_stop_if_seen(self, wanted):
                                        and self.observed_at > self.ended_at)
 
 
+def _met_anywhere(original):
+    return lambda self, widely, now: original(self, False, now)
+
+
 def _swap(owner, name, wrap):
     return ((owner, name, wrap(owner.__dict__[name])),)
 
@@ -152,8 +156,7 @@ MUTANTS = [
     Mutant("nothing goes out widely: a wrong key", ((Witness, "is_met", lambda self, *args: True),), directed.a_wrong_key),
     Mutant("nothing goes out widely: and no direct link", ((Witness, "is_met", lambda self, *args: True),),
            directed.a_wrong_key_and_a_cut_link),
-    Mutant("any topic is the pair's", _swap(Witness, "met", lambda original: lambda self, widely, now: original(self, False, now)),
-           directed.a_wrong_key_and_a_cut_link),
+    Mutant("any topic is the pair's", _swap(Witness, "met", _met_anywhere), directed.a_wrong_key_and_a_cut_link),
     Mutant("unknown times are one's own", ((Agreement, "silence_needed", property(
         lambda self: sum(self.timing) * CLOCK_DRIFT_BOUND)),), directed.lost_memory),
     Mutant("the past is not checked: snapshot", ((Incarnation, "check", lambda self, *args: (self, None)),),

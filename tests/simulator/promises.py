@@ -82,9 +82,10 @@ class Liveness:
         One without a failover agent stays as it is. If VCP says that it runs, then the other side should not run,
         unless that one is the primary, which may have held the lease before.
 
-        The tables do not say what two sides in one role, or by two VCs, or in a pause should do; only promise S is kept then. Nor do
-        they count on a side that has lost its memory, before it has heard the other one; or whose control never answers
-        again, or answers with errors only; or, without VC, on one that cannot write down what other times it has been told of.
+        The tables do not say what two sides in one role, or by two VCs, or in a pause should do; only promise S is kept
+        then. Nor do they count on a side that has lost its memory, before it has heard the other one; or whose control never
+        answers again, or answers with errors only; or, without VC, on one that cannot write down what other times it has
+        been told of.
         """
         world = self._world
         if world.is_misconfigured or world.is_paused or world.simple or any(side.control.is_mute for side in world.sides):

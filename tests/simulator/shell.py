@@ -3,8 +3,15 @@
 from typing import TYPE_CHECKING, List, Optional
 
 from failover.decision.effects import EndStrays, ForbidRestart, Launch, PrepareStart, Stop, Want
-from failover.decision.events import (AgentObserved, CommandEnded, PlatformAnswered, ReadyToStart, RestartForbidden,
-                                      StartAnswered, StraysEnded)
+from failover.decision.events import (
+    AgentObserved,
+    CommandEnded,
+    PlatformAnswered,
+    ReadyToStart,
+    RestartForbidden,
+    StartAnswered,
+    StraysEnded,
+)
 from failover.decision.vocabulary import AgentState, Command
 from tests.simulator.control import Answer, Process
 
@@ -22,7 +29,7 @@ _START_WITHIN = 30.0
 _KEEP_AWAY_EVERY = 0.02
 _TIME_TO_ASK = 0.3
 _STARTED_WITHIN = 0.5
-# Control gets half of the time for a stop, then come three signals, each with its share of the rest. This is when SIGKILL does.
+# Control gets half of the time for a stop, then come three signals, each with its share of the rest: when SIGKILL does.
 _KILLED_AFTER = 0.95
 
 

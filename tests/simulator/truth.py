@@ -76,7 +76,8 @@ class Truth:
         """Judge what the side says now."""
         agent = self._agent
         side, world, said = agent.side, agent.side.world, agent.says
-        if not self._is_judged or agent.state.is_ending or world.now < side.excuses.until or agent.state.peer.last_heard == side.clock():
+        if (not self._is_judged or agent.state.is_ending or world.now < side.excuses.until
+                or agent.state.peer.last_heard == side.clock()):
             return
         now, lately, is_primary = side.clock(), agent.setup.timing.timeout / 2, agent.setup.role == "primary"
         hears = now - self._heard_at < lately and not self._has_left

@@ -202,7 +202,8 @@ class Side:
             self.platform.power_off()
             self.power_on()
         if not self.runs(identity):
-            if self.observer.call(self.platform.control_identity, "agent_status", self.platform.uuid(identity), timeout=30)[1]:
+            if self.observer.call(self.platform.control_identity, "agent_status", self.platform.uuid(identity),
+                                  timeout=30)[1]:
                 # It has crashed: the platform's monitor would start it too, perhaps in the same moment.
                 self.platform.vctl("clear", "--all")
             try:
