@@ -90,8 +90,11 @@ def play(stage, keyboard):
 def figures(stage):
     """Return what can be said of any run: each outage, and whether both ever ran."""
     runs = stage.runs
-    return [(f"{end - begin:.1f} s", f"without {MANAGED}") for begin, end in runs.outages] + [
-        (f"{stage.recorder.overlap():.1f} s", f"{MANAGED} ran on both platforms")]
+    rows = []
+    for begin, end in runs.outages:
+        where = [name for name, own in runs.intervals.items() if any(since == end for since, _ in own)]
+        rows.append((f"{end - begin:.1f} s", f"without {MANAGED}, " + (f"then it ran on {where[0]}" if where else "until the end")))
+    return rows + [(f"{stage.recorder.overlap():.1f} s", f"{MANAGED} ran on both platforms")]
 
 
 if __name__ == "__main__":

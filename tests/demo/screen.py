@@ -54,7 +54,8 @@ def _header(scene, width):
 
 
 def _side(side, scene, large, width):
-    word, colour = side.word, WORDS.get(side.word, QUIET)
+    word = side.word
+    colour = QUIET if word == "OFF" and not side.is_off else WORDS.get(word, QUIET)
     rows = Table.grid(padding=(0, 1), expand=True)
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(ratio=1, no_wrap=not large, overflow="ellipsis")
@@ -67,7 +68,7 @@ def _side(side, scene, large, width):
                      if other and other.status else Text("nobody there says how it is here", "dim"))
         rows.add_row("health", _lines(_health(side), width - 12, 3))
     else:
-        rows.add_row("health", Text.assemble(_health(side, brief=True), "; links: ", _links(side)) if side.status else "-")
+        rows.add_row("health", Text.assemble(_health(side, brief=True), "; ", _links(side)) if side.status else "-")
     name = Text.assemble((side.name, f"bold {COLOURS[side.name]}"), f" ({side.role})")
     troubles = [text for text, holds in (("POWER CUT", side.is_off), ("FROZEN", side.is_frozen),
                                          ("LINKS CUT", side.is_cut_off)) if holds]

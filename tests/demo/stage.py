@@ -102,13 +102,17 @@ class Stage:
         self._askers, self._calls = [], []
         self._threads = ThreadPoolExecutor()
         self._closing = False
-        self._told_outages = 0
+        self._told_outages, self._told_both = 0, False
 
     def make(self):
         """Make the platforms' folders, without starting anything."""
-        central = Central(self._folder / "c") if self.mode.name == "standard" else None
+        # Where commands that are killed leave what they have begun.
+        temporary = self._folder / "tmp"
+        temporary.mkdir()
+        extra_env = {"TMPDIR": str(temporary)}
+        central = Central(self._folder / "c", extra_env=extra_env) if self.mode.name == "standard" else None
         self.sides += [central] if central else []
-        self.pair = Pair(self._folder, central=central)
+        self.pair = Pair(self._folder, extra_env, central)
         self.sides += self.pair.sides
         if central is None:
             for side, other in self.pair.each_way:
@@ -186,6 +190,10 @@ class Stage:
         for lasted in over[self._told_outages:]:
             self.tell(None, f"outage over after {lasted:.1f} s: {MANAGED} runs on {' and '.join(runs.on)}", NEWS)
         self._told_outages = len(over)
+        if len(runs.on) > 1 and not self._told_both:
+            limit = ", a known limit of simple failover" if self.mode.name == "simple" else ""
+            self.tell(None, f"{MANAGED} runs on both sides{limit}", ALARM)
+        self._told_both = len(runs.on) > 1
 
     def _on_command(self, view, command):
         if self._closing:

@@ -114,11 +114,12 @@ class FailoverView(View):
 
     def seen(self):
         """Return what is seen now, as it is drawn."""
-        heard = self.status is not None and self.status["other"]["heartbeat_age"] is not None
+        status = None if self.is_frozen else self.status  # What it said last is no longer so.
+        heard = status is not None and status["other"]["heartbeat_age"] is not None
         return Side(
             name=self.name, role=self.side.role, platform_pid=self.platform.pid, managed_pid=self.pid,
             failover_pid=self.failover_pid, is_off=self.is_off, is_frozen=self.is_frozen, is_cut_off=self.is_cut_off,
-            status=self.status, heard_ago=time.monotonic() - self.heard_at if heard else None)
+            status=status, heard_ago=time.monotonic() - self.heard_at if heard else None)
 
     def _tell_changes(self, status):
         other = status["other"]

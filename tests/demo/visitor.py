@@ -49,10 +49,10 @@ class Visitor:
             story.give_up()
         if key not in (None, "q"):
             self._take_over()
-            self._stage.headline, self._stage.detail = "in your hands", HANDS
+            self._stage.headline, self._stage.detail = "in your hands", self._stage.mode.summary
             while key != "q":
                 self._press(key)
-                key = self._until(lambda: False, lambda: "")
+                key = self._until(lambda: False, lambda: HANDS)
         return rows
 
     def _take_over(self):
