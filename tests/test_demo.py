@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from tests.demo.keyboard import Keyboard
 from tests.demo.letters import big
 from tests.demo.scene import Line, Runs, Scene, Side
 from tests.demo.screen import LARGE, draw
@@ -126,23 +128,34 @@ def test_outages_are_where_no_side_ran():
     assert Runs(5.0, {"a": [], "b": []}).current_outage is None
 
 
-def test_the_terminal_is_as_before_even_after_an_error(monkeypatch):
+@pytest.fixture
+def keys(monkeypatch):
+    """Standard input is a terminal, whose keys are pressed by writing them here."""
     master, slave = pty.openpty()
-    with os.fdopen(master, "wb", buffering=0) as keys, os.fdopen(slave, "rb", buffering=0) as terminal:
+    with os.fdopen(slave, "rb", buffering=0) as terminal, os.fdopen(master, "wb", buffering=0) as keys:
         monkeypatch.setattr(sys, "stdin", terminal)
-        before, signals = termios.tcgetattr(slave), []
-        with pytest.raises(ZeroDivisionError), Keyboard(signals) as keyboard:
-            assert not termios.tcgetattr(slave)[3] & (termios.ECHO | termios.ICANON)
-            assert keyboard.read() == ""
-            keys.write(b"p\x1b[A")
-            wait_for(lambda: keyboard.read() == "p", LIMIT, "the key", 0.01)
-            keys.write(b"S")
-            wait_for(lambda: keyboard.read() == "s", LIMIT, "the key", 0.01)
-            keys.close()
-            wait_for(lambda: keyboard.read() or signals, LIMIT, "the end of the terminal", 0.01)
-            assert signals == [signal.SIGHUP]
-            raise ZeroDivisionError
-        del before
+        yield keys
+
+
+def test_the_terminal_is_as_before_even_after_an_error(keys):
+    before = termios.tcgetattr(sys.stdin)
+    with pytest.raises(ZeroDivisionError), Keyboard([]):
+        assert not termios.tcgetattr(sys.stdin)[3] & (termios.ECHO | termios.ICANON)
+        raise ZeroDivisionError
+    assert termios.tcgetattr(sys.stdin) == before
+
+
+def test_keys_are_read_at_once_and_arrows_are_none(keys):
+    signals = []
+    with Keyboard(signals) as keyboard:
+        assert keyboard.read() == ""
+        for pressed, read in ((b"P", "p"), (b"\x1b[A", ""), (b"sq", "sq")):
+            keys.write(pressed)
+            assert select.select([sys.stdin], [], [], LIMIT)[0]
+            assert keyboard.read() == read
+        keys.close()
+        wait_for(lambda: keyboard.read() or signals, LIMIT, "the end of the terminal", 0.01)
+    assert signals[0] == signal.SIGHUP
 
 
 # On real platforms
