@@ -93,7 +93,8 @@ def figures(stage):
     rows = []
     for begin, end in runs.outages:
         where = [name for name, own in runs.intervals.items() if any(since == end for since, _ in own)]
-        rows.append((f"{end - begin:.1f} s", f"without {MANAGED}, " + (f"then it ran on {where[0]}" if where else "until the end")))
+        then = f"then it ran on {where[0]}" if where else "until the end"
+        rows.append((f"{end - begin:.1f} s", f"without {MANAGED}, {then}"))
     return rows + [(f"{stage.recorder.overlap():.1f} s", f"{MANAGED} ran on both platforms")]
 
 

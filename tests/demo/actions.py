@@ -58,7 +58,8 @@ class Actions:
 
     def cut_direct(self, cut):
         """Cut the links between the two sides alone, or restore them. VC is still reached."""
-        self._stage.tell(None, "the links between the two sides are " + ("cut" if cut else "restored"), ALARM if cut else NEWS)
+        what, style = ("cut", ALARM) if cut else ("restored", NEWS)
+        self._stage.tell(None, f"the links between the two sides are {what}", style)
         self.are_apart = cut
         self._stall()
 

@@ -89,7 +89,8 @@ class Screen(Lines):
         self.events = deque(maxlen=EVENTS_KEPT)
         self._console = Console(file=output, highlight=False)
         self._drawn_at = 0.0
-        self._live = Live(console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._live = Live(console=self._console, screen=True, auto_refresh=False, redirect_stdout=False,
+                          redirect_stderr=False)
         self._live.start()
 
     def show(self, scene):

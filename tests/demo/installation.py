@@ -32,14 +32,15 @@ class Installation:
             ("the platforms start", STARTS, self._start, everywhere),
             ("the platforms' public keys are asked", INSTALLS, lambda view: view.platform.serverkey, everywhere),
             (f"the managed agent, {MANAGED}, is installed", INSTALLS, self._install_managed, everywhere),
-            ("the failover agent is installed, and starts with the platform from now on", INSTALLS, self._install_failover, pair),
+            ("the failover agent is installed, and starts with the platform from now on", INSTALLS, self._install_failover,
+             pair),
             ("the failover agent is allowed to start and stop agents", INSTALLS, lambda view: view.side.authorize(), pair),
             ("the failover agent's key is made known to the other platforms", INSTALLS, self._register, pair),
             ("the failover agents start", INSTALLS, self._start_failover, pair),
         ]
         total = sum(len(views) for _, _, _, views in parts) + 1 + bool(stage.central)
-        stage.step("installation", f"{len(everywhere)} platforms, each with an environment, a VOLTTRON_HOME and a port of its own",
-                   STARTS)
+        stage.step("installation", (
+            f"{len(everywhere)} platforms, each with an environment, a VOLTTRON_HOME and a port of its own"), STARTS)
         stage.tell(None, f"build/{REPOSITORY.name} is a copy of {REPOSITORY}, build/{MANAGED_AGENT.name} of its "
                          f"{MANAGED_AGENT.relative_to(REPOSITORY)}", kind="note")
         for what, hint, install, views in parts:
@@ -55,8 +56,8 @@ class Installation:
         self._begin(total, f"waiting until the primary runs {MANAGED} and both sides are healthy", SETTLES)
         stage.wait(self._is_steady, 60, f"both failover agents' health GOOD and {MANAGED} on the primary only")
         stage.progress = None
-        stage.step("steady state", f"the agents hear each other every {stage.mode.period:g} s; only the primary's {MANAGED} runs",
-                   SETTLES)
+        stage.step("steady state", (
+            f"the agents hear each other every {stage.mode.period:g} s; only the primary's {MANAGED} runs"), SETTLES)
 
     def _begin(self, total, what, hint):
         self._total = total

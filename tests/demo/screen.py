@@ -59,7 +59,7 @@ def _side(side, scene, large, width):
     rows = Table.grid(padding=(0, 1), expand=True)
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(ratio=1, no_wrap=not large, overflow="ellipsis")
-    rows.add_row("agents", _processes(side, scene.managed))
+    rows.add_row("agents", _processes(side, scene.managed, large))
     rows.add_row("heard", _heartbeat(side))
     if large:
         rows.add_row("links", _links(side))
@@ -78,14 +78,16 @@ def _side(side, scene, large, width):
         subtitle=Text(", ".join(troubles), "bold white on red") if troubles else None)
 
 
-def _processes(side, managed):
+def _processes(side, managed, large):
     """Which processes there are, the managed agent's first."""
     if side.managed_pid:
-        text = Text(f"{managed} {'frozen' if side.is_frozen else 'runs'}", WORDS["FROZEN"] if side.is_frozen else "bold green")
+        text = Text(managed + " runs" * (large and not side.is_frozen), WORDS["FROZEN"] if side.is_frozen else "bold green")
         text.append(f", pid {side.managed_pid}", "not bold")
     else:
         text = Text(f"{managed} does not run", "dim")
-    return text.append("; failover does not run" if not side.failover_pid else "", "red" if side.platform_pid else "dim")
+    if not side.failover_pid and large:
+        text.append("; failover does not run", "red" if side.platform_pid else "dim")
+    return text
 
 
 def _heartbeat(side):
@@ -153,25 +155,36 @@ def _installation(scene, large):
 
 def _runs(scene, large, width):
     """The counter of the outage, beside when the managed agent ran on which side."""
-    now = scene.runs.current_outage
-    last = [end - begin for begin, end in scene.runs.outages[-1:]]
-    title, style = ("OUTAGE NOW", "bold red") if now is not None else ("last outage", "bold") if last else ("no outage yet", "dim")
-    narrow = 48 if large else 24
-    counter = Panel(Group(*_centred(f"{last[0]:.1f}" if last else "-", large, narrow - 4, style)), box=box.ROUNDED, title=title,
-                    subtitle="seconds", border_style="red" if now is not None else QUIET)
-    names = [side.name for side in scene.sides]
-    rows = _strips(scene.runs, names, width - narrow - LONGEST_NAME - 5)
-    line = Group(*(Text.assemble((name.ljust(LONGEST_NAME + 1), COLOURS.get(name, "red")), row) for name, row in zip([*names, "nowhere"], rows)))
-    if large:
-        where = "on " + " and ".join(scene.runs.on) if scene.runs.on else "nowhere"
-        line = Group(line, "", Text(f"{scene.managed} runs {where}", "bold red" if len(scene.runs.on) != 1 else "bold"))
-    both = f"ran on both for {scene.overlap:.1f} s in all" if scene.overlap else "never ran on both"
+    runs, counter_width = scene.runs, 48 if large else 24
     table = Table.grid(expand=True)
-    table.add_column(width=narrow)
+    table.add_column(width=counter_width)
     table.add_column(ratio=1)
-    table.add_row(counter, Panel(line, box=box.ROUNDED, title=f"where {scene.managed} ran: a column is a second", border_style=QUIET,
-                                 subtitle=Text(both, "bold yellow" if scene.overlap else "dim")))
+    table.add_row(_counter(runs, large, counter_width - 4), _timeline(scene, large, width - counter_width))
     return table
+
+
+def _counter(runs, large, width):
+    last = [f"{end - begin:.1f}" for begin, end in runs.outages[-1:]]
+    if runs.current_outage is not None:
+        title, style, border = "OUTAGE NOW", "bold red", "red"
+    else:
+        title, style, border = "last outage" if last else "no outage yet", "bold" if last else "dim", QUIET
+    return Panel(Group(*_centred(last[0] if last else "-", large, width, style)), box=box.ROUNDED, title=title,
+                 subtitle="seconds", border_style=border)
+
+
+def _timeline(scene, large, width):
+    """A row for each side and one for nowhere."""
+    names = [side.name for side in scene.sides]
+    rows = [Text.assemble((name.ljust(LONGEST_NAME + 1), COLOURS.get(name, "red")), strip) for name, strip in
+            zip([*names, "nowhere"], _strips(scene.runs, names, width - LONGEST_NAME - 5))]
+    if large:
+        on = scene.runs.on
+        rows += [Text(), Text(f"{scene.managed} runs " + (f"on {' and '.join(on)}" if on else "nowhere"),
+                              "bold" if len(on) == 1 else "bold red")]
+    both = f"ran on both for {scene.overlap:.1f} s in all" if scene.overlap else "never ran on both"
+    return Panel(Group(*rows), box=box.ROUNDED, border_style=QUIET, title=f"where {scene.managed} ran: a column is a second",
+                 subtitle=Text(both, "bold yellow" if scene.overlap else "dim"))
 
 
 def _strips(runs, names, width):

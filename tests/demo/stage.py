@@ -143,11 +143,12 @@ class Stage:
     def scene(self):
         central = ""
         if self.central:
-            central = (f"{self.central.name}: VC " + (f"runs, pid {self.central.pid}" if self.central.pid else "does not run"))
+            state = f"runs, pid {self.central.pid}" if self.central.pid else "does not run"
+            central = f"{self.central.name}: {CENTRAL} (VC) {state}"
         return Scene(
             clock=self._face.clock, headline=self.headline, detail=self.detail, managed=MANAGED,
-            sides=tuple(view.seen() for view in self.pair_views), central=central, progress=self.progress, runs=self.runs,
-            overlap=self.recorder.overlap(), events=[], keys=self.keys, notice=self.notice)
+            sides=tuple(view.seen() for view in self.pair_views), central=central, progress=self.progress,
+            runs=self.runs, overlap=self.recorder.overlap(), events=[], keys=self.keys, notice=self.notice)
 
     @property
     def runs(self):

@@ -78,7 +78,9 @@ class SimpleStory(Story):
         self._actions.do(self._actions.power_on, primary)
         self.await_runs(primary, 60)
         back, ended = self.began(primary), self.ended(secondary)
-        where, remark = ("both platforms", ", a known limit of simple failover") if ended > back else ("neither platform", "")
+        where, remark = "neither platform", ""
+        if ended > back:
+            where, remark = "both platforms", ", a known limit of simple failover"
         lasted = f"{abs(ended - back):.1f} s"
         stage.tell(secondary, f"failback: {MANAGED} ran on {where} for {lasted}", NEWS)
         self.await_good()
@@ -97,8 +99,9 @@ class StandardStory(Story):
             rows += chapter()
             self.must_not_overlap()
         recorder = self._stage.recorder
-        return rows + [(f"{recorder.overlap():.1f} s", f"overlap: {MANAGED} ran on both platforms, from start to end; never more "
-                                                       f"than {recorder.longest_gap:.2f} s between two looks")]
+        return rows + [(f"{recorder.overlap():.1f} s", (
+            f"overlap: {MANAGED} ran on both platforms, from start to end; never more than {recorder.longest_gap:.2f} s "
+            "between two looks"))]
 
     def cut_direct_links(self):
         stage, primary, secondary = self._stage, self._primary, self._secondary
@@ -128,12 +131,13 @@ class StandardStory(Story):
         self._actions.do(self._actions.cut, primary)
         self.await_runs(secondary, mode.silence + 30)
         stopped, started = self.ended(primary) - cut_at, self.began(secondary) - cut_at
-        stage.tell(secondary, f"takeover {started:.1f} s after the cut: {started - stopped:.1f} s after the primary's {MANAGED} "
-                              f"had stopped", NEWS)
+        stage.tell(secondary, f"takeover {started:.1f} s after the cut: {started - stopped:.1f} s after the primary's "
+                              f"{MANAGED} had stopped", NEWS)
         stage.wait(lambda: secondary.is_active, 10, "the secondary's own word that it is active")
         self._tell_why(False)
         self.pause(LOOK_AROUND)
-        return [(f"{stopped:.1f} s", f"from the primary's isolation until its {MANAGED} had stopped; timeout is {mode.timeout:g} s"),
+        return [(f"{stopped:.1f} s", f"from the primary's isolation until its {MANAGED} had stopped; timeout is "
+                                     f"{mode.timeout:g} s"),
                 (f"{started:.1f} s", f"until the secondary's ran; the silence it waits for is {mode.silence:g} s"),
                 (f"{started - stopped:.1f} s", "it ran on neither platform in between")]
 
@@ -155,8 +159,8 @@ class StandardStory(Story):
 
     def power_loss(self):
         self._stage.step("4/4 Power loss of the primary", (
-            f"the secondary hears nothing of it for {self._stage.mode.silence:g} s, neither directly nor through VC, and asks "
-            "its VCP there in vain"), SEE_SECONDARY)
+            f"the secondary hears nothing of it for {self._stage.mode.silence:g} s, neither directly nor through VC, and "
+            "asks its VCP there in vain"), SEE_SECONDARY)
         self._tell_why(True)
         return self.lose_power()
 
