@@ -26,8 +26,8 @@ GIVES_WAY = 10
 # The files that take longest. They begin first, so that none is left over when all the others are done; among them one
 # that needs no platforms, so that fewer are installed at the same time.
 LONG = ("test_standard", "test_simple", "test_recipes", "test_explore", "test_standard_faults", "test_troubles", "test_ending",
-        "test_former_release", "test_real_agents", "test_simulator", "test_operators", "test_demo", "test_witness", "test_decision_pair",
-        "test_link")
+        "test_former_release", "test_real_agents", "test_simulator", "test_operators", "test_demo", "test_witness",
+        "test_decision_pair", "test_link")
 
 
 def pytest_configure(config):

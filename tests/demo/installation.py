@@ -22,7 +22,9 @@ class Installation:
 
     def __init__(self, stage):
         self._stage = stage
-        self._done = 0
+        self._done = []
+        self._total = 0
+        self._what = ""
 
     def perform(self):
         """Install all, and return when the primary is active and both sides are healthy."""
@@ -36,40 +38,41 @@ class Installation:
              pair),
             ("the failover agent is allowed to start and stop agents", INSTALLS, lambda view: view.side.authorize(), pair),
             ("the failover agent's key is made known to the other platforms", INSTALLS, self._register, pair),
-            ("the failover agents start", INSTALLS, self._start_failover, pair),
         ]
-        total = sum(len(views) for _, _, _, views in parts) + 1 + bool(stage.central)
+        self._total = sum(len(views) for _, _, _, views in parts) + len(pair) + 1 + bool(stage.central)
         stage.step("installation", (
             f"{len(everywhere)} platforms, each with an environment, a VOLTTRON_HOME and a port of its own"), STARTS)
         stage.tell(None, f"build/{REPOSITORY.name} is a copy of {REPOSITORY}, build/{MANAGED_AGENT.name} of its "
                          f"{MANAGED_AGENT.relative_to(REPOSITORY)}", kind="note")
-        for what, hint, install, views in parts:
-            self._begin(total, what, hint)
-            if install == self._start_failover:
-                for view in everywhere:
-                    view.observe()
-            stage.in_threads(*((self._do, install, view) for view in views))
+        for part in parts:
+            self._perform(*part)
+        for view in everywhere:
+            view.observe()
+        self._perform("the failover agents start", INSTALLS, lambda view: view.side.start_agent(FAILOVER), pair)
         if stage.central:
-            self._begin(total, "the stand-ins for VC's agents (VCP) connect", INSTALLS)
+            self._begin("the stand-ins for VC's agents (VCP) connect", INSTALLS)
             self._connect_vcps()
-            self._done += 1
-        self._begin(total, f"waiting until the primary runs {MANAGED} and both sides are healthy", SETTLES)
+            self._done.append(CENTRAL)
+        self._begin(f"waiting until the primary runs {MANAGED} and both sides are healthy", SETTLES)
         stage.wait(self._is_steady, 60, f"both failover agents' health GOOD and {MANAGED} on the primary only")
         stage.progress = None
         stage.step("steady state", (
             f"the agents hear each other every {stage.mode.period:g} s; only the primary's {MANAGED} runs"), SETTLES)
 
-    def _begin(self, total, what, hint):
-        self._total = total
+    def _begin(self, what, hint):
         self._what = what
         self._stage.hint = hint
-        self._stage.progress = self._done, total, what
+        self._stage.progress = len(self._done), self._total, what
         self._stage.tell(None, f"installation: {what}")
+
+    def _perform(self, what, hint, install, views):
+        self._begin(what, hint)
+        self._stage.in_threads(*((self._do, install, view) for view in views))
 
     def _do(self, install, view):
         install(view)
-        self._done += 1
-        self._stage.progress = self._done, self._total, self._what
+        self._done.append(view)
+        self._stage.progress = len(self._done), self._total, self._what
 
     def _start(self, view):
         platform = view.platform
@@ -96,10 +99,6 @@ class Installation:
         for other in self._stage.sides:
             if other is not view.side:
                 view.side.register_at(other)
-
-    @staticmethod
-    def _start_failover(view):
-        view.side.start_agent(FAILOVER)
 
     def _connect_vcps(self):
         stage = self._stage

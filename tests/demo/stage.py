@@ -96,7 +96,7 @@ class Stage:
         self.headline, self.detail, self.notice = f"{mode.name} failover", mode.summary, ""
         self.progress = None
         self.keys = []
-        self.sides, self.views, self.vcps = [], [], {}
+        self.sides, self.views, self.pair_views, self.vcps = [], [], [], {}
         self.pair = self.central = self.recorder = None
         self._folder, self._face, self._signals = folder, face, signals
         self._askers, self._calls = [], []
@@ -117,7 +117,7 @@ class Stage:
         if central is None:
             for side, other in self.pair.each_way:
                 side.to_other = Relay(other.platform.address)
-        self.primary, self.secondary = self.pair_views = [FailoverView(side, self.tell) for side in self.pair.sides]
+        self.pair_views = [FailoverView(side, self.tell) for side in self.pair.sides]
         self.central = View(central, self.tell, CENTRAL) if central else None
         self.views = self.pair_views + ([self.central] if central else [])
         for view in self.views:
