@@ -31,7 +31,7 @@ SHARED = ("installed_standard_pair", "installed_pair")
 # What takes longest. It begins first, so that none is left over when all the others are done; among it something that
 # needs no platforms, so that fewer are installed at the same time.
 LONG = ("test_standard", "installed_standard_pair", "test_simple", "test_explore", "test_recipes", "installed_pair",
-        "test_simulator", "test_former_release", "test_real_agents", "test_witness", "test_decision_pair")
+        "test_simulator", "test_demo", "test_former_release", "test_real_agents", "test_witness", "test_decision_pair")
 
 
 def pytest_configure(config):

@@ -249,11 +249,12 @@ class BasePlatform:
             self.on_command(command)
         return self._run(command, timeout or self.patience, check)
 
-    def install(self, source, identity=None, config=None, start=True, timeout=None, force=False):
+    def install(self, source, identity=None, config=None, start=True, timeout=None, force=False, enable=False):
         """Install the agent in `source` (a wheel or a folder with its source) and return its uuid.
 
         A folder is copied first, so that the build leaves nothing in it. `config` is a dict or a file. With `force` it
-        takes the place of the agent with this identity, which VOLTTRON 11 does not allow.
+        takes the place of the agent with this identity, which VOLTTRON 11 does not allow. With `enable` it starts
+        whenever the platform does.
         `timeout` is for the installation and, once more, for the start.
         """
         source = Path(source).resolve()
@@ -274,6 +275,8 @@ class BasePlatform:
             options += ["--agent-config", config]
         if force:
             options += ["--force"]
+        if enable:
+            options += ["--enable", "--priority", "50"]
         output = self.vctl("install", source, *options, timeout=timeout)
         found = _UUID.findall(output)
         if not found:
