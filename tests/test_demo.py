@@ -75,7 +75,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.demo"], cwd=REPOSITORY, stdin=self.slave, stdout=self.slave, stderr=self.slave,
             env=dict(os.environ, TERM="xterm-256color", TMPDIR=str(folder)), start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))  # noqa: PLW1509: no thread holds a lock here.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))  # noqa: PLW1509
         self._output = ""
 
     def press(self, key):
