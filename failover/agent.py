@@ -1,8 +1,7 @@
 """The failover agent as an agent of VOLTTRON: its start, its end, and what it offers.
 
 What it does is decided in :mod:`failover.decision`, driven by :mod:`failover.driver`. Here the parts that know VOLTTRON,
-sockets, processes and files are put together: each posts events to the driver, and performs the effects for which it is
-there.
+sockets, processes and files are put together: each posts events to the driver, and performs its kinds of effects.
 """
 
 import logging
@@ -37,6 +36,7 @@ from failover.managed.local_agent import LocalAgent
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
 from failover.recordist import Recordist
+from failover.seal import seal_of
 from failover.setup_of_config import probe_every, settings_of, setup_of
 from failover.text import clean
 from failover.vc_of_config import vc_client_of
@@ -65,16 +65,17 @@ class FailoverAgent(compat.Agent):
         folder = compat.data_folder(self)
         store = LeaseStore(folder)
         record = store.load(config.timeout)
+        seal, warnings = seal_of(self, config, record.signs, warnings, faults)
         self._ending = Ending(folder, self._guard.platform)
         setup = setup_of(config, compat.instance_name(), self.core.identity, self._ending.quiet_until)
         self._keeper = RecordKeeper(store, self._post, faults)
         self._peer_link = HeartbeatPath(
             Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
-            topic(config.agent_id, config.mode), setup.answer_within, probe_every(config), self._post)
-        self._vc = None if config.simple_behavior else vc_client_of(self, config, setup.answer_within, self._post)
+            topic(config.agent_id, config.mode), seal, setup.answer_within, probe_every(config), self._post)
+        self._vc = None if config.simple_behavior else vc_client_of(self, config, seal, setup.answer_within, self._post)
         self._local = Group([LocalAgent(self, identity, self._call, setup.answer_within, config.timeout, self._post,
                                         self._guard.lives, self._warn) for identity in setup.agents], faults)
-        self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), setup.answer_within,
+        self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), seal, setup.answer_within,
                                   self._post, self._local.is_installed, self._warn, faults)
         self._history = History(folder)
         self._console = Console(self, config, setup, warnings, record.mode, self._peer_link, self._vc, self._local,
@@ -191,8 +192,7 @@ class FailoverAgent(compat.Agent):
             gevent.sleep(_FAREWELL_WITHIN / 20)
 
     def _end_as_orphan(self, within: float) -> None:
-        _log.error("ending, and %s too, because the platform that started this agent is gone",
-                   self._config.managed)
+        _log.error("ending, and %s too, because the platform that started this agent is gone", self._config.managed)
         self._last_resort.end_all("its platform is gone", within, platform_on_file())
 
     def _give_up(self) -> None:

@@ -21,6 +21,7 @@ from failover.discovery import DiscoveryError
 from failover.heartbeat_path import HeartbeatPath
 from failover.loops import spawn_loop, surviving
 from failover.reception import received
+from failover.seal import Seal
 from failover.text import clean
 from failover.vip.link import Endpoint, LinkError, RemoteError
 
@@ -46,6 +47,7 @@ class VcClient:
 
     :param identity: VC's VIP identity.
     :param topic: the pair's own.
+    :param seal: signs heartbeats, and checks signatures.
     :param answer_within: seconds after which the connection counts as dead.
     :param probe_every: seconds of quiet after which the connection is tried.
     :param post: takes what comes of it.
@@ -54,17 +56,23 @@ class VcClient:
     :ivar last_error: why VC gave no answer; None if it did.
     """
 
-    def __init__(self, endpoint: Endpoint, identity: str, topic: str, answer_within: float, probe_every: float,
-                 post: Callable[[Any], None], find: Optional[Callable[[], Endpoint]] = None):
+    def __init__(self, endpoint: Endpoint, identity: str, topic: str, seal: Seal, answer_within: float,
+                 probe_every: float, post: Callable[[Any], None], find: Optional[Callable[[], Endpoint]] = None):
         self.identity = identity
         self.last_error: Optional[str] = None
-        self._path = HeartbeatPath(Path.VC, endpoint, topic, answer_within, probe_every, self._pass_on)
+        self._path = HeartbeatPath(Path.VC, endpoint, topic, seal, answer_within, probe_every, self._pass_on)
         self.link = self._path.link
-        self.link.subscribe(topic, lambda _, sender, message: post(received(Path.VC, sender, message)))
+        self.link.subscribe(topic, self._deliver)
+        self._seal = seal
         self._answer_within = answer_within
         self._post = post
         self._find = find
         self._search: Optional[gevent.Greenlet] = None
+
+    def _deliver(self, topic: str, sender: str, message: Any) -> None:
+        is_signed = self._seal.verdict(Path.VC, sender, message)
+        if is_signed is not None:
+            self._post(received(Path.VC, sender, message, is_signed=is_signed))
 
     def start(self) -> None:
         """Begin to connect, or to look for where to. Returns at once."""

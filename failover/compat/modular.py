@@ -21,8 +21,8 @@ from failover.vip.endpoint import Endpoint
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_refusal", "known_platforms",
-    "load_config", "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "stop_monitor",
-    "subscribe", "vip_main", "volttron_home"
+    "load_config", "local_endpoint", "missing_authorizations", "platform_secretkey", "platform_warnings", "serverkey",
+    "setup_logging", "stop_monitor", "subscribe", "vip_main", "volttron_home"
 ]
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
@@ -64,6 +64,14 @@ def installed(identity: str, uuid: str) -> Optional[Tuple[str, Path]]:
 def serverkey(agent: Agent) -> str:
     """Return the public key of the local platform."""
     return agent.core.serverkey
+
+
+def platform_secretkey() -> str:
+    """Return the secret key of the local platform.
+
+    :raises OSError, ValueError, KeyError: it cannot be read.
+    """
+    return json.loads(Path(volttron_home(), "credentials_store", PLATFORM + ".json").read_text())["secretkey"]
 
 
 def known_platforms(with_central: bool) -> Known:

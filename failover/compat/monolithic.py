@@ -1,5 +1,6 @@
 """Monolithic VOLTTRON 9."""
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -26,8 +27,8 @@ from failover.vip.link import Endpoint, LinkError, RemoteError as LinkRemoteErro
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_refusal", "known_platforms",
-    "load_config", "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging", "stop_monitor",
-    "subscribe", "vip_main", "volttron_home"
+    "load_config", "local_endpoint", "missing_authorizations", "platform_secretkey", "platform_warnings", "serverkey",
+    "setup_logging", "stop_monitor", "subscribe", "vip_main", "volttron_home"
 ]
 
 _log = logging.getLogger(__name__)
@@ -90,6 +91,15 @@ def installed(identity: str, uuid: str) -> Optional[Tuple[str, Path]]:
 def serverkey(agent: Agent) -> str:
     """Return the public key of the local platform."""
     return parse_qs(urlsplit(agent.core.address).query)["serverkey"][0]
+
+
+def platform_secretkey() -> str:
+    """Return the secret key of the local platform.
+
+    :raises OSError, ValueError, KeyError: it cannot be read.
+    """
+    # Not by KeyStore, which makes a file that is missing.
+    return json.loads(Path(KeyStore.get_default_path()).read_text())["secret"]
 
 
 def known_platforms(with_central: bool) -> Known:

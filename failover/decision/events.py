@@ -29,6 +29,7 @@ class HeartbeatReceived(NamedTuple):
     :ivar subject: which managed agent the message says it is about, in whatever version; None if it does not say.
     :ivar is_local: whether the sender is an agent of this platform.
     :ivar fault: what is wrong with a malformed message; None if nothing is.
+    :ivar is_signed: whether it has a signature that only the two sides can make. One with a wrong signature is no event.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class HeartbeatReceived(NamedTuple):
     subject: Optional[str] = None
     is_local: bool = False
     fault: Optional[str] = None
+    is_signed: bool = False
 
 
 class LinkChanged(NamedTuple):

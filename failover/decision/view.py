@@ -63,6 +63,7 @@ class View(NamedTuple):
     :ivar is_quiet: whether nothing is started because this platform may be shutting down.
     :ivar lease: None in simple failover.
     :ivar installation: what is installed of the managed agent; None if that is not known.
+    :ivar peer_signs: whether unsigned heartbeats do not count, because the peer signs its own.
     """
 
     setup: Setup
@@ -81,6 +82,7 @@ class View(NamedTuple):
     agents: Tuple[AgentView, ...]
     lease: Optional[LeaseView]
     installation: Optional[str] = None
+    peer_signs: bool = False
 
     @property
     def managed(self) -> str:
@@ -112,7 +114,8 @@ def view(state: State, now: Moment) -> View:
         alike=state.roles.heard_alike(state.setup.timing.timeout, now), orders=state.orders,
         pause_left=state.orders.paused_until - now if state.orders.is_paused else None, is_quiet=now < state.setup.quiet_until,
         agents=tuple(AgentView(one.identity, one.state, one.pending) for one in state.agents),
-        lease=None if state.is_simple else _lease(state, now), installation=state.installation)
+        lease=None if state.is_simple else _lease(state, now), installation=state.installation,
+        peer_signs=state.proof.is_required)
 
 
 def _lease(state: State, now: Moment) -> LeaseView:

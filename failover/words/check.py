@@ -12,7 +12,7 @@ __all__ = ["checklist"]
 
 # Each item, with the kinds of problems that concern it.
 _ITEMS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
-    ("control of this platform", ("control", "quiet", "deaf")),
+    ("control of this platform", ("control", "quiet", "deaf", "keys")),
     ("authorization on this platform", ("unauthorized",)),
     ("link to the other platform", ("link",)),
     ("authorization on the other platform", ("refused",)),

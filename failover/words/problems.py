@@ -203,6 +203,7 @@ KINDS: Dict[str, Kind] = {
     "times": Kind(_times, "the configured times are in use"),
     "memory": Kind(_fault("memory"), "state is being saved to disk again"),
     "deaf": Kind(_fault("deaf"), "heartbeats can be heard again"),
+    "keys": Kind(_fault("keys"), "signatures can be checked again"),
     "loop": Kind(_loop, "{agent} keeps running, or no longer needs to run here"),
     "handed": Kind(_handed, "the handover of {agent} is over"),
     "quiet": Kind(_quiet, "this failover agent is active again"),

@@ -73,12 +73,12 @@ def _alike_refused(original):
     return admit
 
 
-def _number_hides_for_ever(self, heartbeat, timeout, now):
+def _number_hides_for_ever(self, heartbeat, timeout, is_proven, now):
     newest = self._newest_of(heartbeat.boot_id)
     return STALE if newest is not None and heartbeat.sequence <= newest.sequence else None
 
 
-def _number_hides_for_a_silence(self, heartbeat, timeout, now):
+def _number_hides_for_a_silence(self, heartbeat, timeout, is_proven, now):
     newest = self._newest_of(heartbeat.boot_id)
     if newest is None or now - newest.at > 4 * timeout:
         return None

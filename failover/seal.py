@@ -1,0 +1,102 @@
+"""Signatures of heartbeats: only the two sides can make them, without anything to configure.
+
+Both make the same key of what they have had since their installation: the secret key of their own platform, and the public
+key of the other one, which is ``remote_serverkey``. A heartbeat carries the HMAC-SHA256 of its text and of the path for which
+it was made, as the last field of its JSON object. Which signed heartbeats count is decided elsewhere
+(:mod:`failover.decision.proof`): a signature alone does not tell a heartbeat from its recording.
+"""
+
+import base64
+import hashlib
+import hmac
+import logging
+import re
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from failover import clock, compat
+from failover.config import Config
+from failover.decision.vocabulary import Path
+from failover.text import Once, clean
+from failover.x25519 import BASE_POINT, shared_secret
+
+__all__ = ["Seal", "key_of", "seal_of"]
+
+_log = logging.getLogger(__name__)
+
+_PURPOSE = b"volttron-failover heartbeat 1"
+_SIGNED = re.compile(r'(\{.*), "signature": "([0-9a-f]{64})"\}', re.DOTALL)
+
+_WRONG = ("a heartbeat of {} has a wrong signature and does not count: it is forged or damaged, or a platform has other keys than "
+          "when the failover agents were started: then correct remote_serverkey on the other side, and restart both")
+
+
+class Seal:
+    """Signs heartbeats, and checks signatures.
+
+    :param key: None if heartbeats cannot be signed.
+    :param checks: whether signatures matter here.
+    """
+
+    def __init__(self, key: Optional[bytes] = None, checks: bool = True):
+        self._key = key
+        self._checks = checks and key is not None
+        self._once = Once()
+
+    def signed(self, path: Path, text: str) -> str:
+        """Return the text of a heartbeat, a JSON object, with a signature that holds on this path."""
+        if self._key is None:
+            return text
+        return '{}, "signature": "{}"}}'.format(text[:-1], self._signature(path, text))
+
+    def verdict(self, path: Path, sender: str, message: Any) -> Optional[bool]:
+        """Return whether a message is signed; None if the signature is wrong, so that it is to be dropped."""
+        if not self._checks:
+            return False
+        found = _SIGNED.fullmatch(message) if isinstance(message, str) else None
+        if found is None:
+            return False
+        if hmac.compare_digest(found.group(2), self._signature(path, found.group(1) + "}")):
+            return True
+        for line in self._once.filter(_WRONG.format(clean(sender)), clock.now()):
+            _log.warning("%s", line)
+        return None
+
+    def _signature(self, path: Path, text: str) -> str:
+        # The text may hold what cannot be encoded otherwise: half of a surrogate pair.
+        content = "{}\n{}".format(path.value, text).encode("utf-8", "surrogatepass")
+        return hmac.new(self._key, content, hashlib.sha256).hexdigest()
+
+
+def key_of(secretkey: str, own_serverkey: str, remote_serverkey: str) -> bytes:
+    """Return the key by which the two sides sign. Keys of platforms are VOLTTRON's texts of 43 characters.
+
+    :raises ValueError: they are no keys, or the secret one does not belong to the public one.
+    """
+    secret = _bytes(secretkey)
+    if shared_secret(secret, BASE_POINT) != _bytes(own_serverkey):
+        raise ValueError("the secret key on file is not that of the running platform")
+    return hmac.new(shared_secret(secret, _bytes(remote_serverkey)), _PURPOSE, hashlib.sha256).digest()
+
+
+def _bytes(key: str) -> bytes:
+    return base64.b64decode(key + "=", altchars=b"-_", validate=True)
+
+
+def seal_of(agent: Any, config: Config, peer_signs: bool, warnings: Sequence[str],
+            faults: Dict[str, str]) -> Tuple[Seal, List[str]]:
+    """Return the seal of an agent, and the warnings with one more if it cannot sign.
+
+    :param peer_signs: whether the peer has proved itself, so that its unsigned heartbeats do not count.
+    :param faults: what is the matter, a text for each kind; "keys" if the peer therefore cannot be heard.
+    """
+    checks = config.require_signatures == "auto"
+    try:
+        return Seal(key_of(compat.platform_secretkey(), compat.serverkey(agent), config.remote_serverkey), checks), list(warnings)
+    except Exception as error:  # Whatever is wrong with the file, its content or the keys.
+        why = "the secret key of this platform cannot be used: {}".format(clean(repr(error)))
+    if checks and peer_signs:
+        faults["keys"] = ("the other side cannot be heard, because its signatures cannot be checked: {}; give this agent's user "
+                          "access to it, or set require_signatures to false on both sides".format(why))
+    warning = "signatures: heartbeats go out unsigned, and whoever reaches the port can forge them: " + why
+    _log.warning("%s", warning)
+    return Seal(), list(warnings) + [warning]
