@@ -36,7 +36,7 @@ from failover.managed.local_agent import LocalAgent
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
 from failover.recordist import Recordist
-from failover.seal import seal_of
+from failover.seal_of_config import seal_of
 from failover.setup_of_config import probe_every, settings_of, setup_of
 from failover.text import clean
 from failover.vc_of_config import vc_client_of

@@ -17,8 +17,7 @@ __all__ = ["heard", "with_orders", "with_roles"]
 
 _Result = Tuple[State, Tuple[Effect, ...]]
 
-_UNSIGNED = ("an unsigned heartbeat of {} does not count, because the other side signs its own: it is forged, unless the other side "
-             "has been given an earlier release or cannot read its keys any more; then set require_signatures to false here")
+_UNSIGNED = "an unsigned heartbeat of {} does not count, because the other side signs its own"
 
 
 def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
@@ -31,7 +30,7 @@ def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
     if refusal is not None:
         return state, _warn(refusal)
     if state.proof.is_required and (heartbeat is None or not event.is_signed):
-        return state, _warn(_UNSIGNED.format(event.sender))
+        return state._replace(proof=state.proof._replace(refused=now)), _warn(_UNSIGNED.format(event.sender))
     notes = () if event.fault is None else _warn(
         "content of a heartbeat of {} ignored: {}".format(event.sender, event.fault))
     if heartbeat is None:

@@ -34,12 +34,14 @@ class Proof(NamedTuple):
     :ivar greeted: starts that have greeted and do not count yet, the last one at the end.
     :ivar doubted_since: when the first greeting came since the peer was heard last; None if none has.
     :ivar doubted: when the last greeting came that counts against silence; None if none did.
+    :ivar refused: when the last unsigned heartbeat came that did not count; None if none did.
     """
 
     is_required: bool = False
     greeted: Tuple[Greeting, ...] = ()
     doubted_since: Optional[Moment] = None
     doubted: Optional[Moment] = None
+    refused: Optional[Moment] = None
 
     def greets(self, boot_id: str) -> bool:
         """Whether this start has greeted and does not count yet."""
@@ -59,7 +61,8 @@ class Proof(NamedTuple):
         """A heartbeat of this start counts."""
         if self.is_required and not self.greeted and self.doubted_since is None:
             return self
-        return Proof(True, tuple(one for one in self.greeted if one.boot_id != boot_id), None, self.doubted)
+        return self._replace(is_required=True, doubted_since=None,
+                             greeted=tuple(one for one in self.greeted if one.boot_id != boot_id))
 
     def hears(self, peer: Optional[Heartbeat], acknowledged: Optional[str], keeps: float, now: Moment) -> Tuple[str, ...]:
         """Return the starts that this side's heartbeats name, so that the peer knows them to be new.

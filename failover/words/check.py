@@ -12,10 +12,11 @@ __all__ = ["checklist"]
 
 # Each item, with the kinds of problems that concern it.
 _ITEMS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
-    ("control of this platform", ("control", "quiet", "deaf", "keys")),
+    ("control of this platform", ("control", "quiet", "deaf")),
     ("authorization on this platform", ("unauthorized",)),
     ("link to the other platform", ("link",)),
     ("authorization on the other platform", ("refused",)),
+    ("signatures of heartbeats", ("keys", "unsigned")),
     ("roles", ("rival", "names")),
     ("configuration of both sides", ("differ", "times")),
     ("managed agent", ("missing", "start", "stop", "stray", "signals", "absent", "silent", "unwell", "second", "loop",
