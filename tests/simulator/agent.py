@@ -181,16 +181,19 @@ class FailoverAgent:
         """The bus says whether the subscription stands. One that has ended says nothing."""
         self.post(HearingProven(asked_at, self.listens if self.side.platform_life == self.platform_life else None))
 
-    def hears(self, heartbeat: Heartbeat, path: Path) -> None:
-        """A heartbeat comes from a bus."""
+    def hears(self, heartbeat: Heartbeat, path: Path, is_forged: bool = False) -> None:
+        """A heartbeat comes from a bus. Its signature is right if both its sender and this side sign, and nobody forged it."""
         if not self.lives or path is Path.DIRECT and not self.listens:
             return
         topic = (heartbeat.agent_id, heartbeat.mode) if path is Path.DIRECT else (None, None)
+        if not is_forged:
+            self.side.world.recordings.append((self.side, path, heartbeat))
         if heartbeat.boot_id == self.state.incarnation.boot_id:
             self.truth.echoed(heartbeat.sequence)
         if heartbeat.leaving and not heartbeat.may_run:
             self.truth.left()
-        self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity))
+        is_signed = not is_forged and all(side.signs for side in (self.side, self.side.world.named(heartbeat.instance_name)))
+        self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity, is_signed=is_signed))
         if self.lives and self.state.peer.last_heard == self.side.clock():
             self.truth.hears(heartbeat)
 
