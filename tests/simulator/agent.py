@@ -202,7 +202,8 @@ class FailoverAgent:
         if self.listens:
             peer = "secondary" if self.setup.role == "primary" else "primary"
             self.post(HeartbeatReceived(Path.DIRECT, None, "somebody", peer, self.setup.mode, fault="nonsense"))
-            self.truth.hears(None)
+            if self.state.peer.last_heard == self.side.clock():
+                self.truth.hears(None)
 
     # VC
 
