@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import gevent
 
 from failover import clock, compat
+from failover.authority_of_agent import authority_of
 from failover.commands import Commands
 from failover.config import Config
 from failover.config.source import Raw, Source
@@ -82,9 +83,8 @@ class FailoverAgent(compat.Agent):
                                 self._history, self._post)
         state = initial(setup, record, clock.now())
         self._recordist = Recordist(state, folder / "recordings")
-        self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
-                              self._give_up)
-        self._commands = Commands(lambda: self._driver.state, self._post, lambda: compat.caller(self))
+        self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist, self._give_up)
+        self._commands = Commands(lambda: self._driver.state, self._post, authority_of(self))
         self._watch = ConfigWatch(self, source, raw, config, faults, self._reconfigure)
         self._last_resort = LastResort(self._local.end_all, self._closers())
         self._ending.watch_signals(lambda: compat.request_stop(self), lambda: self._config.stop_within)
@@ -211,9 +211,9 @@ class FailoverAgent(compat.Agent):
         return self._console.status(self._driver.state)
 
     @compat.RPC.export
-    def record(self) -> Optional[str]:
+    def record(self, proof: Any = None) -> Optional[str]:
         """Write down what happened lately, and return where; None if the disk does not take it."""
-        return self._recordist.write_now()
+        return self._commands.record(self._recordist.write_now, proof)
 
     @compat.RPC.export
     def check(self) -> List[Dict[str, Any]]:
@@ -226,19 +226,19 @@ class FailoverAgent(compat.Agent):
         return self._history.last(count)
 
     @compat.RPC.export
-    def pause(self, seconds: float = 3600.0) -> Dict[str, Any]:
+    def pause(self, seconds: float = 3600.0, proof: Any = None) -> Dict[str, Any]:
         """Have nobody on either side start the managed agent for so many seconds: :mod:`failover.commands`."""
-        return self._commands.pause(seconds)
+        return self._commands.pause(seconds, proof)
 
     @compat.RPC.export
-    def resume(self) -> Dict[str, Any]:
+    def resume(self, proof: Any = None) -> Dict[str, Any]:
         """End a pause."""
-        return self._commands.resume()
+        return self._commands.resume(proof)
 
     @compat.RPC.export
-    def switchover(self, to: Optional[str] = None) -> Dict[str, Any]:
+    def switchover(self, to: Optional[str] = None, proof: Any = None) -> Dict[str, Any]:
         """Have the side with this instance name, or configured role, run the managed agent; by default the other one."""
-        return self._commands.switchover(to)
+        return self._commands.switchover(to, proof)
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ from failover.vip.endpoint import Endpoint
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_refusal", "known_platforms",
+    "authorize_caller", "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_authorized",
+    "is_refusal", "known_platforms",
     "load_config", "local_endpoint", "missing_authorizations", "platform_secretkey", "platform_warnings", "serverkey",
     "setup_logging", "stop_monitor", "subscribe", "vip_main", "volttron_home"
 ]
@@ -149,6 +150,17 @@ def _is_authorized(call: Callable[..., Any], identity: str, capability: str) -> 
         if not is_refusal(error):
             raise
         return False
+
+
+def is_authorized(agent: Agent, identity: str, capability: str) -> bool:
+    """Whether whoever has this identity has a capability, by name. Waits for the platform's word, without a limit."""
+    granted = agent.vip.rpc.call(AUTH, "get_agent_capabilities", identity).get() or {}
+    return capability in granted.get("rpc_capabilities", [])
+
+
+def authorize_caller(identity: str, capability: str) -> str:
+    """Return what gives whoever has this identity a capability."""
+    return "`vctl authz add agent {} --rpc-capabilities {}`".format(identity, capability)
 
 
 def authorize_command(identity: str) -> str:
