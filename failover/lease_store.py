@@ -134,6 +134,7 @@ CHECKS: Dict[str, Callable[[Any], Any]] = {
     "claimed_terms": _terms,
     "vc_apart": lambda saved: saved is True,
     "orders": _orders,
+    "signs": lambda saved: saved is True,
 }
 
 

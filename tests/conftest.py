@@ -146,10 +146,10 @@ def take_orders_back(pair):
         statuses = [(side, side.status()) for side in pair.sides]
         for side, status in statuses:
             if status and status["orders"]["paused_for"] is not None:
-                side.observer.call(FAILOVER, "resume")
+                side.observer.order("resume")
             elif status and status["orders"]["preferred"] != "primary":
                 with contextlib.suppress(RemoteError):  # It is refused until the primary is ready.
-                    side.observer.call(FAILOVER, "switchover", "primary")
+                    side.observer.order("switchover", "primary")
         return all(status and status["orders"]["paused_for"] is None and status["orders"]["preferred"] == "primary"
                    for _, status in statuses)
 

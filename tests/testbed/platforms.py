@@ -174,6 +174,11 @@ class BasePlatform:
     def unprotect_topics(self):
         raise NotImplementedError
 
+    @property
+    def secretkey(self):
+        """The platform's secret key."""
+        raise NotImplementedError
+
     def command_keys(self):
         """Return the public and the secret key with which vctl connects."""
         raise NotImplementedError
@@ -485,6 +490,10 @@ class ModularPlatform(BasePlatform):
     def unprotect_topics(self):
         self.vctl("authz", "remove", "topics", self._protected)
 
+    @property
+    def secretkey(self):
+        return json.loads((self.home / "credentials_store" / "platform.json").read_text())["secretkey"]
+
     def command_keys(self):
         keys = json.loads((self.home / "credentials_store" / "control.connection.json").read_text())
         return keys["publickey"], keys["secretkey"]
@@ -561,6 +570,10 @@ class MonolithicPlatform(BasePlatform):
     def _protect(self, entries):
         # The platform watches this file.
         (self.home / "protected_topics.json").write_text(json.dumps({"write-protect": entries}))
+
+    @property
+    def secretkey(self):
+        return json.loads((self.home / "keystore").read_text())["secret"]
 
     def command_keys(self):
         keys = json.loads((self.home / "keystores" / "control.connection" / "keystore.json").read_text())
