@@ -47,7 +47,6 @@ __all__ = ["FailoverAgent", "main"]
 _log = logging.getLogger(__name__)
 
 _FAREWELL_WITHIN, _LAST_ANSWER_WITHIN, _KILLED_WITHIN = 0.5, 2.0, 1.0  # Seconds.
-
 _OPEN_CALLS = 100  # At most so many calls are remembered until they are answered.
 
 
@@ -82,7 +81,8 @@ class FailoverAgent(compat.Agent):
                                 self._history, self._post)
         state = initial(setup, record, clock.now())
         self._recordist = Recordist(state, folder / "recordings")
-        self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist, self._give_up)
+        self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
+                              self._give_up)
         self._commands = Commands(lambda: self._driver.state, self._post, authority_of(self))
         self._watch = ConfigWatch(self, source, raw, config, faults, self._reconfigure)
         self._last_resort = LastResort(self._local.end_all, self._closers())

@@ -1,8 +1,8 @@
 """Who may give orders: whoever has the files of this platform, as the commands of an operator on this machine do.
 
-Both VOLTTRONs tell the called agent under which VIP identity the caller is connected, and nothing else: not with which key,
-and any client can take any identity that is free. So an order comes with a proof, which only the platform's secret key makes.
-It holds for this order alone, once, and for some seconds. A caller without one needs an authorization for its identity.
+Both VOLTTRONs tell the called agent under which VIP identity the caller is connected, and not with which key. A client may take
+any identity that is free. So an order comes with a proof, which only the platform's secret key makes. It holds for this order
+alone, once, and for some seconds. A caller without one needs an authorization for its identity.
 """
 
 import hashlib
@@ -62,8 +62,9 @@ class Authority:
         secretkey = self._secretkey
         if secretkey is None or self._holds(secretkey, method, args, proof) or self._is_authorized(caller):
             return None
-        return ("refused: {} has not shown that it belongs to this platform; run `python -m failover {}` here, as the platform's "
-                "user, or authorize it: {}".format(clean(caller), _COMMANDS.get(method, method), self._authorize_with(clean(caller))))
+        return ("refused: {} has not shown that it belongs to this platform; run `python -m failover {}` here, as the "
+                "platform's user, or authorize it: {}".format(
+                    clean(caller), _COMMANDS.get(method, method), self._authorize_with(clean(caller))))
 
     def _holds(self, secretkey: str, method: str, args: Sequence[Any], proof: Any) -> bool:
         now = clock.now()

@@ -1,8 +1,8 @@
 """Signatures of heartbeats: only the two sides can make them, without anything to configure.
 
-Both make the same key of what they have had since their installation: the secret key of their own platform, and the public
-key of the other one, which is ``remote_serverkey``. A heartbeat carries the HMAC-SHA256 of its text and of the path for which
-it was made, as the last field of its JSON object. Which signed heartbeats count is decided elsewhere
+Both make the same key of what they have had since their installation: the secret key of their own platform, and the
+public key of the other one, which is ``remote_serverkey``. A heartbeat carries the HMAC-SHA256 of its text and of the path for
+which it was made, as the last field of its JSON object. Which signed heartbeats count is decided elsewhere
 (:mod:`failover.decision.proof`): a signature alone does not tell a heartbeat from its recording.
 """
 
