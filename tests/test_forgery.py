@@ -97,7 +97,8 @@ class Forger:
 
 
 def _volttrons(key):
-    """Return a key of ZeroMQ's as VOLTTRON writes it."""    return base64.urlsafe_b64encode(z85.decode(key)).decode().rstrip("=")
+    """Return a key of ZeroMQ's as VOLTTRON writes it."""
+    return base64.urlsafe_b64encode(z85.decode(key)).decode().rstrip("=")
 
 
 def assert_unharmed(pair, forger, active, passive):
