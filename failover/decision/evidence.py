@@ -53,10 +53,8 @@ _Result = Tuple[State, Tuple[Effect, ...]]
 # The connections
 
 def _wrong_signature(state: State, event: WrongSignature, now: Moment) -> _Result:
-    if state.proof.is_required:
-        return state._replace(proof=state.proof._replace(wrong=now)), ()
-    state = state._replace(proof=state.proof._replace(wrong=now, doubted=now))
-    if isinstance(state.policy, LeasePolicy) and state.policy.is_held:
+    state = state._replace(proof=state.proof.misled(now))
+    if not state.proof.is_required and isinstance(state.policy, LeasePolicy) and state.policy.is_held:
         state = state._replace(policy=state.policy.forgotten(now))
     return state, ()
 

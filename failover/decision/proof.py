@@ -62,6 +62,10 @@ class Proof(NamedTuple):
         return self._replace(greeted=others[1 - _GREETINGS:] + (Greeting(boot_id, now),), doubted_since=since,
                              doubted=now if now - since < counts_for else self.doubted)
 
+    def misled(self, now: Moment) -> "Proof":
+        """A heartbeat came with a wrong signature."""
+        return self._replace(wrong=now) if self.is_required else self._replace(wrong=now, doubted=now)
+
     def proven(self, boot_id: str) -> "Proof":
         """A heartbeat of this start counts."""
         if self.is_required and not self.greeted and self.doubted_since is None:
