@@ -2,7 +2,7 @@
 
 import pytest
 
-from failover.decision.events import RecordSaved
+from failover.decision.events import RecordSaved, WrongSignature
 from failover.decision.setup import Record
 from failover.decision.vocabulary import AgentState, Command, Liveness, Path
 from tests.driving import GRACE, PERIOD, TIMEOUT, TIMING, Core, heartbeat, run
@@ -277,3 +277,41 @@ def test_a_disk_that_does_not_take_it_is_tried_again():
     core.decide(7.0)
     assert core.state.record.signs
     assert core.post(RecordSaved(core.state.record, True)) == ()
+
+
+# A wrong key
+
+HELD = dict(lease_until=9.0, own_terms=TIMING, peer_terms=TIMING, peer_instance="there", signs=True, pair_key="k1")
+
+
+@pytest.mark.parametrize("key, holds", [("k1", True), ("k2", False), (None, True)])
+def test_a_lease_and_a_proof_are_those_of_one_key(key, holds):
+    core = Core("primary", "standard", record=Record(**HELD), pair_key=key)
+    assert core.lease.is_held is holds and core.view().peer_signs is holds
+    core.decide(0.1)
+    assert core.record.pair_key == (key or "k1") and core.record.signs is holds
+
+
+def test_a_key_that_was_not_known_is_none_that_has_changed():
+    core = Core("primary", "standard", record=Record(**dict(HELD, pair_key=None)), pair_key="k2")
+    assert core.lease.is_held and core.view().peer_signs and core.record.pair_key == "k2"
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_a_wrong_signature_ends_a_lease_of_a_side_to_which_its_peer_has_not_proved_itself(signs):
+    core = Core("primary", "standard", record=Record(**dict(HELD, signs=signs)), pair_key="k1")
+    core.decide(0.5)
+    core.post(WrongSignature(), 1.0)
+    assert core.lease.is_held is signs and core.view(1.5).wrong_ago == 0.5
+
+
+@pytest.mark.parametrize("signs", [True, False])
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+def test_no_silence_amid_wrong_signatures_of_a_peer_that_has_not_proved_itself(role, signs):
+    side = Side(role, signs=signs)
+    for _ in range(60):
+        side.run(1.0, vc=True)
+        side.core.post(WrongSignature(), side.now)
+    assert side.holds_lease is signs
+    side.run(60.0, vc=True)
+    assert side.holds_lease

@@ -4,6 +4,7 @@ Neither causes a takeover, nor keeps one from coming, nor stops an active side; 
 """
 
 import base64
+import collections
 import contextlib
 
 import gevent
@@ -25,13 +26,14 @@ class Forger:
 
     :ivar rounds: how often it has said all that it has to say.
     :ivar links: to the primary's platform, to the secondary's, and to VOLTTRON Central's.
+    :ivar said: how many messages each link has taken.
     :ivar recorded: signed heartbeats that it has heard.
     """
 
     def __init__(self, pair):
         self.pair = pair
         self.mode = "standard" if pair.central else "simple"
-        self.rounds, self.recorded, self._last = 0, [], {}
+        self.rounds, self.recorded, self._last, self.said = 0, [], {}, collections.Counter()
         self.links = []
         self._vc_topic = Topics.of(pair.primary.platform.serverkey, pair.secondary.platform.serverkey, MANAGED).pair
         for number, platform in enumerate([one.platform for one in pair.sides + ((pair.central,) if pair.central else ())]):
@@ -68,7 +70,7 @@ class Forger:
                 for link in self.links:
                     self._forge(link, of, beat)
             for link, on, message in self.recorded[self.rounds * 3 % len(self.recorded):][:3]:
-                link.publish(on, message)
+                self._say(link, on, message)
             self.rounds += 1
             gevent.sleep(EVERY)
 
@@ -87,7 +89,13 @@ class Forger:
             text = '{}, "signature": "{}"}}'.format(text[:-1], "0" * 64)
         if self.rounds % 7 == 6:
             text = ""
-        link.publish(self._vc_topic if link is self.links[-1] and self.pair.central else topic(of, self.mode), text)
+        self._say(link, self._vc_topic if link is self.links[-1] and self.pair.central else topic(of, self.mode), text)
+
+    def _say(self, link, on, text):
+        """Publish as soon as the connection can take it. A platform that is down is passed over."""
+        while link.up and not link.publish(on, text):
+            gevent.sleep(0.005)
+        self.said[link] += link.up
 
     def close(self):
         if self._greenlet is not None:
@@ -104,11 +112,13 @@ def _volttrons(key):
 def assert_unharmed(pair, forger, active, passive):
     """For as long as the attempt lasts, this side runs the managed agent, in one process, and the other one does not."""
     [process] = active.platform.processes(MANAGED)
-    begin = forger.rounds
+    begin, said = forger.rounds, dict(forger.said)
     for _ in range(LASTS * 5):
         assert process.is_running() and not passive.runs()
         gevent.sleep(0.2)
     assert forger.rounds - begin > LASTS
+    silent = [link.endpoint.address for link in forger.links if link.up and forger.said[link] - said.get(link, 0) < 2 * LASTS]
+    assert not silent
     assert active.status()["orders"]["number"] < 99 and active.status()["orders"]["paused_for"] is None
 
 

@@ -57,6 +57,10 @@ CASES = {
                  "own: somebody forges them, and the platform's log says under which name; or the other side has been given an "
                  "earlier release or cannot read its keys any more: then set require_signatures to false here and restart the "
                  "failover agent", "no more unsigned heartbeats come in"),
+    "wrong": (primary(wrong_ago=9.9), AROUND, "heartbeats come in that are signed with another key and do not count: "
+              "remote_serverkey is wrong on one of the two sides, so compare it with what `vctl auth servercred` (on VOLTTRON 9 "
+              "`vctl auth serverkey`) prints on the other platform, and restart the failover agent; or somebody forges them",
+              "no more heartbeats come in with a wrong signature"),
     "keys": (WELL, fault("keys"), "keys failed: why", "signatures can be checked again"),
     "loop": (WELL, AROUND._replace(loop="stopped 3 times within 5 min"),
              "platform.driver stopped 3 times within 5 min: see why in the platform's log; each time it is started again "
