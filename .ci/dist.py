@@ -15,6 +15,8 @@ import zipfile
 from pathlib import Path
 
 IDENTITY = Path("IDENTITY").read_bytes()
+# 2016, as poetry dates what is in a wheel. It dates the source 1970, and of that VOLTTRON 9 can make no wheel.
+DATE = 1451606400
 
 
 def complete_wheel(path: Path) -> None:
@@ -34,9 +36,10 @@ def complete_source(path: Path) -> None:
     with tarfile.open(path) as archive:
         files = [(info, archive.extractfile(info).read()) for info in archive]
     identity = tarfile.TarInfo(files[0][0].name.split("/")[0] + "/IDENTITY")
-    identity.size, identity.mode, identity.mtime = len(IDENTITY), 0o644, files[0][0].mtime
+    identity.size, identity.mode = len(IDENTITY), 0o644
     with gzip.GzipFile(path, "wb", mtime=0) as file, tarfile.open(fileobj=file, mode="w") as archive:
         for info, content in [*files, (identity, IDENTITY)]:
+            info.mtime = DATE
             archive.addfile(info, io.BytesIO(content))
 
 

@@ -81,6 +81,7 @@ def test_the_source_distribution_holds_what_either_vctl_builds_from(wheel):
     [path] = wheel.parent.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         files = {info.name.split("/", 1)[1]: archive.extractfile(info).read() for info in archive}
+        assert all(info.mtime >= 315532800 for info in archive), "no wheel can hold what is older than 1980"
     for name in ("setup.py", "pyproject.toml", "IDENTITY", IDENTITY_FILE, "README.md", "failover/agent.py"):
         assert files[name] == (REPOSITORY / name).read_bytes()
 
