@@ -1,8 +1,7 @@
 """The failover agent as an agent of VOLTTRON: its start, its end, and what it offers.
 
 What it does is decided in :mod:`failover.decision`, driven by :mod:`failover.driver`. Here the parts that know VOLTTRON,
-sockets, processes and files are put together: each posts events to the driver, and performs the effects for which it is
-there.
+sockets, processes and files are put together: each posts events to the driver, and performs its kinds of effects.
 """
 
 import logging
@@ -11,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import gevent
 
 from failover import clock, compat
+from failover.authority_of_agent import authority_of
 from failover.commands import Commands
 from failover.config import Config
 from failover.config.source import Raw, Source
@@ -36,6 +36,7 @@ from failover.managed.local_agent import LocalAgent
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
 from failover.recordist import Recordist
+from failover.seal_of_config import seal_of
 from failover.setup_of_config import probe_every, settings_of, setup_of
 from failover.text import clean
 from failover.vc_of_config import vc_client_of
@@ -46,7 +47,6 @@ __all__ = ["FailoverAgent", "main"]
 _log = logging.getLogger(__name__)
 
 _FAREWELL_WITHIN, _LAST_ANSWER_WITHIN, _KILLED_WITHIN = 0.5, 2.0, 1.0  # Seconds.
-
 _OPEN_CALLS = 100  # At most so many calls are remembered until they are answered.
 
 
@@ -64,16 +64,17 @@ class FailoverAgent(compat.Agent):
         folder = compat.data_folder(self)
         store = LeaseStore(folder)
         record = store.load(config.timeout)
+        seal, warnings = seal_of(self, config, record.signs, warnings, faults)
         self._ending = Ending(folder, self._guard.platform)
         setup = setup_of(config, compat.instance_name(), self.core.identity, self._ending.quiet_until)
         self._keeper = RecordKeeper(store, self._post, faults)
         self._peer_link = HeartbeatPath(
             Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
-            topic(config.agent_id, config.mode), setup.answer_within, probe_every(config), self._post)
-        self._vc = None if config.simple_behavior else vc_client_of(self, config, setup.answer_within, self._post)
+            topic(config.agent_id, config.mode), seal, setup.answer_within, probe_every(config), self._post)
+        self._vc = None if config.simple_behavior else vc_client_of(self, config, seal, setup.answer_within, self._post)
         self._local = Group([LocalAgent(self, identity, self._call, setup.answer_within, config.timeout, self._post,
                                         self._guard.lives, self._warn) for identity in setup.agents], faults)
-        self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), setup.answer_within,
+        self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), seal, setup.answer_within,
                                   self._post, self._local.is_installed, self._warn, faults)
         self._history = History(folder)
         self._console = Console(self, config, setup, warnings, record.mode, self._peer_link, self._vc, self._local,
@@ -82,7 +83,7 @@ class FailoverAgent(compat.Agent):
         self._recordist = Recordist(state, folder / "recordings")
         self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
                               self._give_up)
-        self._commands = Commands(lambda: self._driver.state, self._post, lambda: compat.caller(self))
+        self._commands = Commands(lambda: self._driver.state, self._post, authority_of(self))
         self._watch = ConfigWatch(self, source, raw, config, faults, self._reconfigure)
         self._last_resort = LastResort(self._local.end_all, self._closers())
         self._ending.watch_signals(lambda: compat.request_stop(self), lambda: self._config.stop_within)
@@ -191,8 +192,7 @@ class FailoverAgent(compat.Agent):
             gevent.sleep(_FAREWELL_WITHIN / 20)
 
     def _end_as_orphan(self, within: float) -> None:
-        _log.error("ending, and %s too, because the platform that started this agent is gone",
-                   self._config.managed)
+        _log.error("ending, and %s too, because the platform that started this agent is gone", self._config.managed)
         self._last_resort.end_all("its platform is gone", within, platform_on_file())
 
     def _give_up(self) -> None:
@@ -211,9 +211,9 @@ class FailoverAgent(compat.Agent):
         return self._console.status(self._driver.state)
 
     @compat.RPC.export
-    def record(self) -> Optional[str]:
+    def record(self, proof: Any = None) -> Optional[str]:
         """Write down what happened lately, and return where; None if the disk does not take it."""
-        return self._recordist.write_now()
+        return self._commands.record(self._recordist.write_now, proof)
 
     @compat.RPC.export
     def check(self) -> List[Dict[str, Any]]:
@@ -226,19 +226,19 @@ class FailoverAgent(compat.Agent):
         return self._history.last(count)
 
     @compat.RPC.export
-    def pause(self, seconds: float = 3600.0) -> Dict[str, Any]:
+    def pause(self, seconds: float = 3600.0, proof: Any = None) -> Dict[str, Any]:
         """Have nobody on either side start the managed agent for so many seconds: :mod:`failover.commands`."""
-        return self._commands.pause(seconds)
+        return self._commands.pause(seconds, proof)
 
     @compat.RPC.export
-    def resume(self) -> Dict[str, Any]:
+    def resume(self, proof: Any = None) -> Dict[str, Any]:
         """End a pause."""
-        return self._commands.resume()
+        return self._commands.resume(proof)
 
     @compat.RPC.export
-    def switchover(self, to: Optional[str] = None) -> Dict[str, Any]:
+    def switchover(self, to: Optional[str] = None, proof: Any = None) -> Dict[str, Any]:
         """Have the side with this instance name, or configured role, run the managed agent; by default the other one."""
-        return self._commands.switchover(to)
+        return self._commands.switchover(to, proof)
 
 
 def main() -> None:

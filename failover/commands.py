@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Optional
 import gevent
 
 from failover import clock
+from failover.authority import Authority
 from failover.decision.events import Event, PauseAsked, ResumeAsked, SwitchoverAsked
 from failover.decision.orders import LONGEST_PAUSE
 from failover.decision.state import State
@@ -30,16 +31,18 @@ class Commands:
 
     :param state: returns the present state.
     :param post: takes an event for the decision.
-    :param caller: returns who is asking, by VIP identity.
+    :param authority: knows who is asking, and whether they may give orders.
     """
 
-    def __init__(self, state: Callable[[], State], post: Callable[[Event], None], caller: Callable[[], str]):
+    def __init__(self, state: Callable[[], State], post: Callable[[Event], None], authority: Authority):
         self._state = state
         self._post = post
-        self._caller = caller
+        self._authority = authority
 
-    def pause(self, seconds: Any) -> Dict[str, Any]:
+    def pause(self, seconds: Any, proof: Any = None) -> Dict[str, Any]:
         """Have nobody start the managed agent for so many seconds.
+
+        :param proof: that the caller may order it (:mod:`failover.authority`); the same for the other orders.
 
         :raises ValueError: that is no number of seconds, or more than a day.
         """
@@ -47,18 +50,27 @@ class Commands:
         if not is_number or not 0 < seconds <= LONGEST_PAUSE:
             raise ValueError("found {}; wanted: seconds, more than 0 and at most {:g}".format(
                 clean(repr(seconds)), LONGEST_PAUSE))
+        refusal = self._authority.refusal("pause", [seconds], proof)
+        if refusal is not None:
+            return self._answer(False, refusal)
         return self._give(PauseAsked(float(seconds)), "paused for {:g} s; meanwhile there is no takeover".format(seconds))
 
-    def resume(self) -> Dict[str, Any]:
+    def resume(self, proof: Any = None) -> Dict[str, Any]:
         """End a pause."""
+        refusal = self._authority.refusal("resume", [], proof)
+        if refusal is not None:
+            return self._answer(False, refusal)
         if not self._state().orders.is_paused:
             return self._answer(False, "the pair is not paused")
         return self._give(ResumeAsked(), "resumed")
 
-    def switchover(self, to: Optional[str] = None) -> Dict[str, Any]:
+    def switchover(self, to: Optional[str] = None, proof: Any = None) -> Dict[str, Any]:
         """Have the side with this instance name, or configured role, run the managed agent; by default the one that is not
         preferred now.
         """
+        refusal = self._authority.refusal("switchover", [to], proof)
+        if refusal is not None:
+            return self._answer(False, refusal)
         state = self._state()
         own, there = state.setup.role, state.peer.heartbeat
         names = {own: own, other_role(own): other_role(own), state.setup.instance_name: own}
@@ -74,8 +86,18 @@ class Commands:
             return self._answer(False, "no switchover to {}: {}".format(name, why))
         return dict(self._give(SwitchoverAsked(role), "switchover to {} ordered".format(name)), to=name)
 
+    def record(self, write: Callable[[], Optional[str]], proof: Any = None) -> Optional[str]:
+        """Have what happened lately written down.
+
+        :raises ValueError: the caller may not order that.
+        """
+        refusal = self._authority.refusal("record", [], proof)
+        if refusal is not None:
+            raise ValueError(refusal)
+        return write()
+
     def _give(self, event: Event, text: str) -> Dict[str, Any]:
-        _log.warning("%s, asked for by %s", text, clean(self._caller()))
+        _log.warning("%s, asked for by %s", text, clean(self._authority.caller()))
         before = self._state().orders.number
         self._post(event)
         if not self._comes(lambda state: state.orders.number > before, _TAKEN_WITHIN):

@@ -16,7 +16,7 @@ from typing import Any, Callable, List, Optional
 
 import gevent
 
-from failover import clock, process
+from failover import clock, files, process
 from failover.lease_store import kernel_boot_id
 
 __all__ = ["SHUTDOWN_WITHIN", "Ending", "end_at_once_when_told", "ignores_interrupt"]
@@ -88,8 +88,9 @@ class Ending:
     def _note(self) -> None:
         said = {"at": clock.now(), "kernel_boot": kernel_boot_id(), "platform": self._platform}
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(json.dumps(said))
+            files.make_folder(self._file.parent)
+            with files.create(self._file) as file:
+                file.write(json.dumps(said))
         except OSError as error:
             _log.warning("%s cannot be written: %s", self._file, error)
         if self._is_done:  # A slow disk has written it too late.

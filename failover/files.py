@@ -1,10 +1,21 @@
-"""Small files, read whatever is in their place."""
+"""Small files, read whatever is in their place, and written for nobody else to read."""
 
 import os
 import stat
-from typing import Optional, Tuple, Union
+from pathlib import Path
+from typing import IO, Optional, Tuple, Union
 
-__all__ = ["read", "stamp"]
+__all__ = ["create", "make_folder", "read", "stamp"]
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that only this user can look into. One that is there already stays as it is: it is the platform's."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def create(path: Path) -> IO[str]:
+    """Open a file, made or emptied, that only this user can read."""
+    return open(os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w")
 
 
 def stamp(path: Union[str, "os.PathLike[str]"]) -> Optional[Tuple[int, int, int]]:

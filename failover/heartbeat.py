@@ -9,8 +9,8 @@ The message is a JSON object of this shape (version 1)::
 
 and, where they have something to say, ``"leaving": true, "state": "running", "trouble": "...", "clock": 17.5, "yields":
 true, "vc": "...", "vc_sequence": 16, "order": 2, "ordered_by": "node-a", "preferred": "secondary", "pause_left": 600.0,
-"handed_over": true, "installation": "listener-3.3 5d41402abc4b -"``.
-These came later: a release that does not know them passes over them.
+"handed_over": true, "installation": "listener-3.3 5d41402abc4b -", "hears": ["..."]``, and at the end ``"signature"``
+(:mod:`failover.seal`). These came later: a release that does not know them passes over them.
 
 The topics are those of the original agent, whose messages are empty, so that either side can be upgraded first.
 """
@@ -32,6 +32,8 @@ _DEFAULTS = Heartbeat._field_defaults
 _LONGEST = 86400
 # What JSON readers of any kind can count to. A heartbeat a millisecond gets there in 285,000 years.
 _HIGHEST = 2 ** 53
+# Starts that one heartbeat names.
+_MOST_HEARD = 32
 
 
 class MalformedHeartbeat(ValueError):
@@ -55,7 +57,7 @@ def decode(message: Any) -> Optional[Heartbeat]:
     message = _parse(message)
     if message is None or message.get("version") != VERSION:
         return None
-    values = {}
+    values: Dict[str, Any] = {}
     for name, is_valid in _VALID.items():
         if name not in message:
             if name in _DEFAULTS:
@@ -64,7 +66,7 @@ def decode(message: Any) -> Optional[Heartbeat]:
         value = message[name]
         if not is_valid(value):
             raise MalformedHeartbeat("heartbeat has {}={}".format(name, clean(repr(value), 80)))
-        values[name] = value
+        values[name] = tuple(value) if isinstance(value, list) else value
     if (values["heard_boot_id"] is None) != (values["heard_sequence"] is None):
         raise MalformedHeartbeat("heartbeat has only one of heard_boot_id and heard_sequence")
     return Heartbeat(**values)
@@ -131,6 +133,7 @@ _VALID: Dict[str, Callable[[Any], bool]] = {
     "pause_left": lambda value: value is None or _seconds(value),
     "handed_over": lambda value: isinstance(value, bool),
     "installation": lambda value: value is None or _text(value),
+    "hears": lambda value: isinstance(value, list) and len(value) <= _MOST_HEARD and all(map(_text, value)),
 }
 
 

@@ -9,6 +9,7 @@ from failover.decision.events import LinkChanged, LinkFree, PublishRefused
 from failover.decision.vocabulary import Path
 from failover.heartbeat import encode
 from failover.loops import surviving
+from failover.seal import Seal
 from failover.vip.link import Endpoint, Link
 
 __all__ = ["HeartbeatPath"]
@@ -20,18 +21,20 @@ _TRY_AGAIN_AFTER = 0.5
 class HeartbeatPath:
     """Publishes heartbeats, and says when the connection can take one.
 
+    :param seal: signs them.
     :param answer_within: seconds after which the connection counts as dead.
     :param probe_every: seconds of quiet after which the connection is tried.
     :param post: takes what comes of it.
     :param wide_topics: on which a heartbeat also goes out that is to go widely.
     """
 
-    def __init__(self, path: Path, endpoint: Endpoint, topic: str, answer_within: float, probe_every: float,
+    def __init__(self, path: Path, endpoint: Endpoint, topic: str, seal: Seal, answer_within: float, probe_every: float,
                  post: Callable[[Any], None], wide_topics: Tuple[str, ...] = ()):
         self.link = Link(endpoint, answer_within, probe_every, on_change=self._moved)
         self.retime = self.link.retime
         self._path = path
         self._topic, self._wide_topics = topic, wide_topics
+        self._seal = seal
         self._post = post
         self._was_up = False
 
@@ -45,7 +48,8 @@ class HeartbeatPath:
 
     def say(self, effect: Publish) -> bool:
         """Publish a heartbeat whatever comes of it, and return whether that could be done."""
-        return self.link.publish(self._topic, encode(effect.heartbeat), *self._wide_topics if effect.widely else ())
+        message = self._seal.signed(self._path, encode(effect.heartbeat))
+        return self.link.publish(self._topic, message, *self._wide_topics if effect.widely else ())
 
     def reconnect_now(self) -> None:
         """Do not wait for the next attempt to connect, if the connection is down."""

@@ -53,8 +53,8 @@ class History:
     def _write(self, text: str) -> None:
         new = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with open(os.open(str(new), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            files.make_folder(self._path.parent)
+            with files.create(new) as file:
                 file.write(text)
             os.replace(str(new), str(self._path))
         except OSError as error:

@@ -70,7 +70,7 @@ class LeaseStore:
 
         :raises OSError: it could not be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self.path.parent)
         handle, new = tempfile.mkstemp(prefix="lease.", suffix=".new", dir=str(self.path.parent))  # Of mode 0600.
         try:
             with os.fdopen(handle, "w") as file:
@@ -134,6 +134,7 @@ CHECKS: Dict[str, Callable[[Any], Any]] = {
     "claimed_terms": _terms,
     "vc_apart": lambda saved: saved is True,
     "orders": _orders,
+    "signs": lambda saved: saved is True,
 }
 
 

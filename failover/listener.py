@@ -16,6 +16,7 @@ from failover.decision.events import HearingProven, Subscribed
 from failover.decision.vocabulary import Path
 from failover.heartbeat import TOPICS
 from failover.reception import received
+from failover.seal import Seal
 
 __all__ = ["Listener"]
 
@@ -38,15 +39,18 @@ class Listener:
     """Keeps the subscriptions of one agent, and posts what comes.
 
     :param needed_topic: on which the peer publishes.
+    :param seal: checks signatures.
     :param is_installed: whether an agent of that identity is installed on this platform; raises ControlError.
     :param alert: called with a text when something was done that the operator should know of.
     :param faults: what is the matter, a text for each kind; "deaf" is kept up to date in it.
     """
 
-    def __init__(self, agent: Any, needed_topic: str, answer_within: float, post: Callable[[Any], None],
-                 is_installed: Callable[[str], bool], alert: Callable[[str], None], faults: Dict[str, str]):
+    def __init__(self, agent: Any, needed_topic: str, seal: Seal, answer_within: float,
+                 post: Callable[[Any], None], is_installed: Callable[[str], bool], alert: Callable[[str], None],
+                 faults: Dict[str, str]):
         self._agent = agent
         self._needed_topic = needed_topic
+        self._seal = seal
         self.answer_within = answer_within
         self._post = post
         self._is_installed = is_installed
@@ -114,6 +118,11 @@ class Listener:
     def _deliver(self, peer: str, sender: str, bus: str, topic: str, headers: Any, message: Any) -> None:
         parsed = TOPICS.get(topic)
         if parsed is None:
+            return
+        is_signed = self._seal.verdict(Path.DIRECT, sender, message)
+        if is_signed is not False:
+            if is_signed:  # By the failover agent of the other platform: a flood of unknown senders does not hold it up.
+                self._post(received(Path.DIRECT, sender, message, parsed, is_signed=True))
             return
         is_local = self._is_local.get(sender)
         if is_local is None:

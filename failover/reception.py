@@ -11,7 +11,7 @@ __all__ = ["received"]
 
 
 def received(path: Path, sender: str, message: Any, parsed: Tuple[Optional[str], Optional[str]] = (None, None),
-             is_local: bool = False, widely: bool = False) -> HeartbeatReceived:
+             is_local: bool = False, widely: bool = False, is_signed: bool = False) -> HeartbeatReceived:
     """Return the event of a message, whatever it contains.
 
     :param parsed: role and mode for which its topic stands.
@@ -23,4 +23,4 @@ def received(path: Path, sender: str, message: Any, parsed: Tuple[Optional[str],
     except MalformedHeartbeat as error:
         fault = str(error)
     return HeartbeatReceived(path, heartbeat, clean(sender), parsed[0], parsed[1],
-                             None if about is None else clean(about), is_local, fault, widely)
+                             None if about is None else clean(about), is_local, fault, widely, is_signed)

@@ -20,7 +20,7 @@ def setup_of(config: Config, instance_name: str, vip_identity: str, quiet_until:
     return Setup(
         mode=config.mode, role=config.agent_id, instance_name=instance_name, vip_identity=vip_identity,
         agents=config.agents, boot_id=uuid.uuid4().hex, remote_instance=config.remote_instance_name or None,
-        quiet_until=quiet_until, **settings_of(config)._asdict())
+        quiet_until=quiet_until, wants_proof=config.require_signatures == "auto", **settings_of(config)._asdict())
 
 
 def probe_every(config: Config) -> float:

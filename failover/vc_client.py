@@ -23,6 +23,7 @@ from failover.discovery import DiscoveryError
 from failover.heartbeat_path import HeartbeatPath
 from failover.loops import spawn_loop, surviving
 from failover.reception import received
+from failover.seal import Seal
 from failover.text import clean
 from failover.vip.link import Endpoint, LinkError, RemoteError
 
@@ -65,6 +66,7 @@ class VcClient:
     """Publishes on VC's bus, and asks VC and VCPs.
 
     :param identity: VC's VIP identity.
+    :param seal: signs heartbeats, and checks signatures.
     :param answer_within: seconds after which the connection counts as dead.
     :param probe_every: seconds of quiet after which the connection is tried.
     :param post: takes what comes of it.
@@ -73,19 +75,25 @@ class VcClient:
     :ivar last_error: why VC gave no answer; None if it did.
     """
 
-    def __init__(self, endpoint: Endpoint, identity: str, topics: Topics, answer_within: float, probe_every: float,
-                 post: Callable[[Any], None], find: Optional[Callable[[], Endpoint]] = None):
+    def __init__(self, endpoint: Endpoint, identity: str, topics: Topics, seal: Seal, answer_within: float,
+                 probe_every: float, post: Callable[[Any], None], find: Optional[Callable[[], Endpoint]] = None):
         self.identity = identity
         self.last_error: Optional[str] = None
-        self._path = HeartbeatPath(Path.VC, endpoint, topics.pair, answer_within, probe_every, self._pass_on, topics.wide)
+        self._path = HeartbeatPath(Path.VC, endpoint, topics.pair, seal, answer_within, probe_every, self._pass_on,
+                                   topics.wide)
         self.link = self._path.link
         for prefix in (topics.pair, *topics.wide):
-            self.link.subscribe(prefix, lambda topic, sender, message: post(
-                received(Path.VC, sender, message, widely=topic != topics.pair)))
+            self.link.subscribe(prefix, self._deliver)
+        self._pair_topic, self._seal = topics.pair, seal
         self._answer_within = answer_within
         self._post = post
         self._find = find
         self._search: Optional[gevent.Greenlet[..., Any]] = None
+
+    def _deliver(self, topic: str, sender: str, message: Any) -> None:
+        is_signed = self._seal.verdict(Path.VC, sender, message)
+        if is_signed is not None:
+            self._post(received(Path.VC, sender, message, widely=topic != self._pair_topic, is_signed=is_signed))
 
     def start(self) -> None:
         """Begin to connect, or to look for where to. Returns at once."""

@@ -5,6 +5,7 @@ from typing import Any, Callable
 
 from failover import compat, discovery
 from failover.config import Config
+from failover.seal import Seal
 from failover.setup_of_config import probe_every
 from failover.vc_client import Topics, VcClient
 from failover.vip.address import is_web
@@ -12,9 +13,10 @@ from failover.vip.address import is_web
 __all__ = ["vc_client_of"]
 
 
-def vc_client_of(agent: Any, config: Config, within: float, post: Callable[[Any], None]) -> VcClient:
+def vc_client_of(agent: Any, config: Config, seal: Seal, within: float, post: Callable[[Any], None]) -> VcClient:
     """Return the client by which an agent reaches the VC of its configuration.
 
+    :param seal: signs heartbeats, and checks signatures.
     :param within: seconds after which an answer is overdue.
     :param post: takes what comes of it.
     """
@@ -22,4 +24,4 @@ def vc_client_of(agent: Any, config: Config, within: float, post: Callable[[Any]
     find = None if not is_web(endpoint.address) else functools.partial(
         discovery.find, endpoint, lambda: compat.known_platforms(with_central=False).serverkeys)
     topics = Topics.of(compat.serverkey(agent), config.remote_serverkey, config.managed)
-    return VcClient(endpoint, config.volttron_central_identity, topics, within, probe_every(config), post, find)
+    return VcClient(endpoint, config.volttron_central_identity, topics, seal, within, probe_every(config), post, find)

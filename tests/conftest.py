@@ -31,7 +31,7 @@ SHARED = ("installed_standard_pair", "installed_pair")
 # What takes longest. It begins first, so that none is left over when all the others are done; among it something that
 # needs no platforms, so that fewer are installed at the same time.
 LONG = ("test_standard", "installed_standard_pair", "test_simple", "test_explore", "test_recipes", "installed_pair",
-        "test_simulator", "test_former_release", "test_real_agents", "test_witness", "test_decision_pair")
+        "test_simulator", "test_demo", "test_former_release", "test_real_agents", "test_witness", "test_decision_pair")
 
 
 def pytest_configure(config):
@@ -146,10 +146,10 @@ def take_orders_back(pair):
         statuses = [(side, side.status()) for side in pair.sides]
         for side, status in statuses:
             if status and status["orders"]["paused_for"] is not None:
-                side.observer.call(FAILOVER, "resume")
+                side.observer.order("resume")
             elif status and status["orders"]["preferred"] != "primary":
                 with contextlib.suppress(RemoteError):  # It is refused until the primary is ready.
-                    side.observer.call(FAILOVER, "switchover", "primary")
+                    side.observer.order("switchover", "primary")
         return all(status and status["orders"]["paused_for"] is None and status["orders"]["preferred"] == "primary"
                    for _, status in statuses)
 

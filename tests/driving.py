@@ -169,7 +169,7 @@ class Core:
 
     def vc_answers(self, one, now):
         """VC answers the question that went with a heartbeat, which comes back from its bus."""
-        self.hear(one, now, Path.VC)
+        self.hear(one, now, Path.VC, is_signed=True)
         self.post(happens.VcAnswered(one.sequence), now)
 
     def ask_vc(self, now):

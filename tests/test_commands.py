@@ -5,6 +5,8 @@ import json
 import gevent
 import pytest
 
+from failover import clock
+from failover.authority import Authority, prove
 from failover.command import asking, main, order, switchover
 from failover.command.asking import NoAnswer
 from failover.command.exit_status import BAD, GOOD, NO_PLATFORM, REFUSED, USAGE
@@ -29,6 +31,9 @@ class Asker:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def order(self, method, *args):
+        return self.ask(method, *args)
 
     def ask_status(self):
         return self.ask("status")
@@ -126,7 +131,7 @@ def test_wrong_usage(arguments):
 # The RPC methods
 
 def commands(core):
-    return Commands(lambda: core.state, core.post, lambda: "somebody")
+    return Commands(lambda: core.state, core.post, Authority(None, lambda: "somebody", lambda caller: False, str))
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 86401, True, "60", None, float("nan")])
@@ -152,6 +157,51 @@ def test_orders_are_given_and_refused(monkeypatch):
     assert commands(core).pause(60)["order"] == 2
     assert commands(core).resume()["order"] == 3
     assert "no switchover to there: " in commands(core).switchover()["text"]
+
+
+# Who may give orders
+
+SECRET, AGENT = "the platform's secret key", "node-b.somebody"
+
+
+def strict(core, authorized=()):
+    return Commands(lambda: core.state, core.post, Authority(
+        SECRET, lambda: AGENT, authorized.__contains__, "`vctl authz add agent {} ...`".format))
+
+
+ORDERS = [("pause", [60.0]), ("resume", []), ("switchover", ["secondary"])]
+
+
+@pytest.mark.parametrize("method, args", ORDERS)
+@pytest.mark.parametrize("proof", [
+    None, "", "x", 7, "nan 00", "\ud800", "1e999 x", prove("another secret key", "resume", []), prove(SECRET, "other", []),
+    prove(SECRET, "pause", [61.0]), prove(SECRET, "switchover", ["primary"])], ids=range(11))
+def test_an_order_without_its_proof_is_refused_and_changes_nothing(method, args, proof):
+    core = Core()
+    before = core.state
+    answer = getattr(strict(core), method)(*args, proof)
+    assert not answer["done"] and core.state is before
+    assert answer["text"].startswith("refused: node-b.somebody has not shown") and (
+        "`python -m failover {}`".format(method) in answer["text"] and "`vctl authz add agent node-b.somebody ...`" in answer["text"])
+
+
+@pytest.mark.parametrize("method, args", ORDERS)
+@pytest.mark.parametrize("age, counts", [(0.0, True), (29.0, True), (31.0, False), (-1.0, False)])
+def test_a_proof_holds_for_its_order_and_for_half_a_minute(method, args, age, counts):
+    answer = getattr(strict(Core()), method)(*args, prove(SECRET, method, args, clock.now() - age))
+    assert ("has not shown" not in answer["text"]) is counts
+
+
+def test_a_proof_holds_once(monkeypatch):
+    monkeypatch.setattr("failover.commands._KNOWN_WITHIN", 0.0)
+    orders, proof = strict(Core()), prove(SECRET, "pause", [60.0])
+    assert orders.pause(60.0, proof)["done"]
+    assert "has not shown" in orders.pause(60.0, proof)["text"]
+
+
+def test_who_is_authorized_needs_none(monkeypatch):
+    monkeypatch.setattr("failover.commands._KNOWN_WITHIN", 0.0)
+    assert strict(Core(), [AGENT]).pause(60.0)["done"]
 
 
 # The history on disk

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from failover.decision.effects import Launch, PrepareStart, Stop
-from failover.decision.events import CommandEnded, HeartbeatReceived, ReadyToStart, StartAnswered
+from failover.decision.events import CommandEnded, ReadyToStart, StartAnswered
 from failover.decision.group import state_of
 from failover.decision.setup import Record
 from failover.decision.vocabulary import AgentState, Command, Path
@@ -184,14 +184,6 @@ def test_a_copy_that_appears_without_a_lease_has_no_time():
     machine.runs = ["driver", "control"]
     machine.run(0.5)
     assert machine.runs == []
-
-
-@pytest.mark.parametrize("agents", [("driver", "actuator"), ("actuator", "driver", "control"), ("driver",)])
-def test_heartbeats_of_another_group_are_none_of_the_peer(agents):
-    core = Core("secondary", "simple", agents=AGENTS)
-    one = heartbeat(agent_vip_identity="+".join(agents))
-    core.post(HeartbeatReceived(Path.DIRECT, one, "node-b.failover", "primary", "simple", one.agent_vip_identity), 1.0)
-    assert core.peer.last_heard is None
 
 
 @pytest.mark.parametrize("states, wanted, state", [

@@ -14,6 +14,7 @@ import pytest
 
 from failover import discovery
 from failover.discovery import DiscoveryError, Found
+from failover.seal import Seal
 from failover.vc_client import Topics, VcClient
 from failover.vip import address as vip_address
 from failover.vip.endpoint import Endpoint
@@ -294,7 +295,7 @@ def test_the_connection_to_vc_waits_for_its_address_and_asks_until_it_has_it(mon
             raise answer
         return answer
 
-    central = VcClient(OWN, "volttron.central", Topics("failover/x", ()), 1, 1, lambda event: None, find)
+    central = VcClient(OWN, "volttron.central", Topics("failover/x", ()), Seal(), 1, 1, lambda event: None, find)
     central.start()
     try:
         wait(lambda: central.link.last_error, 5, "the first error")
@@ -306,7 +307,8 @@ def test_the_connection_to_vc_waits_for_its_address_and_asks_until_it_has_it(mon
 
 
 def test_the_search_ends_when_the_agent_does():
-    central = VcClient(OWN, "volttron.central", Topics("failover/x", ()), 1, 1, lambda event: None, lambda: gevent.sleep(60))
+    central = VcClient(OWN, "volttron.central", Topics("failover/x", ()), Seal(), 1, 1, lambda event: None,
+                       lambda: gevent.sleep(60))
     central.start()
     gevent.sleep(0.05)
     begin = time.monotonic()

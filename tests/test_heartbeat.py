@@ -19,10 +19,11 @@ def test_round_trip():
 def test_what_was_added_later_comes_back_too_and_is_left_out_where_there_is_nothing_to_say():
     more = dict(leaving=True, state="running", trouble="no memory", clock=17.5, yields=True, vc="key", vc_sequence=16,
                 order=2, ordered_by="node-a", preferred="secondary", pause_left=600.0, handed_over=True,
-                installation="driver-2.0 5d41402abc4b -")
+                installation="driver-2.0 5d41402abc4b -", hears=("boot-1", "boot-2"))
     assert more.keys() == Heartbeat._field_defaults.keys()
     assert decode(encode(HEARTBEAT._replace(**more))) == HEARTBEAT._replace(**more)
-    assert json.loads(encode(HEARTBEAT._replace(**more))) == dict(json.loads(encode(HEARTBEAT)), **more)
+    assert json.loads(encode(HEARTBEAT._replace(**more))) == dict(
+        json.loads(encode(HEARTBEAT)), **dict(more, hears=["boot-1", "boot-2"]))
     assert decode(encode(HEARTBEAT._replace(clock=0.0))).clock == 0.0
 
 
@@ -61,6 +62,7 @@ def test_every_version_says_what_it_is_about():
     ("leaving", 1), ("leaving", None), ("state", ""), ("state", "x" * 41), ("trouble", 5), ("trouble", "two\nlines"),
     ("clock", -1), ("clock", "0"), ("clock", True), ("clock", float("nan")), ("yields", "no"), ("vc", ""),
     ("vc", "x" * 256), ("vc_sequence", 0), ("vc_sequence", 1.5), ("vc_sequence", 2 ** 53 + 1),
+    ("hears", "boot"), ("hears", [1]), ("hears", ["boot"] * 33), ("hears", [""]),
 ])
 def test_malformed_messages_say_what_is_wrong(field, value):
     message = json.loads(encode(HEARTBEAT))

@@ -56,7 +56,7 @@ def stored(pair, tmp_path):
 
 
 def test_a_historian_stores_what_happened_and_the_state_of_each_minute(pair, stored):
-    pair.primary.observer.call(FAILOVER, "switchover")
+    pair.primary.observer.order("switchover", None)
 
     def move():
         rows = stored(TOPIC)

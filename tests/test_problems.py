@@ -53,6 +53,11 @@ CASES = {
               "the configured times are in use"),
     "memory": (WELL, fault("memory"), "memory failed: why", "state is being saved to disk again"),
     "deaf": (WELL, fault("deaf"), "deaf failed: why", "heartbeats can be heard again"),
+    "unsigned": (primary(unsigned_ago=9.9), AROUND, "unsigned heartbeats come in and do not count, because the other side signs its "
+                 "own: somebody forges them, and the platform's log says under which name; or the other side has been given an "
+                 "earlier release or cannot read its keys any more: then set require_signatures to false here and restart the "
+                 "failover agent", "no more unsigned heartbeats come in"),
+    "keys": (WELL, fault("keys"), "keys failed: why", "signatures can be checked again"),
     "loop": (WELL, AROUND._replace(loop="stopped 3 times within 5 min"),
              "platform.driver stopped 3 times within 5 min: see why in the platform's log; each time it is started again "
              "after a pause", "platform.driver keeps running, or no longer needs to run here"),

@@ -104,5 +104,5 @@ def test_a_driver_and_an_agent_that_uses_its_data_move_as_one(agents):
     for runs, other in (secondary, primary), (primary, secondary):
         await_status(primary, lambda status: status["health"] == "GOOD", "the other side is ready")
         begin = clock.now()
-        primary.observer.call(FAILOVER, "switchover")
+        primary.observer.order("switchover", None)
         print("switchover: {:.1f} s without data".format(await_data(runs, other, begin)))

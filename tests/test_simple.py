@@ -567,7 +567,21 @@ def stranger(pair):
         link.close()
 
 
-def test_an_empty_heartbeat_as_the_original_agent_sends_it_counts(pair, stranger):
+@pytest.fixture
+def unsigned(pair):
+    """The secondary takes unsigned heartbeats."""
+    def require(value):
+        pair.secondary.configure(require_signatures=value)
+        pair.secondary.restart_agent(FAILOVER)
+        await_status(pair.secondary, lambda status: status["other"]["liveness"] == "up" and status["other"]["signs"] is (
+            value == "auto"), "require_signatures")
+
+    require(False)
+    yield
+    require("auto")
+
+
+def test_an_empty_heartbeat_as_the_original_agent_sends_it_counts(pair, unsigned, stranger):
     link = stranger("original.failover")
     pair.primary.platform.power_off()
     end = clock.now() + 8
@@ -576,6 +590,7 @@ def test_an_empty_heartbeat_as_the_original_agent_sends_it_counts(pair, stranger
         assert not pair.secondary.runs()
         gevent.sleep(0.2)
     await_takeover(pair)
+    bring_back(pair.primary)
 
 
 def test_what_is_no_heartbeat_of_the_primary_does_not_count(pair, stranger):
@@ -598,7 +613,7 @@ def test_bad_content_is_logged_once_and_never_fatal(pair, stranger):
     link = stranger("somebody.else")
     for _ in range(3):
         wait(lambda: link.publish("heartbeat/simple_primary", '{"version": 1, "sequence": "many"}'), LIMIT, "publish")
-    wait(lambda: find(pair.secondary.platform.tail(), "somebody.else", "ignored"), LIMIT, "log")
+    wait(lambda: find(pair.secondary.platform.tail(), "somebody.else", "does not count"), LIMIT, "log")
     gevent.sleep(0.5)
-    assert len(find(pair.secondary.platform.tail(), "somebody.else", "ignored")) == 1
-    assert pair.secondary.status()["health"] == "GOOD"
+    assert len(find(pair.secondary.platform.tail(), "somebody.else", "does not count")) == 1
+    await_status(pair.secondary, lambda status: status["health"] == "GOOD", "the end of unsigned heartbeats")

@@ -17,6 +17,7 @@ from failover.decision.events import (
 )
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Path
+from failover.seal import Seal
 from failover.vc_client import Topics, VcClient
 from failover.vip.link import RemoteError
 from tests.test_link_faults import ERRORS, FORGED, LIMIT, ODD, await_rebuilt, await_up, no_traceback, router  # noqa: F401
@@ -37,7 +38,7 @@ class Client(VcClient):
 
     def __init__(self, endpoint):
         self.events, self.error = [], None
-        super().__init__(endpoint, "vc", Topics(TOPIC, WIDE), 0.5, 0.2, self.take)
+        super().__init__(endpoint, "vc", Topics(TOPIC, WIDE), Seal(), 0.5, 0.2, self.take)
 
     def take(self, event):
         self.events.append(event)

@@ -358,7 +358,7 @@ KEYS = {
     "text": None, "problems": None, "warnings": None, "decision": None, "decided_on": None, "decided_for": None,
     "why": None, "timeout": None, "heartbeat_period": None, "stop_grace": None, "platform_answers": None,
     "standing": None, "orders": {"number", "given_on", "preferred", "preferred_here", "known_there", "paused_for"},
-    "other": {"instance_name", "vip_identity", "standing", "liveness", "heartbeat_age", "may_run", "managed_agent", "left"},
+    "other": {"instance_name", "vip_identity", "standing", "liveness", "heartbeat_age", "may_run", "managed_agent", "left", "signs"},
     "link": {"address", "up", "since", "last_error", "refusal"},
     "vc": {"address", "identity", "up", "since", "liveness", "answer_age", "vcp", "last_error"},
     "lease": {"held", "seconds_left"}, "managed_agent": {"identity", "uuid", "pid", "state"}, "managed_agents": None,

@@ -1,8 +1,9 @@
 """Finds the local platform, and asks a failover agent on it."""
 
+import contextlib
 import os
 import sys
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from failover import clock
 from failover.command.exit_status import NO_AGENT, NO_PLATFORM
@@ -16,7 +17,8 @@ try:
 except ImportError as error:  # This Python is not the platform's. --help works all the same.
     MISSING = str(error)
 
-__all__ = ["ANSWER_WITHIN", "MISSING", "Asker", "NoAnswer", "ask_once", "no_agent", "no_platform", "volttron_home"]
+__all__ = ["ANSWER_WITHIN", "MISSING", "Asker", "NoAnswer", "ask_once", "no_agent", "no_platform", "order_once",
+           "volttron_home"]
 
 # Seconds, for the connection and for the answer.
 ANSWER_WITHIN = 10.0
@@ -76,6 +78,14 @@ class Asker:
         except RemoteError as error:
             raise no_agent(self._vip_identity, str(error)) from None
 
+    def order(self, method: str, *args: Any) -> Any:
+        """Return what a method of the agent returns that changes something, with the proof that this platform's user asks for it.
+
+        :raises NoAnswer: as for `ask`.
+        """
+        self._connect()
+        return self.ask(method, *args, _proof(method, args))
+
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._link is not None:
@@ -107,11 +117,14 @@ def ask_once(vip_identity: str, method: str, *args: Any) -> Any:
 
     :raises NoAnswer: it returns nothing.
     """
-    asker = Asker(vip_identity)
-    try:
+    with contextlib.closing(Asker(vip_identity)) as asker:
         return asker.ask(method, *args)
-    finally:
-        asker.close()
+
+
+def order_once(vip_identity: str, method: str, *args: Any) -> Any:
+    """The same for a method that changes something."""
+    with contextlib.closing(Asker(vip_identity)) as asker:
+        return asker.order(method, *args)
 
 
 def _find_platform() -> "Endpoint":
@@ -134,6 +147,17 @@ def _find_platform() -> "Endpoint":
     if not endpoint.serverkey:
         raise no_platform("the platform's public key is not known in VOLTTRON_HOME", endpoint.address)
     return endpoint
+
+
+def _proof(method: str, args: Sequence[Any]) -> Optional[str]:
+    """Return the proof for an order; None without the platform's secret key: then the agent says what is missing."""
+    from failover import compat
+    from failover.authority import prove
+
+    try:
+        return prove(compat.platform_secretkey(), method, args)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def volttron_home() -> str:

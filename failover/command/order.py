@@ -38,7 +38,7 @@ def ordered(options: argparse.Namespace, method: str, *args: Any,
     """
     asker = Asker(options.vip_identity)
     try:
-        answer = asker.ask(method, *args)
+        answer = asker.order(method, *args)
         if isinstance(answer, dict) and answer.get("done") is True:
             answer = then(asker, answer)
     except NoAnswer as failure:

@@ -5,9 +5,10 @@ from typing import Any, Dict, List, Optional
 
 from failover.text import clean
 
-__all__ = ["panels"]
+__all__ = ["COLOURS", "panels"]
 
-_COLOURS = {"ACTIVE": "green", "STANDBY": "cyan", "PAUSED": "yellow", "DOWN": "red"}
+# Of each standing.
+COLOURS = {"ACTIVE": "green", "STANDBY": "cyan", "PAUSED": "yellow", "DOWN": "red"}
 _OTHERWISE = "bright_black"
 # Columns of a panel at most, those of a terminal at least, and characters of a name.
 _WIDEST, _NARROWEST, _LONGEST_NAME = 40, 50, 30
@@ -39,7 +40,7 @@ def _draw(status: Dict[str, Any], other: Dict[str, Any], columns: int) -> str:
     sides: List[Panel] = []
     for side, role in ((status, "this side"), (other, "the other side")):
         standing = clean(side.get("standing") or "UNKNOWN", _LONGEST_NAME)
-        colour = _COLOURS.get(standing, _OTHERWISE)
+        colour = COLOURS.get(standing, _OTHERWISE)
         sides.append(Panel(
             Text(standing, style="bold {}".format(colour), justify="center"), box=box.HEAVY, border_style=colour,
             padding=(1, 2),

@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 from typing import List, Tuple
 
-from failover.command.asking import NoAnswer, ask_once, volttron_home
+from failover.command.asking import NoAnswer, order_once, volttron_home
 from failover.command.exit_status import GOOD
 from failover.command.output import show
 from failover.command.parsing import add_vip_identity, length_of_time
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 def _ask_for_one(vip_identity: str) -> Tuple[Path, List[str]]:
     """Return a recording up to now, or the last one and why it is not up to now."""
     try:
-        path = ask_once(vip_identity, "record")
+        path = order_once(vip_identity, "record")
         if isinstance(path, str):
             return Path(path), []
         why = "its disk did not take a recording"

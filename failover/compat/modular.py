@@ -20,10 +20,9 @@ from failover.vip.endpoint import Endpoint
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_refusal", "known_platforms",
-    "load_config", "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging",
-    "stop_monitor",
-    "subscribe", "vip_main", "volttron_home"
+    "authorize_caller", "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_authorized",
+    "is_refusal", "known_platforms", "load_config", "local_endpoint", "missing_authorizations", "platform_secretkey",
+    "platform_warnings", "serverkey", "setup_logging", "stop_monitor", "subscribe", "vip_main", "volttron_home"
 ]
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
@@ -65,6 +64,14 @@ def installed(identity: str, uuid: str) -> Optional[Tuple[str, Path]]:
 def serverkey(agent: Agent) -> str:
     """Return the public key of the local platform."""
     return agent.core.serverkey
+
+
+def platform_secretkey() -> str:
+    """Return the secret key of the local platform.
+
+    :raises OSError, ValueError, KeyError: it cannot be read.
+    """
+    return json.loads(Path(volttron_home(), "credentials_store", PLATFORM + ".json").read_text())["secretkey"]
 
 
 def known_platforms(with_central: bool) -> Known:
@@ -142,6 +149,17 @@ def _is_authorized(call: Callable[..., Any], identity: str, capability: str) -> 
         if not is_refusal(error):
             raise
         return False
+
+
+def is_authorized(agent: Agent, identity: str, capability: str) -> bool:
+    """Whether whoever has this identity has a capability, by name. Waits for the platform's word, without a limit."""
+    granted = agent.vip.rpc.call(AUTH, "get_agent_capabilities", identity).get() or {}
+    return capability in granted.get("rpc_capabilities", [])
+
+
+def authorize_caller(identity: str, capability: str) -> str:
+    """Return what gives whoever has this identity a capability."""
+    return "`vctl authz add agent {} --rpc-capabilities {}`".format(identity, capability)
 
 
 def authorize_command(identity: str) -> str:

@@ -1,5 +1,6 @@
 """Monolithic VOLTTRON 9."""
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import zmq
 from volttron.platform import get_address
 from volttron.platform import get_home as volttron_home
-from volttron.platform.agent.known_identities import CONTROL, CONTROL_CONNECTION
+from volttron.platform.agent.known_identities import AUTH, CONTROL, CONTROL_CONNECTION
 from volttron.platform.agent.utils import get_platform_instance_name as instance_name
 from volttron.platform.agent.utils import load_config, vip_main
 from volttron.platform.agent.utils import setup_logging as _setup_logging
@@ -26,10 +27,9 @@ from failover.vip.link import RemoteError as LinkRemoteError
 
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
-    "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_refusal", "known_platforms",
-    "load_config", "local_endpoint", "missing_authorizations", "platform_warnings", "serverkey", "setup_logging",
-    "stop_monitor",
-    "subscribe", "vip_main", "volttron_home"
+    "authorize_caller", "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_authorized",
+    "is_refusal", "known_platforms", "load_config", "local_endpoint", "missing_authorizations", "platform_secretkey",
+    "platform_warnings", "serverkey", "setup_logging", "stop_monitor", "subscribe", "vip_main", "volttron_home"
 ]
 
 _log = logging.getLogger(__name__)
@@ -92,6 +92,15 @@ def installed(identity: str, uuid: str) -> Optional[Tuple[str, Path]]:
 def serverkey(agent: Agent) -> str:
     """Return the public key of the local platform."""
     return parse_qs(urlsplit(agent.core.address).query)["serverkey"][0]
+
+
+def platform_secretkey() -> str:
+    """Return the secret key of the local platform.
+
+    :raises OSError, ValueError, KeyError: it cannot be read.
+    """
+    # Not by KeyStore, which makes a file that is missing.
+    return json.loads(Path(KeyStore.get_default_path()).read_text())["secret"]
 
 
 def known_platforms(with_central: bool) -> Known:
@@ -186,6 +195,16 @@ def is_refusal(error: Exception) -> bool:
 def missing_authorizations(call: Callable[..., Any], identity: str) -> List[str]:
     """Return which of the authorizations it needs the agent with this identity lacks: it needs none."""
     return []
+
+
+def is_authorized(agent: Agent, identity: str, capability: str) -> bool:
+    """Whether whoever has this identity has a capability, by name. Waits for the platform's word, without a limit."""
+    return capability in agent.vip.rpc.call(AUTH, "get_capabilities", identity).get()
+
+
+def authorize_caller(identity: str, capability: str) -> str:
+    """Return what gives whoever has this identity a capability."""
+    return "add the capability {} to the entry of {} with `vctl auth update`".format(capability, identity)
 
 
 def authorize_command(identity: str) -> str:

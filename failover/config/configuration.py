@@ -37,6 +37,8 @@ class Config:
     :ivar unhealthy_after: seconds for which the managed agent hangs or reports BAD before that; 0 is off.
     :ivar compare_managed_agents: whether the managed agent should be installed alike on both sides: version, configuration
         and configuration store.
+    :ivar require_signatures: ``auto``: once the peer has proved itself by a signature, its unsigned heartbeats do not count;
+        False: they do.
     :ivar remote_instance_name: instance name of the other platform; "" means as learnt from its heartbeats.
     :ivar warnings: what works but is better set otherwise, a line for each thing.
     """
@@ -57,6 +59,7 @@ class Config:
     failure_window: float = 600
     unhealthy_after: float = 0
     compare_managed_agents: bool = True
+    require_signatures: Union[str, bool] = "auto"
     remote_instance_name: str = ""
     warnings: Tuple[str, ...] = field(default=(), compare=False)
 

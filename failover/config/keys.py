@@ -138,6 +138,7 @@ KEYS: Dict[str, Key] = {
     "unhealthy_after": Key(_is_off_or_seconds(_SHORTEST_UNHEALTHY), "0 (off) or " + OF_SECONDS.format(
         _SHORTEST_UNHEALTHY, _LONGEST), 0),
     "compare_managed_agents": Key(_is_boolean, "true or false", True),
+    "require_signatures": Key(lambda value: value == "auto" or value is False, '"auto" or false', "auto"),
     "remote_instance_name": Key(
         _or_none(_is_identity),
         'instance name of the other platform, such as "node-b", or "" to learn it from heartbeats' + _OF_LETTERS, ""),

@@ -31,6 +31,7 @@ class HeartbeatReceived(NamedTuple):
     :ivar is_local: whether the sender is an agent of this platform.
     :ivar fault: what is wrong with a malformed message; None if nothing is.
     :ivar widely: whether it came over VC's bus on another topic than the pair's own.
+    :ivar is_signed: whether it has a signature that only the two sides can make. One with a wrong signature is no event.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class HeartbeatReceived(NamedTuple):
     is_local: bool = False
     fault: Optional[str] = None
     widely: bool = False
+    is_signed: bool = False
 
 
 class LinkChanged(NamedTuple):

@@ -8,6 +8,7 @@ from failover.decision.heartbeat import Heartbeat
 from failover.decision.lease import LeasePolicy
 from failover.decision.orders import Orders
 from failover.decision.peer import STALE
+from failover.decision.proof import acknowledges
 from failover.decision.release import farewell_counts_for, may_run
 from failover.decision.roles import Roles
 from failover.decision.simple import SimplePolicy
@@ -19,6 +20,8 @@ __all__ = ["heard", "with_orders", "with_roles"]
 
 _Result = Tuple[State, Tuple[Effect, ...]]
 
+_UNSIGNED = "an unsigned heartbeat of {} does not count, because the other side signs its own"
+
 
 def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
     """Take in what came on a heartbeat topic. Nothing but a heartbeat of the peer counts.
@@ -29,6 +32,8 @@ def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
     refusal = _not_for_us(state, event)
     if refusal is not None:
         return state, _warn(refusal)
+    if state.proof.is_required and (heartbeat is None or not event.is_signed):
+        return state._replace(proof=state.proof._replace(refused=now)), _warn(_UNSIGNED.format(event.sender))
     notes = () if event.fault is None else _warn(
         "content of a heartbeat of {} ignored: {}".format(event.sender, event.fault))
     if heartbeat is None:
@@ -47,8 +52,16 @@ def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
                 heartbeat.sequence, state.timing.heartbeat_period, now)), ()
         if heartbeat.agent_id == state.setup.role and heartbeat.instance_name == state.setup.instance_name:
             return state, ()  # From our own last start.
-        state = _with_witness(state, policy, policy.witness.met(event.widely, now))
+        if not state.proof.is_required:
+            state = _with_witness(state, policy, policy.witness.met(event.widely, now))
+    is_proven = event.is_signed and state.setup.wants_proof and acknowledges(heartbeat, state.incarnation.boot_id)
+    if state.proof.is_required and not is_proven:
+        return _greeted(state, heartbeat, now), ()
     state, refusal = _admit(state, heartbeat, now)
+    if state.proof.is_required and event.path is Path.VC and refusal in (None, STALE):
+        peer = state.peer.on_vc(heartbeat)
+        if peer is not state.peer and isinstance(state.policy, LeasePolicy):
+            state = _with_witness(state._replace(peer=peer), state.policy, state.policy.witness.met(event.widely, now))
     if refusal is not None:
         # On two ways to here, or over a new connection, one overtakes the other.
         return state, () if refusal is STALE else _warn(
@@ -56,6 +69,8 @@ def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
     if event.path is Path.VC and isinstance(state.policy, LeasePolicy):
         state = _with_witness(state, state.policy, state.policy.witness.together(
             heartbeat.boot_id, state.setup.timing.heartbeat_period, now))
+    if is_proven:
+        state = _proven(state, heartbeat)
     return _counted(state, event, heartbeat, now)
 
 
@@ -66,6 +81,25 @@ def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:
     if event.subject is not None and not set(apart(event.subject)) & set(state.setup.agents):
         return "ignoring heartbeats of {}: they are about another managed agent, {}".format(event.sender, event.subject)
     return None
+
+
+def _greeted(state: State, heartbeat: Heartbeat, now: Moment) -> State:
+    """A heartbeat is signed, and made before its sender had heard of this start. Answer it: perhaps it is no recording."""
+    timing = state.timing
+    if heartbeat.leaving or state.peer.refusal(heartbeat, state.setup.timing.timeout, True, now) is not None:
+        return state
+    is_new = not state.proof.greets(heartbeat.boot_id)
+    proof = state.proof.met(heartbeat.boot_id, timing.timeout + 2 * timing.heartbeat_period, now)
+    return state._replace(proof=proof, outbox=state.outbox.hurried() if is_new else state.outbox)
+
+
+def _proven(state: State, heartbeat: Heartbeat) -> State:
+    """A heartbeat of the peer is signed, and no recording. Its first one is answered at once: the peer waits for that."""
+    last, proof = state.peer.heartbeat, state.proof.proven(heartbeat.boot_id)
+    is_first = not heartbeat.leaving and (last is None or last.boot_id != heartbeat.boot_id)
+    if proof is state.proof and not is_first:
+        return state
+    return state._replace(proof=proof, outbox=state.outbox.hurried() if is_first else state.outbox)
 
 
 def _heard_without_content(state: State, mode: str, now: Moment) -> State:
@@ -83,7 +117,7 @@ def _admit(state: State, heartbeat: Heartbeat, now: Moment) -> Tuple[State, Opti
         stranger = heartbeat.instance_name, now
         return (state._replace(roles=state.roles._replace(stranger=stranger)),
                 "its sender {} is configured as {} too".format(heartbeat.instance_name, heartbeat.agent_id))
-    refusal = state.peer.refusal(heartbeat, setup.timing.timeout, now)
+    refusal = state.peer.refusal(heartbeat, setup.timing.timeout, state.proof.is_required, now)
     if refusal is not None:
         return state, refusal
     state = with_roles(state, state.roles.met(heartbeat, setup, now), now)

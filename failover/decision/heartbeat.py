@@ -1,6 +1,6 @@
 """One heartbeat as a value. How it looks on the wire: :mod:`failover.heartbeat`."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Tuple
 
 __all__ = ["Heartbeat"]
 
@@ -26,6 +26,9 @@ class Heartbeat(NamedTuple):
     ``order``, ``ordered_by``, ``preferred`` and ``pause_left``, in seconds, are the operators' last orders
     (:mod:`failover.decision.orders`), with ``handed_over`` if a side gave them because the managed agent failed there;
     ``order`` is None in a heartbeat of a release that knows none.
+
+    ``hears`` are more starts of the receiver of which the sender has heard, beside ``heard_boot_id``: they show that the
+    heartbeat was made after those starts, and nothing else (:mod:`failover.decision.proof`).
     """
 
     instance_name: str
@@ -54,3 +57,4 @@ class Heartbeat(NamedTuple):
     pause_left: Optional[float] = None
     handed_over: bool = False
     installation: Optional[str] = None
+    hears: Tuple[str, ...] = ()

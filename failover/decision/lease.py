@@ -103,7 +103,7 @@ class LeasePolicy(NamedTuple):
         if unbroken is None or self.witness.is_apart:
             return None
         sighted = self.sighted_running if facts.roles.acting == "primary" else self.sighted
-        return max(self.started, unbroken) if sighted is None else max(self.started, unbroken, sighted)
+        return max(self.started, unbroken, sighted or self.started, facts.proof.doubted or self.started)
 
     def stop_within(self, grace: float, now: Moment) -> float:
         """Return what is left of ``stop_grace``, which begins when the lease is given up, not with each stop."""
@@ -129,8 +129,8 @@ class LeasePolicy(NamedTuple):
     def deadline(self, facts: "State") -> Tuple[Moment, ...]:
         """Return the moments at which, while nothing new is heard, the decision may change."""
         timing, witness = facts.agreement.timing, self.witness
-        since = [self.started] + [moment for moment in (witness.unbroken_since, self.sighted, self.sighted_running)
-                                  if moment is not None]
+        since = [moment for moment in (self.started, witness.unbroken_since, self.sighted, self.sighted_running,
+                                       facts.proof.doubted) if moment is not None]
         return (facts.sight.quiet_since(facts.peer.last_heard) + facts.setup.timing.timeout, self.until(facts),
                 facts.sight.listening_since + timing.timeout, max(since) + facts.agreement.silence_needed)
 

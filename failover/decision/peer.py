@@ -11,7 +11,7 @@ __all__ = ["Newest", "Peer", "STALE"]
 STALE = "it is not newer than the last one"
 
 # Of so many starts of the peer it is remembered which heartbeat was the newest.
-_BOOTS = 16
+_BOOTS = 256
 
 # By how much the numbers of one start's heartbeats can plausibly grow: at once, and in a second. A heartbeat that is
 # due has a new number at each attempt to send it.
@@ -24,12 +24,14 @@ class Newest(NamedTuple):
     :ivar sequence: its number.
     :ivar at: when it was heard.
     :ivar before: the number of the newest one before it.
+    :ivar on_vc: the highest number that came over VC's bus, if signatures are required.
     """
 
     boot_id: str
     sequence: int
     at: Moment
     before: int
+    on_vc: int = 0
 
 
 class Peer(NamedTuple):
@@ -54,18 +56,20 @@ class Peer(NamedTuple):
     released_at: Optional[Moment] = None
     newest: Tuple[Newest, ...] = ()
 
-    def refusal(self, heartbeat: Heartbeat, timeout: float, now: Moment) -> Optional[str]:
+    def refusal(self, heartbeat: Heartbeat, timeout: float, is_proven: bool, now: Moment) -> Optional[str]:
         """Return why the number of a heartbeat shows that it is not new, or not genuine; None if it may be new.
 
         A number counts for half of ``timeout``. So one that was forged, or that a fault made too high, does not hide the
         genuine ones until this side believes in a silence that there is not.
+
+        :param is_proven: whether numbers cannot be forged: then each counts for good.
         """
         newest = self._newest_of(heartbeat.boot_id)
         if newest is None:
             return None
         if heartbeat.sequence - newest.sequence > _JUMP + _JUMP_PER_SECOND * (now - newest.at):
             return "its number is {}, after {}: it is broken or forged".format(heartbeat.sequence, newest.sequence)
-        is_outdated = now - newest.at >= timeout / 2 and heartbeat.sequence != newest.sequence
+        is_outdated = not is_proven and now - newest.at >= timeout / 2 and heartbeat.sequence != newest.sequence
         return STALE if heartbeat.sequence <= (newest.before if is_outdated else newest.sequence) else None
 
     def numbered(self, heartbeat: Heartbeat, now: Moment) -> "Peer":
@@ -76,8 +80,15 @@ class Peer(NamedTuple):
             before = last.sequence if last.sequence < heartbeat.sequence else (
                 last.before if last.before < heartbeat.sequence else 0)
         others = tuple(one for one in self.newest if one.boot_id != heartbeat.boot_id)
-        newest = Newest(heartbeat.boot_id, heartbeat.sequence, now, before)
+        newest = Newest(heartbeat.boot_id, heartbeat.sequence, now, before, 0 if last is None else last.on_vc)
         return self._replace(newest=others[1 - _BOOTS:] + (newest,))
+
+    def on_vc(self, heartbeat: Heartbeat) -> "Peer":
+        """A heartbeat of the last start that counted came over VC's bus, though perhaps overtaken; itself if it is not new there."""
+        newest = self.newest[-1]
+        if newest.boot_id != heartbeat.boot_id or heartbeat.sequence <= newest.on_vc:
+            return self
+        return self._replace(newest=self.newest[:-1] + (newest._replace(on_vc=heartbeat.sequence),))
 
     def heard(self, mode: str, heartbeat: Optional[Heartbeat], released_at: Optional[Moment], now: Moment) -> "Peer":
         """A heartbeat that counts came. One without content says nothing of the managed agents."""

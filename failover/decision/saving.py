@@ -24,9 +24,11 @@ def to_remember(state: State) -> Record:
     if not isinstance(policy, LeasePolicy):
         # Beside the orders only that the one before it is over, if that was one of standard failover.
         record = state.record._replace(lease_until=None, mode="simple") if state.record.mode == "standard" else state.record
-        return record if record.orders == orders else record._replace(orders=orders)
+        held = record._replace(orders=orders, signs=state.proof.is_required)
+        return record if record == held else held
     return Record(policy.until(state) if policy.is_held else None, agreement.own.smaller(agreement.former), agreement.peer,
-                  agreement.instance, "standard", agreement.claimed, policy.witness.is_apart, orders)
+                  agreement.instance, "standard", agreement.claimed, policy.witness.is_apart, orders,
+                  state.proof.is_required)
 
 
 def save(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:

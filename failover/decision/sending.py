@@ -56,7 +56,8 @@ def _heartbeat(state: State, may_run: bool, clock: Optional[Moment] = None, leav
         None if witness is None else witness.key, None if witness is None else witness.proven,
         orders.number, orders.by or None, orders.preferred if orders.number else None,
         min(max(orders.paused_until - state.now, 0.001), LONGEST_PAUSE) if orders.paused_until is not None else None,
-        orders.is_handed_over, state.installation)
+        orders.is_handed_over, state.installation,
+        state.proof.hears(state.peer.heartbeat, None if peer is None else peer.boot_id, state.timing.timeout, state.now))
 
 
 def terms(state: State) -> Timing:

@@ -20,6 +20,7 @@ class Record(NamedTuple):
     :ivar claimed_terms: the peer's times, as one heartbeat alone has said; None if there are none.
     :ivar vc_apart: whether the peer went by another VC.
     :ivar orders: the operators' last orders; None if there never was one.
+    :ivar signs: whether the peer has proved itself by a signature, so that unsigned heartbeats do not count.
     """
 
     lease_until: Optional[Moment] = None
@@ -30,6 +31,7 @@ class Record(NamedTuple):
     claimed_terms: Optional[Timing] = None
     vc_apart: bool = False
     orders: Optional[Orders] = None
+    signs: bool = False
 
 
 class Settings(NamedTuple):
@@ -58,6 +60,7 @@ class Setup(NamedTuple):
     :ivar answer_within: seconds after which an answer on a connection is overdue.
     :ivar remote_instance: instance name of the peer's platform, if it is configured.
     :ivar quiet_until: until when this platform is probably shutting down, so that nothing is started or said.
+    :ivar wants_proof: whether unsigned heartbeats of a peer that can sign do not count.
     :ivar fail_back: seconds for which the home primary must have been well before the managed agents go back to it; 0
         is at once, infinity only by an order.
     :ivar max_failures: so many ends of a managed agent that nobody ordered, within ``failure_window`` seconds, make a side
@@ -80,6 +83,7 @@ class Setup(NamedTuple):
     max_failures: int = 0
     failure_window: float = 600.0
     unhealthy_after: float = 0.0
+    wants_proof: bool = True
 
     @property
     def managed(self) -> str:

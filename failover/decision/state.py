@@ -13,6 +13,7 @@ from failover.decision.managed import Managed
 from failover.decision.orders import Orders
 from failover.decision.outbox import Cadence, Outbox
 from failover.decision.peer import Peer
+from failover.decision.proof import Proof
 from failover.decision.roles import Roles
 from failover.decision.setup import Record, Settings, Setup
 from failover.decision.sight import Sight
@@ -40,6 +41,7 @@ class State(NamedTuple):
     :ivar orphan_since: since when the process of the local platform is gone.
     :ivar is_replaced: whether another one has taken its place.
     :ivar is_ending: whether this failover agent has been told to end.
+    :ivar proof: whether unsigned heartbeats count, and who has greeted.
     """
 
     setup: Setup
@@ -66,6 +68,7 @@ class State(NamedTuple):
     planned: Optional[Settings] = None
     wanted_since: Moment = 0.0
     on_its_way: Optional[Record] = None
+    proof: Proof = Proof()
 
     @property
     def beat_every(self) -> float:
@@ -149,4 +152,5 @@ def initial(setup: Setup, record: Record, now: Moment) -> State:
         orders=orders, policy=policy,
         agents=tuple(Managed(identity, now, now, ran_last=ran_last) for identity in setup.agents),
         outbox=Outbox(cadence, None if is_simple else cadence),
-        decision=Decision(Action.WAIT, Liveness.UNKNOWN), record=record, save_from=now)
+        decision=Decision(Action.WAIT, Liveness.UNKNOWN), record=record, save_from=now,
+        proof=Proof(setup.wants_proof and record.signs))

@@ -64,6 +64,8 @@ class View(NamedTuple):
     :ivar is_quiet: whether nothing is started because this platform may be shutting down.
     :ivar lease: None in simple failover.
     :ivar installation: what is installed of the managed agent; None if that is not known.
+    :ivar unsigned_ago: seconds since an unsigned heartbeat came that did not count; None if none did.
+    :ivar peer_signs: whether unsigned heartbeats do not count, because the peer signs its own.
     """
 
     setup: Setup
@@ -82,6 +84,8 @@ class View(NamedTuple):
     agents: Tuple[AgentView, ...]
     lease: Optional[LeaseView]
     installation: Optional[str] = None
+    peer_signs: bool = False
+    unsigned_ago: Optional[float] = None
 
     @property
     def managed(self) -> str:
@@ -115,7 +119,7 @@ def view(state: State, now: Moment) -> View:
         is_quiet=now < state.setup.quiet_until,
         agents=tuple(AgentView(one.identity, one.state, one.pending) for one in state.agents),
         lease=_lease(state, state.policy, now) if isinstance(state.policy, LeasePolicy) else None,
-        installation=state.installation)
+        installation=state.installation, peer_signs=state.proof.is_required, unsigned_ago=_ago(state.proof.refused, now))
 
 
 def _lease(state: State, policy: LeasePolicy, now: Moment) -> LeaseView:

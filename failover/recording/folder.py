@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, List, NamedTuple
 
+from failover import files
 from failover.recording.recording import Recording
 
 __all__ = ["Stored", "stored", "write"]
@@ -64,7 +65,7 @@ def write(recording: Recording, folder: Path, most_files: int = MOST_FILES, most
     :return: its path.
     :raises OSError: it could not be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     for name in os.listdir(folder):  # Left by a process that was killed.
         if name.startswith(_BEGUN[0]) and name.endswith(_BEGUN[1]):
             (folder / name).unlink()

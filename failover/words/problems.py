@@ -167,6 +167,14 @@ def _rival(view: View, around: Surroundings) -> Optional[str]:
         view.alike, view.setup.role, view.acting)
 
 
+def _unsigned(view: View, around: Surroundings) -> Optional[str]:
+    if view.unsigned_ago is None or view.unsigned_ago >= view.setup.timing.timeout:
+        return None
+    return ("unsigned heartbeats come in and do not count, because the other side signs its own: somebody forges them, and the "
+            "platform's log says under which name; or the other side has been given an earlier release or cannot read its keys "
+            "any more: then set require_signatures to false here and restart the failover agent")
+
+
 def _names(view: View, around: Surroundings) -> Optional[str]:
     if view.peer is None or view.peer.instance_name != view.setup.instance_name:
         return None
@@ -203,6 +211,8 @@ KINDS: Dict[str, Kind] = {
     "times": Kind(_times, "the configured times are in use"),
     "memory": Kind(_fault("memory"), "state is being saved to disk again"),
     "deaf": Kind(_fault("deaf"), "heartbeats can be heard again"),
+    "unsigned": Kind(_unsigned, "no more unsigned heartbeats come in", name="unsigned heartbeats"),
+    "keys": Kind(_fault("keys"), "signatures can be checked again"),
     "loop": Kind(_loop, "{agent} keeps running, or no longer needs to run here"),
     "handed": Kind(_handed, "the handover of {agent} is over"),
     "quiet": Kind(_quiet, "this failover agent is active again"),

@@ -61,6 +61,7 @@ def status(view: View, around: Surroundings, details: Details) -> Dict[str, Any]
             "may_run": last.may_run if last else None,
             "managed_agent": last.state if last else None,
             "left": view.farewell is not None,
+            "signs": view.peer_signs,
         },
         "orders": {
             "number": view.orders.number,

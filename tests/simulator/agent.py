@@ -202,16 +202,20 @@ class FailoverAgent:
         """The bus says whether the subscription stands. One that has ended says nothing."""
         self.post(HearingProven(asked_at, self.listens if self.side.platform_life == self.platform_life else None))
 
-    def hears(self, heartbeat: Heartbeat, path: Path, widely: bool = False) -> None:
-        """A heartbeat comes from a bus."""
+    def hears(self, heartbeat: Heartbeat, path: Path, is_forged: bool = False, widely: bool = False) -> None:
+        """A heartbeat comes from a bus. Its signature is right if both its sender and this side sign, and nobody forged it."""
         if not self.lives or path is Path.DIRECT and not self.listens:
             return
         topic = (heartbeat.agent_id, heartbeat.mode) if path is Path.DIRECT else (None, None)
+        if not is_forged:
+            self.side.world.recordings.append((self.side, path, heartbeat))
         if heartbeat.boot_id == self.state.incarnation.boot_id:
             self.truth.echoed(heartbeat.sequence)
         if heartbeat.leaving and not heartbeat.may_run:
             self.truth.left()
-        self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity, widely=widely))
+        is_signed = not is_forged and all(side.signs for side in (self.side, self.side.world.named(heartbeat.instance_name)))
+        self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity, widely=widely,
+                                    is_signed=is_signed))
         if self.lives and self.state.peer.last_heard == self.side.clock():
             self.truth.hears(heartbeat)
 
@@ -220,7 +224,8 @@ class FailoverAgent:
         if self.listens:
             peer = "secondary" if self.setup.role == "primary" else "primary"
             self.post(HeartbeatReceived(Path.DIRECT, None, "somebody", peer, self.setup.mode, fault="nonsense"))
-            self.truth.hears(None)
+            if self.state.peer.last_heard == self.side.clock():
+                self.truth.hears(None)
 
     # VC
 

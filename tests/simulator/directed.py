@@ -65,7 +65,7 @@ def return_during_the_start(number):
 def a_forged_number(number):
     """A heartbeat with the primary's boot_id and a number of the future, to which its own ones do not come."""
     return Schedule((Fault("forged heartbeat", SECONDARY, 20 + number / 10, None, (0.2, 0.4)[number % 2]),), vcp=False,
-                    seed=number)
+                    signs=False, seed=number)
 
 
 def a_copy_of_the_monitor(number):
@@ -336,6 +336,49 @@ def a_clock_that_stood_still(number):
                      Fault("slow", PRIMARY_AND_VC + FIRST_TO_SECOND, 60, 60, 20.0)), vcp=False, seed=number)
 
 
+def _takeover_and_back(number, kind):
+    """The primary's power is lost and comes back, both failover agents have started before, and somebody forges all the time."""
+    return Schedule((Fault("failover agent stopped", SECONDARY, 12, 2.0), Fault("failover agent stopped", PRIMARY, 20, 2.0),
+                     Fault(kind, PRIMARY, 27, 120), Fault(kind, SECONDARY, 27, 120),
+                     Fault("power lost", PRIMARY, 30 + number / 10, 60)), seed=number)
+
+
+def a_forger(number):
+    """Of either side, on either bus."""
+    return _takeover_and_back(number, "forger")
+
+
+def a_forger_while_the_primary_is_away(number):
+    """The takeover comes all the same."""
+    return Schedule((Fault("forger", SECONDARY, 28, 200), Fault("power lost", PRIMARY, 30 + number / 10)), vcp=False, seed=number)
+
+
+def recordings(number):
+    """What both sides have said before is played again."""
+    return _takeover_and_back(number, "recordings played")
+
+
+def recordings_of_a_primary_that_is_away(number):
+    """Both have started anew, and the secondary hears their former lives. The takeover comes all the same."""
+    return Schedule((Fault("failover agent stopped", PRIMARY, 120, 2.0), Fault("failover agent stopped", SECONDARY, 126, 2.0),
+                     Fault("power lost", PRIMARY, 136 + number / 10), Fault("recordings played", SECONDARY, 137, 300)),
+                    vcp=False, seed=number)
+
+
+def an_upgrade(number):
+    """One side after the other gets a release that signs, and the primary loses its power between, or after."""
+    first = number % 2
+    return Schedule((Fault("upgraded", first, 20, 2.0), Fault("power lost", PRIMARY, 40 + number, 30),
+                     Fault("upgraded", 1 - first, 50, 2.0)), signs=False, seed=number)
+
+
+def a_restart_that_hears_late(number):
+    """The primary is started anew while all that VC's bus has for it comes late, and it is then cut off."""
+    return Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 28), Fault("slow", PRIMARY_AND_VC + SECOND_TO_FIRST, 29, 60, 4.0),
+                     Fault("failover agent killed", PRIMARY, 30, 0.5), Fault("cut off", PRIMARY + FIRST_TO_SECOND, 33 + number / 6)),
+                    vcp=False, obeys=False, seed=number)
+
+
 KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
     equal_primaries, equal_secondaries, a_wrong_key, a_wrong_key_and_a_cut_link, two_vcs, lost_memory, a_snapshot,
     a_clock_that_stood_still, a_late_farewell, a_copy_that_nobody_sees,
@@ -343,4 +386,6 @@ KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
     kept_after_a_takeover,
     a_chosen_side_that_fails, longer_times_that_nobody_hears, times_that_change_twice, shorter_times_that_are_not_on_disk,
     a_longer_stop_grace_that_nobody_knows, a_shorter_stop_grace_amid_a_stop, a_longer_period_after_a_farewell,
-    times_that_change_back_on_a_hung_disk, times_that_change_while_they_are_written, former_times_told_again)}
+    times_that_change_back_on_a_hung_disk, times_that_change_while_they_are_written, former_times_told_again,
+    a_forger, a_forger_while_the_primary_is_away, recordings, recordings_of_a_primary_that_is_away, an_upgrade,
+    a_restart_that_hears_late)}

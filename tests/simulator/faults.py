@@ -14,6 +14,8 @@ __all__ = ["DIRECTED_ONLY", "FAULTS", "PASSING", "Place", "is_over_at", "other_t
 
 # Seconds of a pause, for each second of the fault's amount.
 _PAUSE = 20.0
+# Seconds between two forged messages.
+_EVERY = 0.3
 
 
 class Place:
@@ -57,6 +59,11 @@ class Place:
     def heal(self) -> None:
         for wire in self.wires:
             wire.heal()
+
+    def again_and_again(self, call: Callable[[int], None]) -> None:
+        """Let something happen several times a second on this side, as long as the fault lasts."""
+        for number in range(int(self.fault.lasts / _EVERY)):
+            self.world.at(self.world.now + number * _EVERY, self.here, call, number)
 
     def flap(self) -> None:
         """Cut and heal again and again, as long as the fault lasts."""
@@ -104,8 +111,11 @@ def other_timing(fault: Fault) -> Timing:
 def is_over_at(fault: Fault, heals: bool) -> float:
     """Return when a fault no longer changes anything: when it is mended, or has begun if it never is.
 
-    A pause ends by itself. It may have to if `heals` is false: where something is never mended, not both sides may be told.
+    What is forged or played again changes nothing that the promises go by. A pause ends by itself. It may have to if `heals`
+    is false: where something is never mended, not both sides may be told.
     """
+    if fault.kind in ("forger", "recordings played"):
+        return fault.at
     ends = fault.at + 1.02 * _PAUSE * fault.amount if fault.kind == "paused" and not (heals and fault.lasts) else fault.at
     return max(ends, fault.at + (fault.lasts or 0.0))
 
@@ -146,6 +156,9 @@ _AT_SIDES: Dict[str, _Fault] = {
     "disk hung": (lambda place: place.disk("hung", 1), lambda place: place.disk("hung", -1)),
     "deafened": (lambda place: place.here(place.side.deafen), _nothing),
     "forged heartbeat": (lambda place: place.here(place.side.forge, round(10 * place.fault.amount)), _nothing),
+    "forger": (lambda place: place.again_and_again(place.side.forge_on), _nothing),
+    "recordings played": (lambda place: place.again_and_again(place.side.play_back), _nothing),
+    "upgraded": (lambda place: place.here(place.side.upgrade), lambda place: place.here(place.side.start_agent)),
     "poisoned message": (lambda place: place.here(place.side.poison), _nothing),
     "connection to VC reset": (lambda place: place.side.central.reset(place.side.name), _nothing),
     "VC's bus mute": (lambda place: place.mute(1), lambda place: place.mute(-1)),
@@ -168,4 +181,5 @@ PASSING = ("flapping", "slow", "noisy", "control slow", "control silent", "contr
 # The search leaves these out. They have exceptions of their own: two wrong keys, two VCs from which neither side has heard
 # the other before they are cut off from each other, and a machine that is cut off when it goes on from a snapshot or with an
 # old clock.
-DIRECTED_ONLY = ("key mistyped", "VC moved", "clock stood still", "memory lost", "set back")
+DIRECTED_ONLY = ("key mistyped", "VC moved", "clock stood still", "memory lost", "set back", "forger", "recordings played",
+                 "upgraded")

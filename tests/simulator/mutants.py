@@ -4,6 +4,7 @@
 """
 
 import contextlib
+from math import inf
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
 from failover.decision import hearing, sending
@@ -13,6 +14,7 @@ from failover.decision.lease import LeasePolicy
 from failover.decision.managed import Managed
 from failover.decision.orders import Orders
 from failover.decision.peer import STALE, Peer
+from failover.decision.proof import Proof
 from failover.decision.sight import Sight
 from failover.decision.state import State
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, AgentState, Command, Liveness
@@ -73,12 +75,12 @@ def _alike_refused(original):
     return admit
 
 
-def _number_hides_for_ever(self, heartbeat, timeout, now):
+def _number_hides_for_ever(self, heartbeat, timeout, is_proven, now):
     newest = self._newest_of(heartbeat.boot_id)
     return STALE if newest is not None and heartbeat.sequence <= newest.sequence else None
 
 
-def _number_hides_for_a_silence(self, heartbeat, timeout, now):
+def _number_hides_for_a_silence(self, heartbeat, timeout, is_proven, now):
     newest = self._newest_of(heartbeat.boot_id)
     if newest is None or now - newest.at > 4 * timeout:
         return None
@@ -119,6 +121,14 @@ def _any_acknowledgement(original):
 
 def _the_first_former_ones(original):
     return lambda self, own, is_strict: original(self, own, is_strict)._replace(former=self.former or self.own)
+
+
+def _greeting_without_doubt(original):
+    return lambda self, boot_id, counts_for, now: original(self, boot_id, 0.0, now)
+
+
+def _greeting_always_doubts(original):
+    return lambda self, boot_id, counts_for, now: original(self, boot_id, inf, now)
 
 
 def _needs_stop_if_seen(self, wanted):
@@ -184,6 +194,13 @@ MUTANTS = [
            directed.times_that_change_twice),
     Mutant("new times are told before they are on disk", ((sending, "terms", lambda state: state.setup.timing),),
            directed.shorter_times_that_are_not_on_disk),
+    Mutant("unsigned ones count beside signed ones", ((Proof, "proven", lambda self, boot_id: self),),
+           directed.a_forger_while_the_primary_is_away),
+    Mutant("recordings count", ((hearing, "acknowledges", lambda heartbeat, boot_id: True),),
+           directed.recordings_of_a_primary_that_is_away),
+    Mutant("a greeting is nothing to silence", _swap(Proof, "met", _greeting_without_doubt), directed.a_restart_that_hears_late),
+    Mutant("greetings count against any silence", _swap(Proof, "met", _greeting_always_doubts),
+           directed.recordings_of_a_primary_that_is_away),
     Mutant("strays do not matter", _swap(Managed, "_known", _known_with_strays), directed.workers_that_outlive),
 ]
 

@@ -41,6 +41,7 @@ class Schedule(NamedTuple):
     :ivar workers: whether it has processes of its own, which outlive it for a moment.
     :ivar fail_back: seconds that the home primary must have been well before the agent goes back to it; 0 is at once,
         infinity never.
+    :ivar signs: whether both sides sign their heartbeats.
     :ivar seed: of everything that is left to chance.
     """
 
@@ -56,6 +57,7 @@ class Schedule(NamedTuple):
     obeys: bool = True
     workers: bool = False
     fail_back: float = 0.0
+    signs: bool = True
     seed: int = 0
 
 
@@ -89,7 +91,8 @@ def draw(chance: random.Random, kinds: Tuple[str, ...], passing: Tuple[str, ...]
         obeys=chance.random() < 0.7,
         workers=chance.random() < 0.3,
         fail_back=chance.choice((0.0, 0.0, 0.0, 8.0, inf)),
-        seed=chance.randrange(10000))
+        seed=chance.randrange(10000),
+        signs=chance.random() < 0.7)
 
 
 def timing(period: float, timeout: float, stop_grace: float) -> Timing:

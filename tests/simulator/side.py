@@ -33,6 +33,7 @@ class Side(Machine):
     :ivar agent: the failover agent, None if it does not run.
     :ivar file: what the failover agent has written for its next start.
     :ivar forgot: whether it has lost that file and not heard the other side since.
+    :ivar signs: whether its failover agent is of a release that signs.
     :ivar central: the VC that it goes by.
     :ivar has_wrong_key: whether its configuration names another key than that of the other side's platform.
     :ivar disk: how many faults make it full, slow, or hang.
@@ -42,6 +43,7 @@ class Side(Machine):
         super().__init__(world, name, rate)
         self.role, self.timing, self.file, self.central = name, timing, file, central
         self.forgot = self.has_wrong_key = False
+        self.signs = world.schedule.signs
         self.agent: Optional[FailoverAgent] = None
         self.disk = {"full": 0, "slow": 0, "hung": 0}
         self.excuses = Excuses(self)
@@ -299,7 +301,7 @@ class Side(Machine):
         """A heartbeat is on the bus of this platform."""
         if self.agent is not None and self.platform_life == self.agent.platform_life:
             self.forgot = self.forgot and is_forged
-            self.agent.hears(heartbeat, Path.DIRECT)
+            self.agent.hears(heartbeat, Path.DIRECT, is_forged)
 
     # What others do to it
 
@@ -322,6 +324,36 @@ class Side(Machine):
         timing = self.timing if number % 3 == 0 else Timing(86400.0, self.timing.heartbeat_period, 1.0)
         self.hears(Heartbeat(other.name, "failover", MANAGED, other.role, "standard", *timing, boot_id,
                              (5, 500, 2 ** 53)[number % 3], None, None, number % 5 > 0), is_forged=True)
+
+    def forge_on(self, number: int) -> None:
+        """Somebody who can connect, and knows all that is not secret, forges a heartbeat of either side on either bus."""
+        of = self.world.sides[number % 2]
+        state = None if of.agent is None else of.agent.state
+        boot_id = state.incarnation.boot_id if state is not None and number % 3 == 0 else "forged-{}".format(number)
+        sequence = state.outbox.sequence + 1 if state is not None else number + 1
+        other = None if self.world.other(of).agent is None else self.world.other(of).agent.state
+        heard = (None, None) if other is None else (other.incarnation.boot_id, other.outbox.sequence)
+        forged = Heartbeat(of.name, "failover", MANAGED, of.role, "standard", *of.timing, boot_id, sequence, *heard,
+                           number % 5 > 1, number % 7 == 0)
+        self._play(forged, (Path.DIRECT, Path.VC)[number // 2 % 2], True)
+
+    def play_back(self, number: int) -> None:
+        """Somebody plays what was recorded on this side's bus, or on VC's, before the last start of this side."""
+        recordings = [one for one in self.world.recordings if one[1] is Path.VC or one[0] is self]
+        if recordings:
+            _, path, heartbeat = recordings[number % len(recordings)]
+            self._play(heartbeat, path, False)
+
+    def _play(self, heartbeat: Heartbeat, path: Path, is_forged: bool) -> None:
+        if path is Path.DIRECT:
+            self.hears(heartbeat, is_forged)
+        elif self.agent is not None and path in self.agent.links and self.agent.links[path].up:
+            self.agent.hears(heartbeat, path, is_forged)
+
+    def upgrade(self) -> None:
+        """The failover agent is stopped, and the next one is of a release that signs."""
+        self.stop_agent()
+        self.signs = True
 
     # Snapshots
 

@@ -6,8 +6,9 @@ import random
 from math import inf
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from failover.decision.heartbeat import Heartbeat
 from failover.decision.setup import Record
-from failover.decision.vocabulary import CLOCK_DRIFT_BOUND
+from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, Path
 from tests.simulator.faults import FAULTS, Place, is_over_at, other_timing
 from tests.simulator.machine import ROLES, Central, Machine
 from tests.simulator.network import Wire
@@ -30,6 +31,7 @@ class World:
 
     :param simple: simple failover instead of standard.
     :param records: keep what goes into each failover agent.
+    :ivar recordings: each genuine heartbeat that has come to a side, and on which way.
     :ivar lies: what sides have said that was not true.
     :ivar stops: when and where stops of a managed agent that ran, or was being started, began.
     :ivar start_commands: when and where starts were commanded.
@@ -43,6 +45,7 @@ class World:
         self.start_commands: List[Tuple[float, str]] = []
         self.stops: List[Tuple[float, str]] = []
         self.lies: List[str] = []
+        self.recordings: List[Tuple[Side, Path, Heartbeat]] = []
         self._notes: List[Tuple[float, str, str]] = []
         self._queue: List[tuple] = []
         self._numbers = itertools.count()
@@ -104,6 +107,9 @@ class World:
         """Let something happen at a moment of true time."""
         if when < inf:
             heapq.heappush(self._queue, (when, next(self._numbers), call, args))
+
+    def named(self, name: str) -> Side:
+        return self.sides[name != self.sides[0].name]
 
     def other(self, side: Side) -> Side:
         return self.sides[side is self.sides[0]]

@@ -9,6 +9,7 @@ import gevent
 import yaml
 
 from failover import clock
+from failover.authority import prove
 from failover.vip.link import Endpoint, Link, LinkError, RemoteError
 from tests.testbed.platforms import Platform, PlatformError, wait_for
 from tests.testbed.relay import Relay
@@ -52,7 +53,7 @@ class Observer:
     """
 
     def __init__(self, platform: Platform, on_heartbeat=lambda topic, sender, message: None):
-        self.alerts = []
+        self.alerts, self.platform = [], platform
         self.link = Link(Endpoint(platform.address, platform.serverkey, "test.observer", *platform.command_keys()),
                          answer_within=5, probe_every=1)
         self.link.subscribe("alerts/", self._on_alert)
@@ -68,6 +69,10 @@ class Observer:
         wait(lambda: self.link.up, 30, "the observer's connection: {}".format(self.link.last_error))
         return self.link.call(peer, method, *args, timeout=timeout)
 
+    def order(self, method, *args, timeout=5):
+        """Give an order, as a command on this platform does."""
+        return self.call(FAILOVER, method, *args, prove(self.platform.secretkey, method, args), timeout=timeout)
+
     def status(self):
         """Return the failover agent's status, or None while it does not answer."""
         try:
@@ -81,7 +86,7 @@ class Observer:
     def record(self):
         """Return where the failover agent has now written what happened, or None if it does not answer."""
         try:
-            return self.link.call(FAILOVER, "record", timeout=10)
+            return self.link.call(FAILOVER, "record", prove(self.platform.secretkey, "record", []), timeout=10)
         except (LinkError, RemoteError):
             return None
 

@@ -174,6 +174,11 @@ class BasePlatform:
     def unprotect_topics(self):
         raise NotImplementedError
 
+    @property
+    def secretkey(self):
+        """The platform's secret key."""
+        raise NotImplementedError
+
     def command_keys(self):
         """Return the public and the secret key with which vctl connects."""
         raise NotImplementedError
@@ -249,11 +254,12 @@ class BasePlatform:
             self.on_command(command)
         return self._run(command, timeout or self.patience, check)
 
-    def install(self, source, identity=None, config=None, start=True, timeout=None, force=False):
+    def install(self, source, identity=None, config=None, start=True, timeout=None, force=False, enable=False):
         """Install the agent in `source` (a wheel or a folder with its source) and return its uuid.
 
         A folder is copied first, so that the build leaves nothing in it. `config` is a dict or a file. With `force` it
-        takes the place of the agent with this identity, which VOLTTRON 11 does not allow.
+        takes the place of the agent with this identity, which VOLTTRON 11 does not allow. With `enable` it starts
+        whenever the platform does.
         `timeout` is for the installation and, once more, for the start.
         """
         source = Path(source).resolve()
@@ -274,6 +280,8 @@ class BasePlatform:
             options += ["--agent-config", config]
         if force:
             options += ["--force"]
+        if enable:
+            options += ["--enable", "--priority", "50"]
         output = self.vctl("install", source, *options, timeout=timeout)
         found = _UUID.findall(output)
         if not found:
@@ -482,6 +490,10 @@ class ModularPlatform(BasePlatform):
     def unprotect_topics(self):
         self.vctl("authz", "remove", "topics", self._protected)
 
+    @property
+    def secretkey(self):
+        return json.loads((self.home / "credentials_store" / "platform.json").read_text())["secretkey"]
+
     def command_keys(self):
         keys = json.loads((self.home / "credentials_store" / "control.connection.json").read_text())
         return keys["publickey"], keys["secretkey"]
@@ -558,6 +570,10 @@ class MonolithicPlatform(BasePlatform):
     def _protect(self, entries):
         # The platform watches this file.
         (self.home / "protected_topics.json").write_text(json.dumps({"write-protect": entries}))
+
+    @property
+    def secretkey(self):
+        return json.loads((self.home / "keystore").read_text())["secret"]
 
     def command_keys(self):
         keys = json.loads((self.home / "keystores" / "control.connection" / "keystore.json").read_text())

@@ -68,6 +68,12 @@ class Recorder:
         with self._lock:
             return list(self._intervals[self._names.index(platform.name)])
 
+    def snapshot(self):
+        """Return the moment of the last look, and the intervals of each platform by its name. One that ends at that
+        moment goes on."""
+        with self._lock:
+            return self._last_look, {name: list(own) for name, own in zip(self._names, self._intervals)}
+
     def first_run(self, platform):
         """Return when the managed agent first ran on this platform, in seconds of time.monotonic(). It is known to
         have run, if only since the last look: so this may wait for the next one."""
