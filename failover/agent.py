@@ -66,7 +66,7 @@ class FailoverAgent(compat.Agent):
         record = store.load(config.timeout)
         seal, warnings = seal_of(self, config, record.signs, warnings, faults)
         self._ending = Ending(folder, self._guard.platform)
-        setup = setup_of(config, compat.instance_name(), self.core.identity, self._ending.quiet_until)
+        setup = setup_of(config, compat.instance_name(), self.core.identity, self._ending.quiet_until, seal.known_by)
         self._keeper = RecordKeeper(store, self._post, faults)
         self._peer_link = HeartbeatPath(
             Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),

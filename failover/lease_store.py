@@ -135,6 +135,7 @@ CHECKS: Dict[str, Callable[[Any], Any]] = {
     "vc_apart": lambda saved: saved is True,
     "orders": _orders,
     "signs": lambda saved: saved is True,
+    "pair_key": _name,
 }
 
 

@@ -34,11 +34,13 @@ class Seal:
 
     :param key: None if heartbeats cannot be signed.
     :param checks: whether signatures matter here.
+    :ivar known_by: what tells its key from others, and nobody what it is; None without one.
     """
 
     def __init__(self, key: Optional[bytes] = None, checks: bool = True):
         self._key = key
         self._checks = checks
+        self.known_by = None if key is None else hashlib.sha256(key).hexdigest()[:16]
         self._once = Once()
 
     def signed(self, path: Path, text: str) -> str:

@@ -1,6 +1,7 @@
 """What the decision begins with, and what of it may change, made from a configuration."""
 
 import uuid
+from typing import Optional
 
 from failover.config import Config
 from failover.decision.setup import Settings, Setup
@@ -15,12 +16,14 @@ def settings_of(config: Config) -> Settings:
                     config.max_failures, config.failure_window, config.unhealthy_after)
 
 
-def setup_of(config: Config, instance_name: str, vip_identity: str, quiet_until: float) -> Setup:
+def setup_of(config: Config, instance_name: str, vip_identity: str, quiet_until: float,
+             pair_key: Optional[str] = None) -> Setup:
     """Return what a failover agent that starts now goes by."""
     return Setup(
         mode=config.mode, role=config.agent_id, instance_name=instance_name, vip_identity=vip_identity,
         agents=config.agents, boot_id=uuid.uuid4().hex, remote_instance=config.remote_instance_name or None,
-        quiet_until=quiet_until, wants_proof=config.require_signatures == "auto", **settings_of(config)._asdict())
+        quiet_until=quiet_until, wants_proof=config.require_signatures == "auto", pair_key=pair_key,
+        **settings_of(config)._asdict())
 
 
 def probe_every(config: Config) -> float:

@@ -144,6 +144,13 @@ def test_the_times_of_both_sides_change_while_the_managed_agent_runs_on(mode, fi
             assert (state.timing, state.planned, state.agreement.former) == (after, None, None), story
 
 
+@pytest.mark.parametrize("schedules", [directed.a_wrong_key, directed.a_wrong_key_and_a_cut_link])
+def test_with_a_wrong_key_on_one_side_one_of_the_two_runs(schedules):
+    for number in range(16):
+        world = verdict(schedules(number))
+        assert [side.drives for side in world.sides].count(True) == 1, world.story()
+
+
 @pytest.mark.parametrize("simple", [True, False], ids=["simple", "standard"])
 def test_a_longer_timeout_makes_nobody_up_again_who_is_down(simple):
     for number in range(20):

@@ -15,7 +15,8 @@ __all__ = ["AgentFailed", "AgentObserved", "CommandEnded", "EndAsked", "Ended", 
            "HeartbeatReceived",
            "LinkChanged", "LinkFree", "PauseAsked", "PlatformAnswered", "PlatformSeen", "PublishRefused", "ReadyToStart",
            "Reconfigured", "RecordSaved", "RestartForbidden", "ResumeAsked", "RetryAllowed", "StartAnswered", "StraysEnded",
-           "Subscribed", "SwitchoverAsked", "Tick", "TroubleChanged", "VcAnswered", "VcKnown", "VcpAnswered"]
+           "Subscribed", "SwitchoverAsked", "Tick", "TroubleChanged", "VcAnswered", "VcKnown", "VcpAnswered",
+           "WrongSignature"]
 
 
 # The peer
@@ -31,7 +32,8 @@ class HeartbeatReceived(NamedTuple):
     :ivar is_local: whether the sender is an agent of this platform.
     :ivar fault: what is wrong with a malformed message; None if nothing is.
     :ivar widely: whether it came over VC's bus on another topic than the pair's own.
-    :ivar is_signed: whether it has a signature that only the two sides can make. One with a wrong signature is no event.
+    :ivar is_signed: whether it has a signature that only the two sides can make.
+        One with a wrong signature is a :class:`WrongSignature`.
     """
 
     path: Path
@@ -44,6 +46,10 @@ class HeartbeatReceived(NamedTuple):
     fault: Optional[str] = None
     widely: bool = False
     is_signed: bool = False
+
+
+class WrongSignature(NamedTuple):
+    """A heartbeat came whose signature is not made with the key that both sides should have."""
 
 
 class LinkChanged(NamedTuple):
@@ -237,4 +243,4 @@ class Tick(NamedTuple):
 Event = Union[HeartbeatReceived, LinkChanged, LinkFree, PublishRefused, Subscribed, HearingProven, PlatformAnswered,
               PlatformSeen, AgentObserved, ReadyToStart, CommandEnded, StartAnswered, RestartForbidden, StraysEnded,
               RetryAllowed, AgentFailed, TroubleChanged, VcKnown, VcAnswered, VcpAnswered, RecordSaved, PauseAsked,
-              ResumeAsked, SwitchoverAsked, Reconfigured, EndAsked, Ended, Tick]
+              ResumeAsked, SwitchoverAsked, Reconfigured, EndAsked, Ended, Tick, WrongSignature]

@@ -32,6 +32,7 @@ from failover.decision.events import (
     VcAnswered,
     VcKnown,
     VcpAnswered,
+    WrongSignature,
 )
 from failover.decision.hearing import heard
 from failover.decision.lease import LeasePolicy
@@ -50,6 +51,13 @@ _Result = Tuple[State, Tuple[Effect, ...]]
 
 
 # The connections
+
+def _wrong_signature(state: State, event: WrongSignature, now: Moment) -> _Result:
+    state = state._replace(proof=state.proof.misled(now))
+    if not state.proof.is_required and isinstance(state.policy, LeasePolicy) and state.policy.is_held:
+        state = state._replace(policy=state.policy.forgotten(now))
+    return state, ()
+
 
 def _link_changed(state: State, event: LinkChanged, now: Moment) -> _Result:
     state = state._replace(outbox=state.outbox.free(event.path, event.up))
@@ -212,6 +220,7 @@ HANDLERS: Dict[type, Callable[[State, Any, Moment], _Result]] = {
     LinkFree: _link_free,
     PublishRefused: _publish_refused,
     Subscribed: _subscribed,
+    WrongSignature: _wrong_signature,
     HearingProven: _hearing_proven,
     PlatformAnswered: _platform_answered,
     PlatformSeen: _platform_seen,

@@ -7,6 +7,9 @@ A heartbeat that was made before the peer had heard of this start *greets*: it m
 one that names its start, and then the peer's next one counts. Until it does, a greeting is no sign of life: it stops nothing
 and keeps nobody up. But in standard failover it may come of a primary that has just started, so it counts against silence
 for as long as an answer may take. Once in a silence: recordings cannot hold a takeover up for longer.
+
+Before the peer has proved itself with the key that this side has now, a wrong signature may mean that one of the two has a
+wrong ``remote_serverkey``, so that they cannot hear each other. Then it counts against silence, and ends a lease.
 """
 
 from typing import NamedTuple, Optional, Tuple
@@ -35,6 +38,7 @@ class Proof(NamedTuple):
     :ivar doubted_since: when the first greeting came since the peer was heard last; None if none has.
     :ivar doubted: when the last greeting came that counts against silence; None if none did.
     :ivar refused: when the last unsigned heartbeat came that did not count; None if none did.
+    :ivar wrong: when the last heartbeat came with a wrong signature; None if none did.
     """
 
     is_required: bool = False
@@ -42,6 +46,7 @@ class Proof(NamedTuple):
     doubted_since: Optional[Moment] = None
     doubted: Optional[Moment] = None
     refused: Optional[Moment] = None
+    wrong: Optional[Moment] = None
 
     def greets(self, boot_id: str) -> bool:
         """Whether this start has greeted and does not count yet."""
@@ -56,6 +61,10 @@ class Proof(NamedTuple):
         others = tuple(one for one in self.greeted if one.boot_id != boot_id)
         return self._replace(greeted=others[1 - _GREETINGS:] + (Greeting(boot_id, now),), doubted_since=since,
                              doubted=now if now - since < counts_for else self.doubted)
+
+    def misled(self, now: Moment) -> "Proof":
+        """A heartbeat came with a wrong signature."""
+        return self._replace(wrong=now) if self.is_required else self._replace(wrong=now, doubted=now)
 
     def proven(self, boot_id: str) -> "Proof":
         """A heartbeat of this start counts."""

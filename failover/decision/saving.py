@@ -24,11 +24,11 @@ def to_remember(state: State) -> Record:
     if not isinstance(policy, LeasePolicy):
         # Beside the orders only that the one before it is over, if that was one of standard failover.
         record = state.record._replace(lease_until=None, mode="simple") if state.record.mode == "standard" else state.record
-        held = record._replace(orders=orders, signs=state.proof.is_required)
+        held = record._replace(orders=orders, signs=state.proof.is_required, pair_key=state.record.pair_key)
         return record if record == held else held
     return Record(policy.until(state) if policy.is_held else None, agreement.own.smaller(agreement.former), agreement.peer,
                   agreement.instance, "standard", agreement.claimed, policy.witness.is_apart, orders,
-                  state.proof.is_required)
+                  state.proof.is_required, state.record.pair_key)
 
 
 def save(state: State, now: Moment) -> Tuple[State, Tuple[Effect, ...]]:

@@ -20,6 +20,7 @@ class Record(NamedTuple):
     :ivar claimed_terms: the peer's times, as one heartbeat alone has said; None if there are none.
     :ivar vc_apart: whether the peer went by another VC.
     :ivar orders: the operators' last orders; None if there never was one.
+    :ivar pair_key: what the key is known by with which both sides signed; None if none is known.
     :ivar signs: whether the peer has proved itself by a signature, so that unsigned heartbeats do not count.
     """
 
@@ -32,6 +33,15 @@ class Record(NamedTuple):
     vc_apart: bool = False
     orders: Optional[Orders] = None
     signs: bool = False
+    pair_key: Optional[str] = None
+
+    def under(self, pair_key: Optional[str]) -> "Record":
+        """Return what of it holds when this key is in use. With another one it is not known any more who the peer is."""
+        if pair_key is None or pair_key == self.pair_key:
+            return self
+        if self.pair_key is None:
+            return self._replace(pair_key=pair_key)
+        return self._replace(lease_until=None, signs=False, pair_key=pair_key)
 
 
 class Settings(NamedTuple):
@@ -60,6 +70,7 @@ class Setup(NamedTuple):
     :ivar answer_within: seconds after which an answer on a connection is overdue.
     :ivar remote_instance: instance name of the peer's platform, if it is configured.
     :ivar quiet_until: until when this platform is probably shutting down, so that nothing is started or said.
+    :ivar pair_key: what the key is known by with which both sides sign; None if this side cannot.
     :ivar wants_proof: whether unsigned heartbeats of a peer that can sign do not count.
     :ivar fail_back: seconds for which the home primary must have been well before the managed agents go back to it; 0
         is at once, infinity only by an order.
@@ -84,6 +95,7 @@ class Setup(NamedTuple):
     failure_window: float = 600.0
     unhealthy_after: float = 0.0
     wants_proof: bool = True
+    pair_key: Optional[str] = None
 
     @property
     def managed(self) -> str:

@@ -138,6 +138,7 @@ def initial(setup: Setup, record: Record, now: Moment) -> State:
     :param record: what the last start has left.
     """
     is_simple = setup.mode == "simple"
+    record = record.under(setup.pair_key)
     orders = (record.orders or Orders()).after(now)
     roles = Roles.at_start(setup, orders.preferred)
     policy: Union[SimplePolicy, LeasePolicy] = (

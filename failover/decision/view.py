@@ -65,6 +65,7 @@ class View(NamedTuple):
     :ivar lease: None in simple failover.
     :ivar installation: what is installed of the managed agent; None if that is not known.
     :ivar unsigned_ago: seconds since an unsigned heartbeat came that did not count; None if none did.
+    :ivar wrong_ago: seconds since a heartbeat came with a wrong signature; None if none did.
     :ivar peer_signs: whether unsigned heartbeats do not count, because the peer signs its own.
     """
 
@@ -86,6 +87,7 @@ class View(NamedTuple):
     installation: Optional[str] = None
     peer_signs: bool = False
     unsigned_ago: Optional[float] = None
+    wrong_ago: Optional[float] = None
 
     @property
     def managed(self) -> str:
@@ -119,7 +121,8 @@ def view(state: State, now: Moment) -> View:
         is_quiet=now < state.setup.quiet_until,
         agents=tuple(AgentView(one.identity, one.state, one.pending) for one in state.agents),
         lease=_lease(state, state.policy, now) if isinstance(state.policy, LeasePolicy) else None,
-        installation=state.installation, peer_signs=state.proof.is_required, unsigned_ago=_ago(state.proof.refused, now))
+        installation=state.installation, peer_signs=state.proof.is_required, unsigned_ago=_ago(state.proof.refused, now),
+        wrong_ago=_ago(state.proof.wrong, now))
 
 
 def _lease(state: State, policy: LeasePolicy, now: Moment) -> LeaseView:

@@ -16,7 +16,7 @@ _ITEMS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
     ("authorization on this platform", ("unauthorized",)),
     ("link to the other platform", ("link",)),
     ("authorization on the other platform", ("refused",)),
-    ("signatures of heartbeats", ("keys", "unsigned")),
+    ("signatures of heartbeats", ("keys", "unsigned", "wrong")),
     ("roles", ("rival", "names")),
     ("configuration of both sides", ("differ", "times")),
     ("managed agent", ("missing", "start", "stop", "stray", "signals", "absent", "silent", "unwell", "second", "loop",

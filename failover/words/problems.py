@@ -175,6 +175,14 @@ def _unsigned(view: View, around: Surroundings) -> Optional[str]:
             "any more: then set require_signatures to false here and restart the failover agent")
 
 
+def _wrong(view: View, around: Surroundings) -> Optional[str]:
+    if view.wrong_ago is None or view.wrong_ago >= view.setup.timing.timeout:
+        return None
+    return ("heartbeats come in that are signed with another key and do not count: remote_serverkey is wrong on one of the two "
+            "sides, so compare it with what `vctl auth servercred` (on VOLTTRON 9 `vctl auth serverkey`) prints on the other "
+            "platform, and restart the failover agent; or somebody forges them")
+
+
 def _names(view: View, around: Surroundings) -> Optional[str]:
     if view.peer is None or view.peer.instance_name != view.setup.instance_name:
         return None
@@ -212,6 +220,7 @@ KINDS: Dict[str, Kind] = {
     "memory": Kind(_fault("memory"), "state is being saved to disk again"),
     "deaf": Kind(_fault("deaf"), "heartbeats can be heard again"),
     "unsigned": Kind(_unsigned, "no more unsigned heartbeats come in", name="unsigned heartbeats"),
+    "wrong": Kind(_wrong, "no more heartbeats come in with a wrong signature", name="heartbeats with a wrong signature"),
     "keys": Kind(_fault("keys"), "signatures can be checked again"),
     "loop": Kind(_loop, "{agent} keeps running, or no longer needs to run here"),
     "handed": Kind(_handed, "the handover of {agent} is over"),

@@ -28,6 +28,7 @@ from failover.decision.events import (
     Subscribed,
     Tick,
     VcpAnswered,
+    WrongSignature,
 )
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.machine import State, deadline, initial, step
@@ -66,7 +67,7 @@ class FailoverAgent:
         self.listens = listens
         self.platform_life = side.platform_life
         setup = Setup("simple" if simple else "standard", side.role, instance_name=side.name, vip_identity="failover",
-                      agents=(MANAGED,), boot_id=boot_id, **side.settings._asdict())
+                      agents=(MANAGED,), boot_id=boot_id, pair_key=side.pair_key, **side.settings._asdict())
         self.state = initial(setup, side.file, side.clock()) if state is None else state
         self.truth = Truth(self, side.file.lease_until is not None)
         self.record: Optional[list] = [] if side.world.records else None
@@ -209,11 +210,15 @@ class FailoverAgent:
         topic = (heartbeat.agent_id, heartbeat.mode) if path is Path.DIRECT else (None, None)
         if not is_forged:
             self.side.world.recordings.append((self.side, path, heartbeat))
+        sender, world = self.side.world.named(heartbeat.instance_name), self.side.world
+        is_signed = not is_forged and self.side.signs and sender.signs
+        if is_signed and sender is not self.side and any(one.has_wrong_key for one in world.sides):
+            self.post(WrongSignature())
+            return
         if heartbeat.boot_id == self.state.incarnation.boot_id:
             self.truth.echoed(heartbeat.sequence)
         if heartbeat.leaving and not heartbeat.may_run:
             self.truth.left()
-        is_signed = not is_forged and all(side.signs for side in (self.side, self.side.world.named(heartbeat.instance_name)))
         self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity, widely=widely,
                                     is_signed=is_signed))
         if self.lives and self.state.peer.last_heard == self.side.clock():

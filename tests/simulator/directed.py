@@ -228,13 +228,19 @@ def equal_secondaries(number):
 def a_wrong_key(number):
     """One side is configured with a wrong key, and what it says then reaches the other one over VC alone."""
     return Schedule((Fault("key mistyped", number % 2, 20 + number / 10, 2), Fault("cut off", number // 2 % 2, 90, 60)),
+                    vcp=False, signs=number // 4 % 2 == 0, seed=number)
+
+
+def a_wrong_key_amid_a_lease(number):
+    """The primary's failover agent dies, and its next start, within its lease, has a wrong key."""
+    return Schedule((Fault("failover agent killed", PRIMARY, 30, 0.2), Fault("key mistyped", PRIMARY, 30.1, 0.2 + number / 10)),
                     vcp=False, seed=number)
 
 
 def a_wrong_key_and_a_cut_link(number):
     """One side is configured with a wrong key, and the two cannot reach each other directly."""
     return Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 10), Fault("key mistyped", number % 2, 20 + number / 10, 2)),
-                    vcp=False, seed=number)
+                    vcp=False, signs=number // 4 % 2 == 0, seed=number)
 
 
 def two_vcs(number):
@@ -380,7 +386,8 @@ def a_restart_that_hears_late(number):
 
 
 KINDS: Dict[str, Callable[[int], Schedule]] = {kind.__name__: kind for kind in (
-    equal_primaries, equal_secondaries, a_wrong_key, a_wrong_key_and_a_cut_link, two_vcs, lost_memory, a_snapshot,
+    equal_primaries, equal_secondaries, a_wrong_key, a_wrong_key_amid_a_lease, a_wrong_key_and_a_cut_link,
+    two_vcs, lost_memory, a_snapshot,
     a_clock_that_stood_still, a_late_farewell, a_copy_that_nobody_sees,
     a_switchover_before_the_first_start, a_switchover, a_failing_agent, a_switchover_that_is_cut_off, a_pause,
     kept_after_a_takeover,

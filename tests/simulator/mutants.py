@@ -15,6 +15,7 @@ from failover.decision.managed import Managed
 from failover.decision.orders import Orders
 from failover.decision.peer import STALE, Peer
 from failover.decision.proof import Proof
+from failover.decision.setup import Record
 from failover.decision.sight import Sight
 from failover.decision.state import State
 from failover.decision.vocabulary import CLOCK_DRIFT_BOUND, AgentState, Command, Liveness
@@ -167,6 +168,9 @@ MUTANTS = [
     Mutant("nothing goes out widely: and no direct link", ((Witness, "is_met", lambda self, *args: True),),
            directed.a_wrong_key_and_a_cut_link),
     Mutant("any topic is the pair's", _swap(Witness, "met", _met_anywhere), directed.a_wrong_key_and_a_cut_link),
+    Mutant("a wrong signature is nothing to silence", ((Proof, "misled", lambda self, now: self),), directed.a_wrong_key),
+    Mutant("a lease outlives a change of keys", ((Record, "under", lambda self, pair_key: self._replace(pair_key=pair_key)),),
+           directed.a_wrong_key_amid_a_lease),
     Mutant("unknown times are one's own", ((Agreement, "silence_needed", property(
         lambda self: sum(self.timing) * CLOCK_DRIFT_BOUND)),), directed.lost_memory),
     Mutant("the past is not checked: snapshot", ((Incarnation, "check", lambda self, *args: (self, None)),),

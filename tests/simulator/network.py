@@ -146,7 +146,7 @@ class Link:
     def delivered(self, session: Connection, heartbeat: Heartbeat, widely: bool) -> None:
         """A heartbeat comes from VC's bus: the other side's, or this one's own."""
         if session is self.session and self.agent.lives:
-            self.agent.hears(heartbeat, Path.VC, widely)
+            self.agent.hears(heartbeat, Path.VC, widely=widely)
 
     def replied(self, session: Connection, sequence: int) -> None:
         """VC has answered the question that went with a heartbeat."""

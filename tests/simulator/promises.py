@@ -82,8 +82,9 @@ class Liveness:
         One without a failover agent stays as it is. If VCP says that it runs, then the other side should not run,
         unless that one is the primary, which may have held the lease before.
 
-        The tables do not say what two sides in one role, or by two VCs, or in a pause should do; only promise S is kept
-        then. Nor do they count on a side that has lost its memory, before it has heard the other one; or whose control never
+        The tables do not say what two sides in one role, or by two VCs, or with a wrong key, or in a pause should do; only
+        promise S is kept then.
+        Nor do they count on a side that has lost its memory, before it has heard the other one; or whose control never
         answers again, or answers with errors only; or, without VC, on one that cannot write down what other times it has
         been told of.
         """

@@ -178,6 +178,11 @@ class Side(Machine):
         self.note("is configured as {}".format(self.role))
         self.stop_agent()
 
+    @property
+    def pair_key(self) -> Optional[str]:
+        """What the key is known by with which this side signs."""
+        return ("wrong" if self.has_wrong_key else "right") if self.signs else None
+
     def mistype_key(self) -> None:
         """Another key is configured than that of the other side's platform, and for that the failover agent is stopped."""
         self.has_wrong_key = True

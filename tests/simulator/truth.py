@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Truth"]
 
 # In these the tables say nothing, or say it of another role.
-_NOT_JUDGED = ("role changed", "switchover ordered", "managed agent fails", "paused", "VC moved", "memory lost", "set back",
+_NOT_JUDGED = ("role changed", "key mistyped",
+               "switchover ordered", "managed agent fails", "paused", "VC moved", "memory lost", "set back",
                "clock stood still")
 
 

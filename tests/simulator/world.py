@@ -154,9 +154,10 @@ class World:
 
     @property
     def is_misconfigured(self) -> bool:
-        """Whether both sides have the same role, or go by different VCs."""
+        """Whether both sides have the same role, or go by different VCs, or cannot check each other's signatures."""
         first, second = self.sides
-        return first.role == second.role or first.central is not second.central
+        return (first.role == second.role or first.central is not second.central
+                or first.signs and second.signs and any(side.has_wrong_key for side in self.sides))
 
     @property
     def cannot_agree(self) -> bool:
