@@ -24,9 +24,12 @@ NEEDS_MONOLITHIC = @test -d "$(VOLTTRON_ROOT)/volttron/platform" -a -x "$(VOLTTR
     exit 1; }
 WITH_MONOLITHIC = VOLTTRON_ROOT=$(abspath $(VOLTTRON_ROOT)) VOLTTRON_PYTHON=$(abspath $(VOLTTRON_PYTHON))
 
+# What is installed is of the versions in the lock.
+INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
 PYTEST = .venv/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: test coverage test-monolithic demo bench bench-monolithic simulate explore clean
+.PHONY: test coverage test-monolithic lint demo bench bench-monolithic simulate explore dist lock clean
 
 test: .venv/ready
 	$(PYTEST) $(ARGS)
@@ -42,6 +45,14 @@ test-monolithic: .venv/ready
 	$(WITH_MONOLITHIC) $(PYTEST) --timeout=900 \
 	    tests/test_link.py tests/test_simple.py tests/test_standard.py tests/test_standard_faults.py tests/test_versions.py \
 	    tests/test_ending.py tests/test_troubles.py tests/test_monolithic.py tests/test_page.py tests/test_upgrade.py $(ARGS)
+
+# The code must be one of each Python on which the agent runs.
+lint: .venv/lint-ready
+	.venv/bin/python -m ruff check
+	@for minor in 8 9 10 11 12; do \
+	    .venv/bin/python -m ruff check --quiet --select E9 --target-version py3$$minor failover volttron setup.py || exit 1; \
+	done
+	.venv/bin/python -m mypy
 
 demo: .venv/demo-ready
 	.venv/bin/python -m tests.demo $(MODE)
@@ -73,19 +84,34 @@ explore: .venv/ready
 	for search in $$searches; do wait $$search || failed=1; done; \
 	exit $${failed:-0}
 
+# A wheel and a source distribution for both VOLTTRONs.
+dist: .venv/ready
+	rm -rf dist
+	.venv/bin/python .ci/dist.py
+
+# All versions anew, as new as pyproject.toml allows: `make lock UPGRADE=--upgrade`. Without it, only what must change does.
+lock: .venv/demo-ready
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	.venv/bin/python -m uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --system-certs \
+	    --custom-compile-command "make lock" --output-file requirements.lock $(UPGRADE) pyproject.toml
+
 # The demo does without what only the tests need.
-.venv/demo-ready: pyproject.toml
+.venv/demo-ready: pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" && $(PYTHON) $(SUITS) || { \
 	    echo "$(or $(PYTHON),no Python here): needed is Python 3.10, 3.11 or 3.12 that can make environments (on Debian" \
 	        "and Ubuntu install python3 and python3-venv). If it is elsewhere, say make PYTHON=/path/to/it" >&2; \
 	    exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[volttron,demo]'
+	$(INSTALL) --editable '.[volttron,demo]'
 	touch $@
 
 .venv/ready: .venv/demo-ready
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[volttron,demo,test]'
+	$(INSTALL) --editable '.[volttron,demo,test]'
+	touch $@
+
+.venv/lint-ready: .venv/ready
+	$(INSTALL) --editable '.[volttron,demo,test,lint]'
 	touch $@
 
 clean:
-	rm -rf .venv build dist .coverage* .pytest_cache
+	rm -rf .venv build dist .coverage* .pytest_cache .mypy_cache .ruff_cache

@@ -1,15 +1,19 @@
 """The distribution, as both build backends make it and as the real `vctl` installs it."""
 
+import base64
+import csv
+import hashlib
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email import message_from_string
 
 import pytest
 
 from tests.testbed.pair import FAILOVER, REPOSITORY
-from tests.testbed.platforms import ModularPlatform
+from tests.testbed.platforms import Platform
 
 IDENTITY_FILE = "volttron-failover-default-vip-id"
 
@@ -28,8 +32,8 @@ def build(source, *command):
 
 @pytest.fixture(scope="module")
 def wheel(folder):
-    """The wheel that modular VOLTTRON makes."""
-    return build(copy_source(folder / "poetry"), "-m", "poetry", "build", "--format", "wheel")
+    """The wheel that `make dist` makes, as modular VOLTTRON would, with the identity for the monolithic one."""
+    return build(copy_source(folder / "poetry"), str(REPOSITORY / ".ci" / "dist.py"))
 
 
 def read(wheel, name):
@@ -43,6 +47,7 @@ def test_the_wheel_requires_nothing_and_holds_the_default_identity(wheel):
     assert metadata["Name"] == "volttron-failover"
     assert all("extra ==" in requirement for requirement in metadata.get_all("Requires-Dist"))
     assert read(wheel, IDENTITY_FILE) == (REPOSITORY / "IDENTITY").read_text() == FAILOVER + "\n"
+    assert read(wheel, "IDENTITY_TEMPLATE") == FAILOVER + "\n"
     assert "volttron-failover=failover.agent:main" in read(wheel, "entry_points.txt")
     with zipfile.ZipFile(wheel) as archive:
         modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "failover").rglob("*.py")}
@@ -62,10 +67,29 @@ def test_setup_py_makes_the_same_distribution(folder, wheel):
         assert {path for path in archive.namelist() if ".dist-info/" not in path} == modules
 
 
+def test_the_wheel_is_recorded_whole(wheel):
+    recorded = {name: (digest, size) for name, digest, size in csv.reader(read(wheel, "RECORD").splitlines())}
+    with zipfile.ZipFile(wheel) as archive:
+        assert recorded.keys() == set(archive.namelist())
+        for name, (digest, size) in recorded.items():
+            content = archive.read(name)
+            found = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+            assert name.endswith("/RECORD") or (digest, int(size)) == ("sha256=" + found, len(content))
+
+
+def test_the_source_distribution_holds_what_either_vctl_builds_from(wheel):
+    [path] = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        files = {info.name.split("/", 1)[1]: archive.extractfile(info).read() for info in archive}
+        assert all(info.mtime >= 315532800 for info in archive), "no wheel can hold what is older than 1980"
+    for name in ("setup.py", "pyproject.toml", "IDENTITY", IDENTITY_FILE, "README.md", "failover/agent.py"):
+        assert files[name] == (REPOSITORY / name).read_bytes()
+
+
 def test_vctl_installs_the_wheel_under_the_default_identity(folder, wheel):
     root = folder / "wheel"
     root.mkdir()
-    platform = ModularPlatform(root, "wheel")
+    platform = Platform(root, "wheel")
     try:
         platform.start()
         uuid = platform.install(wheel, start=False)

@@ -91,7 +91,7 @@ def test_the_primary_runs_and_the_secondary_stands_by(pair):
 
 def test_the_default_identity_is_failover(pair):
     [name] = [agent["name"] for agent in pair.primary.platform.agents() if agent["identity"] == FAILOVER]
-    assert name.replace("_", "-") == "volttron-failover-1.0.0"
+    assert name.replace("_", "-") == "volttron-failover-2.0.0"
 
 
 def test_vctl_status_shows_the_health(pair):
