@@ -15,7 +15,7 @@ from failover.recording.recording import read
 from failover.recording.trace import trace
 from failover.vip.link import RemoteError
 from tests.testbed.central import Central
-from tests.testbed.pair import FAILOVER, MANAGED, REPOSITORY, Pair, wait
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, REPOSITORY, Pair, wait
 from tests.testbed.recorder import Recorder
 
 PAIRS = pytest.StashKey()
@@ -76,6 +76,10 @@ def pytest_collection_modifyitems(items):
 
 def group_of(item):
     """Return the name of those tests which run in one worker, one after the other."""
+    # A fixture that takes either pair is not seen to need it, but says by its parameter which one.
+    either = item.callspec.params.get("each_pair") if hasattr(item, "callspec") else None
+    if either is not None:
+        return {"standard": "test_standard", "simple": "installed_pair"}[either]
     shared = [fixture for fixture in SHARED if fixture in item.fixturenames]
     return shared[0] if shared and item.path.stem not in ALONE else item.path.stem
 
@@ -271,6 +275,17 @@ def show_logs(request):
 
     yield show
     pairs.pop("show_logs", None)
+
+
+@pytest.fixture(params=["simple", "standard"])
+def each_pair(request, show_logs):
+    """Either pair. In the end the primary is preferred and nothing is paused."""
+    pair = show_logs(request.getfixturevalue("pair" if request.param == "simple" else "standard_pair"))
+    yield pair
+    for side in pair.sides:
+        side.bring_back()
+    take_orders_back(pair)
+    wait(lambda: is_normal(pair), LIMIT, "the normal state")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -46,17 +46,6 @@ def await_other_runs(runs, other):
     await_status(other, lambda status: (status["standing"], status["other"]["standing"]) == ("STANDBY", "ACTIVE"), "standby")
 
 
-@pytest.fixture(params=["simple", "standard"])
-def each_pair(request, show_logs):
-    """Either pair. In the end the primary is preferred and nothing is paused."""
-    pair = show_logs(request.getfixturevalue("pair" if request.param == "simple" else "standard_pair"))
-    yield pair
-    for side in pair.sides:
-        side.bring_back()
-    take_orders_back(pair)
-    wait(lambda: is_normal(pair), LIMIT, "the normal state")
-
-
 @pytest.fixture
 def records():
     """Return a function that collects what is published for historians on the bus of a side."""
