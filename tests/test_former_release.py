@@ -51,4 +51,10 @@ def test_either_side_can_be_upgraded_first(show_logs, folder, first):
             await_takeover(pair)
             pair.primary.bring_back()
             await_give_back(pair)
+            assert not upgraded.status()["other"]["signs"], "the former release cannot"
+            if first == "primary":
+                replace(other, upgraded, central, REPOSITORY)
+                await_normal(pair)
+                for side in pair.sides:
+                    await_status(side, lambda status: status["other"]["signs"], "signatures")
             assert recorder.overlap() == 0, recorder.story()
