@@ -12,7 +12,7 @@ from gevent.queue import Full, Queue
 from failover import clock, compat
 from failover.control import ControlError
 from failover.decision.effects import ProveHearing, Resubscribe
-from failover.decision.events import HearingProven, Subscribed, WrongSignature
+from failover.decision.events import HearingProven, Subscribed
 from failover.decision.vocabulary import Path
 from failover.heartbeat import TOPICS
 from failover.reception import received
@@ -119,10 +119,10 @@ class Listener:
         parsed = TOPICS.get(topic)
         if parsed is None:
             return
-        is_signed = self._seal.verdict(Path.DIRECT, sender, message)
+        is_signed = self._seal.verdict(Path.DIRECT, message)
         if is_signed is not False:
             # By the failover agent of the other platform: a flood of unknown senders does not hold it up.
-            self._post(received(Path.DIRECT, sender, message, parsed, is_signed=True) if is_signed else WrongSignature())
+            self._post(received(Path.DIRECT, sender, message, parsed, is_signed=is_signed))
             return
         is_local = self._is_local.get(sender)
         if is_local is None:

@@ -9,24 +9,16 @@ which it was made, as the last field of its JSON object. Which signed heartbeats
 import base64
 import hashlib
 import hmac
-import logging
 import re
 from typing import Any, Optional
 
-from failover import clock
 from failover.decision.vocabulary import Path
-from failover.text import Once, clean
 from failover.x25519 import BASE_POINT, shared_secret
 
 __all__ = ["Seal", "key_of"]
 
-_log = logging.getLogger(__name__)
-
 _PURPOSE = b"volttron-failover heartbeat 1"
 _SIGNED = re.compile(r'(\{.*), "signature": "([0-9a-f]{64})"\}', re.DOTALL)
-
-_WRONG = ("a heartbeat of {} has a wrong signature and does not count: it is forged or damaged, or a platform has other keys than "
-          "when the failover agents were started: then correct remote_serverkey on the other side, and restart both")
 
 
 class Seal:
@@ -41,7 +33,6 @@ class Seal:
         self._key = key
         self._checks = checks
         self.known_by = None if key is None else hashlib.sha256(key).hexdigest()[:16]
-        self._once = Once()
 
     def signed(self, path: Path, text: str) -> str:
         """Return the text of a heartbeat, a JSON object, with a signature that holds on this path."""
@@ -49,7 +40,7 @@ class Seal:
             return text
         return '{}, "signature": "{}"}}'.format(text[:-1], _signature(self._key, path, text))
 
-    def verdict(self, path: Path, sender: str, message: Any) -> Optional[bool]:
+    def verdict(self, path: Path, message: Any) -> Optional[bool]:
         """Return whether a message is signed; None if the signature is wrong, so that it is to be dropped."""
         if self._key is None or not self._checks:
             return False
@@ -58,8 +49,6 @@ class Seal:
             return False
         if hmac.compare_digest(found.group(2), _signature(self._key, path, found.group(1) + "}")):
             return True
-        for line in self._once.filter(_WRONG.format(clean(sender)), clock.now()):
-            _log.warning("%s", line)
         return None
 
 

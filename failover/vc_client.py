@@ -17,7 +17,7 @@ import gevent
 from failover import clock
 from failover.backoff import pauses
 from failover.decision.effects import AskVcp, Publish, RenewVcLink
-from failover.decision.events import LinkChanged, VcAnswered, VcKnown, VcpAnswered, WrongSignature
+from failover.decision.events import LinkChanged, VcAnswered, VcKnown, VcpAnswered
 from failover.decision.vocabulary import Path, apart
 from failover.discovery import DiscoveryError
 from failover.heartbeat_path import HeartbeatPath
@@ -91,9 +91,8 @@ class VcClient:
         self._search: Optional[gevent.Greenlet[..., Any]] = None
 
     def _deliver(self, topic: str, sender: str, message: Any) -> None:
-        is_signed = self._seal.verdict(Path.VC, sender, message)
-        self._post(WrongSignature() if is_signed is None else received(
-            Path.VC, sender, message, widely=topic != self._pair_topic, is_signed=is_signed))
+        self._post(received(Path.VC, sender, message, widely=topic != self._pair_topic,
+                            is_signed=self._seal.verdict(Path.VC, message)))
 
     def start(self) -> None:
         """Begin to connect, or to look for where to. Returns at once."""

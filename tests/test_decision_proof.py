@@ -5,7 +5,7 @@ import pytest
 from failover.decision.events import RecordSaved, WrongSignature
 from failover.decision.setup import Record
 from failover.decision.vocabulary import AgentState, Command, Liveness, Path
-from tests.driving import GRACE, PERIOD, TIMEOUT, TIMING, Core, heartbeat, run
+from tests.driving import AGENT, GRACE, PERIOD, TIMEOUT, TIMING, Core, heartbeat, run
 from tests.test_decision_lease import Side
 
 SIGNS = Record(own_terms=TIMING, peer_terms=TIMING, peer_instance="there", signs=True)
@@ -301,7 +301,7 @@ def test_a_key_that_was_not_known_is_none_that_has_changed():
 def test_a_wrong_signature_ends_a_lease_of_a_side_to_which_its_peer_has_not_proved_itself(signs):
     core = Core("primary", "standard", record=Record(**dict(HELD, signs=signs)), pair_key="k1")
     core.decide(0.5)
-    core.post(WrongSignature(), 1.0)
+    core.post(WrongSignature("somebody", AGENT), 1.0)
     assert core.lease.is_held is signs and core.view(1.5).wrong_ago == 0.5
 
 
@@ -311,7 +311,15 @@ def test_no_silence_amid_wrong_signatures_of_a_peer_that_has_not_proved_itself(r
     side = Side(role, signs=signs)
     for _ in range(60):
         side.run(1.0, vc=True)
-        side.core.post(WrongSignature(), side.now)
+        side.core.post(WrongSignature("somebody"), side.now)
     assert side.holds_lease is signs
     side.run(60.0, vc=True)
     assert side.holds_lease
+
+
+def test_a_signature_of_another_pair_is_none_of_this_one():
+    core = Core("primary", "standard", record=Record(**dict(HELD, signs=False)), pair_key="k1")
+    core.post(WrongSignature("somebody", "other+another"), 1.0)
+    assert core.lease.is_held and core.view(1.5).wrong_ago is None and core.notes == []
+    core.post(WrongSignature("somebody", "other+" + AGENT), 1.0)
+    assert not core.lease.is_held and core.notes[-1].startswith("a heartbeat of somebody has a wrong signature and does not")

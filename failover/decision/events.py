@@ -49,7 +49,14 @@ class HeartbeatReceived(NamedTuple):
 
 
 class WrongSignature(NamedTuple):
-    """A heartbeat came whose signature is not made with the key that both sides should have."""
+    """A heartbeat came whose signature is not made with the key that both sides should have.
+
+    :ivar sender: the VIP identity that published it, safe to show.
+    :ivar subject: which managed agents it says it is about; None if it does not say. Those of another pair have another key.
+    """
+
+    sender: str
+    subject: Optional[str] = None
 
 
 class LinkChanged(NamedTuple):

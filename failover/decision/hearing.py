@@ -13,7 +13,7 @@ from failover.decision.release import farewell_counts_for, may_run
 from failover.decision.roles import Roles
 from failover.decision.simple import SimplePolicy
 from failover.decision.state import State
-from failover.decision.vocabulary import Moment, Path, apart
+from failover.decision.vocabulary import Moment, Path
 from failover.decision.witness import Witness
 
 __all__ = ["heard", "with_orders", "with_roles"]
@@ -78,7 +78,7 @@ def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:
     """Return why a message is none of the peer's, whatever its content; None if it may be."""
     if event.is_local:
         return "ignoring heartbeats of {}: it is an agent of this platform".format(event.sender)
-    if event.subject is not None and not set(apart(event.subject)) & set(state.setup.agents):
+    if event.subject is not None and not state.setup.is_about_some_of_ours(event.subject):
         return "ignoring heartbeats of {}: they are about another managed agent, {}".format(event.sender, event.subject)
     return None
 

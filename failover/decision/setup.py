@@ -3,7 +3,7 @@
 from typing import NamedTuple, Optional, Tuple
 
 from failover.decision.orders import Orders
-from failover.decision.vocabulary import Moment, Timing, together
+from failover.decision.vocabulary import Moment, Timing, apart, together
 
 __all__ = ["Record", "Settings", "Setup"]
 
@@ -101,6 +101,10 @@ class Setup(NamedTuple):
     def managed(self) -> str:
         """All managed agents in one word, by which each side names them to the other."""
         return together(self.agents)
+
+    def is_about_some_of_ours(self, subject: str) -> bool:
+        """Whether what another failover agent manages, in one word, is in part what this one does."""
+        return not set(self.agents).isdisjoint(apart(subject))
 
     @property
     def settings(self) -> Settings:

@@ -213,7 +213,7 @@ class FailoverAgent:
         sender, world = self.side.world.named(heartbeat.instance_name), self.side.world
         is_signed = not is_forged and self.side.signs and sender.signs
         if is_signed and sender is not self.side and any(one.has_wrong_key for one in world.sides):
-            self.post(WrongSignature())
+            self.post(WrongSignature("somebody", heartbeat.agent_vip_identity))
             return
         if heartbeat.boot_id == self.state.incarnation.boot_id:
             self.truth.echoed(heartbeat.sequence)
