@@ -10,7 +10,9 @@ import gevent
 import pytest
 
 from failover import clock
-from failover.decision.vocabulary import AgentState
+from failover.decision.effects import Stop
+from failover.decision.events import CommandEnded
+from failover.decision.vocabulary import AgentState, Command
 from failover.runs import Runs
 from tests.testbed.pair import wait
 
@@ -151,14 +153,19 @@ def test_the_uuid_is_looked_up_at_once_when_control_has_forgotten_the_agent(mana
     assert control.asked == [("agent_status", "uuid-1"), ("identity_exists", "platform.driver")]
 
 
+def executor_of(managed):
+    """Return what starts and stops an agent, its strays and runs, and the events that come of it."""
+    events, runs = [], Runs()
+    processes = _processes.Processes(managed, lambda: True, events.append)
+    strays = _strays.Strays(managed, processes, runs, events.append, {})
+    return _executor.Executor(managed, processes, strays, runs, events.append, lambda: True, str, {}), strays, runs, events
+
+
 @contextlib.contextmanager
 def observed(managed):
     """Have an agent observed, and provide the events."""
-    events, runs, faults = [], Runs(), {}
-    processes = _processes.Processes(managed, lambda: True, events.append)
-    strays = _strays.Strays(managed, processes, runs, events.append, faults)
-    executor = _executor.Executor(managed, processes, strays, runs, events.append, lambda: True, str, faults)
-    greenlet = gevent.spawn(_observer.Observer(managed, executor, strays, runs, 200.0, events.append, faults).run)
+    executor, strays, runs, events = executor_of(managed)
+    greenlet = gevent.spawn(_observer.Observer(managed, executor, strays, runs, 200.0, events.append, {}).run)
     try:
         yield events
     finally:
@@ -191,6 +198,22 @@ def test_the_end_of_the_process_is_noticed_at_once(managed, control, main, monke
         control.status = [main.pid, -9]
         main.kill()
         wait(lambda: events[-1].state is AgentState.STOPPED, 10, "the end")
+
+
+def test_a_stop_is_over_when_the_process_is_though_control_says_so_late(managed, control, main):
+    managed.observe()
+
+    def stop_and_sleep(peer, method, *args):
+        if method == "stop_agent":
+            main.kill()
+            gevent.sleep(60)
+        return control(peer, method, *args)
+
+    managed._call = stop_and_sleep
+    executor, *_, events = executor_of(managed)
+    executor.stop(Stop("platform.driver", 1, 100.0))
+    wait(lambda: events, 10, "the end")
+    assert events == [CommandEnded("platform.driver", 1, Command.STOP, True, True)]
 
 
 @pytest.mark.parametrize("timeout, seconds", [(4.0, 1.0), (6.0, 1.0), (9.0, 1.5), (10.0, 2.0), (60.0, 2.0), (1.0, 0.25)])

@@ -1,7 +1,7 @@
 """Starts and stops the managed agent."""
 
 import logging
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import gevent
 
@@ -180,10 +180,8 @@ class Executor:
             why = "it ignores SIGINT, by which the platform stops agents"
         else:
             why = "control did not end it"
-            try:
-                managed.stop(grace / 2)
-            except ControlError as error:
-                refusal, why = error, str(error)
+            refusal = self._stop_by_control(grace / 2, known)
+            why = why if refusal is None else str(refusal)
         processes.end_all(deadline - clock.now(), why, known)
         while managed.start_is_open and clock.now() < deadline:
             gevent.sleep(_LOOK_EVERY)
@@ -191,6 +189,23 @@ class Executor:
         processes.end(lambda: processes.beside(None), deadline - clock.now(), "its start had been broken off")
         if isinstance(refusal, NotAuthorized):
             raise refusal
+
+    def _stop_by_control(self, within: float, known: List[process.Process]) -> Optional[ControlError]:
+        """Have control stop the agent, and return its refusal.
+
+        Control looks for the end of a process less and less often, and says so up to 0.6 s later. That is not waited for.
+        """
+        stopping = gevent.spawn(self._try_stop, within)
+        while not stopping.ready() and (not known or any(map(process.lives, known))):
+            stopping.join(_LOOK_EVERY)
+        return stopping.get() if stopping.ready() else None
+
+    def _try_stop(self, within: float) -> Optional[ControlError]:
+        try:
+            self._managed.stop(within)
+        except ControlError as error:
+            return error
+        return None
 
     def stop_for_good(self, within: float) -> None:
         """Stop the managed agent, because the failover agent itself stops, and see to it that the platform starts none.
