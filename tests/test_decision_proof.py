@@ -323,3 +323,18 @@ def test_a_signature_of_another_pair_is_none_of_this_one():
     assert core.lease.is_held and core.view(1.5).wrong_ago is None and core.notes == []
     core.post(WrongSignature("somebody", "other+" + AGENT), 1.0)
     assert not core.lease.is_held and core.notes[-1].startswith("a heartbeat of somebody has a wrong signature and does not")
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_in_simple_failover_a_peer_whose_signatures_are_wrong_is_not_taken_for_down(signs):
+    core = Core("secondary", "simple", record=Record(mode="simple", signs=signs, pair_key="k1"), pair_key="k1")
+    for second in range(30):
+        core.observe(AgentState.STOPPED, float(second))
+        core.post(WrongSignature("somebody"), float(second))
+        decision = core.decide(second + 0.5)
+    assert decision.peer is (Liveness.DOWN if signs else Liveness.UNKNOWN)
+    assert core.until_change() <= TIMEOUT
+    for second in range(30, 42):
+        core.observe(AgentState.STOPPED, float(second))
+        decision = core.decide(float(second))
+    assert decision.peer is Liveness.DOWN

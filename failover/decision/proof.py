@@ -9,7 +9,8 @@ and keeps nobody up. But in standard failover it may come of a primary that has 
 for as long as an answer may take. Once in a silence: recordings cannot hold a takeover up for longer.
 
 Before the peer has proved itself with the key that this side has now, a wrong signature may mean that one of the two has a
-wrong ``remote_serverkey``, so that they cannot hear each other. Then it counts against silence, and ends a lease.
+wrong ``remote_serverkey``, so that they cannot hear each other. Then it counts against silence, and ends a lease; in simple
+failover a peer that is not heard is not taken for down.
 """
 
 from typing import NamedTuple, Optional, Tuple
@@ -65,6 +66,10 @@ class Proof(NamedTuple):
     def misled(self, now: Moment) -> "Proof":
         """A heartbeat came with a wrong signature."""
         return self._replace(wrong=now) if self.is_required else self._replace(wrong=now, doubted=now)
+
+    def is_misled(self, timeout: float, now: Moment) -> bool:
+        """Whether the peer may be there though it is not heard, because of a wrong key: for ``timeout`` seconds each time."""
+        return not self.is_required and self.wrong is not None and now - self.wrong < timeout
 
     def proven(self, boot_id: str) -> "Proof":
         """A heartbeat of this start counts."""

@@ -56,10 +56,14 @@ class SimplePolicy(NamedTuple):
         """Return what the table says."""
         timeout, last = facts.setup.timing.timeout, facts.peer.last_heard
         peer = Liveness.DOWN if facts.primary_has_left else facts.sight.liveness(last, last, timeout, now)
+        if peer is Liveness.DOWN and facts.proof.is_misled(timeout, now):
+            peer = Liveness.UNKNOWN
         action = look_up("simple", facts.roles.acting, peer)
         wanted = None if facts.orders.is_paused else _WANTED.get(action)
         return self, Decision(action, peer, wanted=wanted, start_from=self.hold_until)
 
     def deadline(self, facts: "State") -> Tuple[Moment, ...]:
         """Return the moments at which, while nothing new is heard, the decision may change."""
-        return facts.sight.quiet_since(facts.peer.last_heard) + facts.setup.timing.timeout, self.hold_until
+        timeout, wrong = facts.setup.timing.timeout, facts.proof.wrong
+        moments = facts.sight.quiet_since(facts.peer.last_heard) + timeout, self.hold_until
+        return moments if wrong is None else (*moments, wrong + timeout)
