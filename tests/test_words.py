@@ -179,6 +179,13 @@ def test_a_return_of_which_the_beginning_was_missed_is_in_the_history():
         ("stopped", "node-b", None, False, None), ("active", "node-a", "node-b", False, 1.0)]
 
 
+def test_a_side_that_ran_on_beside_the_one_that_took_over_is_the_active_one_again():
+    alone, both = secondary(RUNS, "stopped"), secondary(RUNS, "running")
+    assert history(alone, both, both, alone, alone) == [
+        ("active", "node-a", "node-b", False, 1.0), ("stopped", "node-a", None, False, None),
+        ("active", "node-b", "node-a", False, 0.0)]
+
+
 def test_a_takeover_from_a_side_that_left_its_agent_running_is_one_entry():
     left = PEER._replace(leaving=True, may_run=True, state="running")
     taken_over = secondary(RUNS, "running", decision=TAKEOVER, farewell=left)

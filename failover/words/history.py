@@ -49,6 +49,11 @@ class Places(NamedTuple):
                 if ran is False or places.active not in (None, where):
                     entries.append(places._entry("active", where, places.active, view, around, now))
                 places = places._replace(active=where)
+        for runs, other_runs, where in ((there, here, peer), (here, there, name)):
+            if runs and other_runs is False and places.active not in (None, where):
+                # Both ran, and this side runs on.
+                entries.append(places._replace(ran_at=now)._entry("active", where, places.active, view, around, now))
+                places = places._replace(active=where)
         if here or there:
             heard = now - (view.heard_ago or 0.0)
             places = places._replace(ran_at=now if here else max(heard, places.ran_at or heard))
