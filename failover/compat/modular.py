@@ -21,14 +21,16 @@ from failover.vip.endpoint import Endpoint
 __all__ = [
     "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_caller", "authorize_command", "data_folder", "find_agent", "installed", "instance_name", "is_authorized",
-    "is_refusal", "known_platforms",
-    "load_config", "local_endpoint", "missing_authorizations", "platform_secretkey", "platform_warnings", "serverkey",
-    "setup_logging", "stop_monitor", "subscribe", "vip_main", "volttron_home"
+    "is_refusal", "known_platforms", "load_config", "local_endpoint", "missing_authorizations", "platform_secretkey",
+    "platform_warnings", "serverkey", "setup_logging", "stop_monitor", "subscribe", "vip_main", "volttron_home"
 ]
 
 # No configuration store: the agent is configured at installation. With VOLTTRON's own heartbeat, `vctl status` shows
 # the health from the start on.
 AGENT_OPTIONS: Dict[str, Any] = {"options": AgentOptions(enable_store=False, heartbeat_autostart=True)}
+
+# Seconds.
+_AUTHORIZATION_WITHIN = 10.0
 
 _CAPABILITIES = [CONTROL + ".start_agent", CONTROL + ".stop_agent", CONTROL + ".clear_status"]
 
@@ -153,8 +155,8 @@ def _is_authorized(call: Callable[..., Any], identity: str, capability: str) -> 
 
 
 def is_authorized(agent: Agent, identity: str, capability: str) -> bool:
-    """Whether whoever has this identity has a capability, by name. Waits for the platform's word, without a limit."""
-    granted = agent.vip.rpc.call(AUTH, "get_agent_capabilities", identity).get() or {}
+    """Whether whoever has this identity has a capability, by name."""
+    granted = agent.vip.rpc.call(AUTH, "get_agent_capabilities", identity).get(timeout=_AUTHORIZATION_WITHIN) or {}
     return capability in granted.get("rpc_capabilities", [])
 
 
