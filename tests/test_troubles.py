@@ -189,6 +189,23 @@ def test_a_forged_heartbeat_does_not_hide_the_genuine_sender(pair):
     assert "an unsigned heartbeat of test.observer does not count" in secondary.platform.log.read_text()
 
 
+def test_without_the_secret_key_of_the_platform_heartbeats_go_out_unsigned_and_that_is_said(pair):
+    primary, home = pair.primary, pair.primary.platform.home
+    file = next(one for one in (home / "credentials_store" / "platform.json", home / "keystore") if one.is_file())
+    text = file.read_text()
+    try:
+        file.write_text(text.replace(primary.platform.secretkey, "A" * 43))
+        primary.restart_agent(FAILOVER)
+        await_problem(primary, "the other side cannot be heard, because its signatures cannot be checked")
+        assert [one for one in primary.status()["warnings"] if "heartbeats go out unsigned" in one]
+        await_problem(pair.secondary, "unsigned heartbeats come in")
+    finally:
+        file.write_text(text)
+    primary.restart_agent(FAILOVER)
+    for side in pair.sides:
+        await_no_problems(side)
+
+
 # Words
 
 def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, measured):

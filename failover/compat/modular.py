@@ -29,6 +29,9 @@ __all__ = [
 # the health from the start on.
 AGENT_OPTIONS: Dict[str, Any] = {"options": AgentOptions(enable_store=False, heartbeat_autostart=True)}
 
+# Seconds.
+_AUTHORIZATION_WITHIN = 10.0
+
 _CAPABILITIES = [CONTROL + ".start_agent", CONTROL + ".stop_agent", CONTROL + ".clear_status"]
 
 
@@ -152,8 +155,8 @@ def _is_authorized(call: Callable[..., Any], identity: str, capability: str) -> 
 
 
 def is_authorized(agent: Agent, identity: str, capability: str) -> bool:
-    """Whether whoever has this identity has a capability, by name. Waits for the platform's word, without a limit."""
-    granted = agent.vip.rpc.call(AUTH, "get_agent_capabilities", identity).get() or {}
+    """Whether whoever has this identity has a capability, by name."""
+    granted = agent.vip.rpc.call(AUTH, "get_agent_capabilities", identity).get(timeout=_AUTHORIZATION_WITHIN) or {}
     return capability in granted.get("rpc_capabilities", [])
 
 

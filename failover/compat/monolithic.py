@@ -39,6 +39,7 @@ AGENT_OPTIONS: Dict[str, Any] = {"enable_store": False, "heartbeat_autostart": T
 
 # Seconds.
 _SETTINGS_WITHIN = 10.0
+_AUTHORIZATION_WITHIN = 10.0
 
 _FIRST_BAD_PYZMQ = 23
 _GOOD_PYZMQ = "22.3.0"
@@ -198,8 +199,8 @@ def missing_authorizations(call: Callable[..., Any], identity: str) -> List[str]
 
 
 def is_authorized(agent: Agent, identity: str, capability: str) -> bool:
-    """Whether whoever has this identity has a capability, by name. Waits for the platform's word, without a limit."""
-    return capability in agent.vip.rpc.call(AUTH, "get_capabilities", identity).get()
+    """Whether whoever has this identity has a capability, by name."""
+    return capability in agent.vip.rpc.call(AUTH, "get_capabilities", identity).get(timeout=_AUTHORIZATION_WITHIN)
 
 
 def authorize_caller(identity: str, capability: str) -> str:

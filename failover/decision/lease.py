@@ -103,7 +103,7 @@ class LeasePolicy(NamedTuple):
         if unbroken is None or self.witness.is_apart:
             return None
         sighted = self.sighted_running if facts.roles.acting == "primary" else self.sighted
-        return max(self.started, *(moment for moment in (unbroken, sighted, facts.proof.doubted) if moment is not None))
+        return max(moment for moment in (self.started, unbroken, sighted, facts.proof.doubted) if moment is not None)
 
     def stop_within(self, grace: float, now: Moment) -> float:
         """Return what is left of ``stop_grace``, which begins when the lease is given up, not with each stop."""
