@@ -70,7 +70,8 @@ def _fine(name: str, view: View, around: Surroundings) -> _Item:
     if name == "managed agent" and view.state is AgentState.UNKNOWN:
         return _Item(name, "it is not known yet whether {} runs".format(view.managed), False)
     if name == "signatures of heartbeats" and not view.peer_signs:
-        return _Item(name, "the other side's are not required yet, or not at all: whoever reaches the port can forge them", True, "WARN")
+        return _Item(name, "the other side's are not required yet, or not at all: whoever reaches the port can forge them",
+                     True, "WARN")
     if name == "VOLTTRON Central" and view.decision.vc is not Liveness.UP:
         return _Item(name, "it has not answered yet", False)
     return _Item(name, "in order", True)
