@@ -230,16 +230,15 @@ def test_failover_agent_of_the_primary_stopped_and_started(pair):
 def test_a_second_copy_that_answers_on_the_primarys_platform_is_said_on_both_sides(pair):
     """The primary's heartbeats do not get through, those of the secondary do."""
     primary, secondary = pair.sides
-    address = secondary.platform.address
-    primary.configure(remote_vip=primary.platform.address)
-    primary.restart_agent(FAILOVER)
-    await_takeover(pair)
-    await_alert(secondary, "BAD", "platform.driver also answers on node-primary, so that two copies run: `vctl start`")
-    await_health(secondary, "BAD", "; platform.driver also answers on node-primary, so that two copies run")
-    await_alert(primary, "BAD", "on node-secondary: platform.driver also answers on node-primary")
-    assert primary.runs() and secondary.runs()
-    primary.configure(remote_vip=address)
-    primary.restart_agent(FAILOVER)
+    secondary.platform.protect_topic("heartbeat/simple_primary")
+    try:
+        await_takeover(pair)
+        await_alert(secondary, "BAD", "platform.driver also answers on node-primary, so that two copies run: `vctl start`")
+        await_health(secondary, "BAD", "; platform.driver also answers on node-primary, so that two copies run")
+        await_alert(primary, "BAD", "on node-secondary: platform.driver also answers on node-primary")
+        assert primary.runs() and secondary.runs()
+    finally:
+        secondary.platform.unprotect_topics()
     await_give_back(pair)
     await_alert(secondary, "GOOD", "the primary is heard again, or platform.driver no longer answers there", whole=True)
 
