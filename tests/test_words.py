@@ -19,8 +19,9 @@ from failover.words.check import checklist
 from failover.words.dashboard import Dashboard
 from failover.words.history import Places
 from failover.words.lines import alert_context, alert_key, headline, order, reason, since, standing, standing_there, summary
-from failover.words.status import Details, status
+from failover.words.status import SCHEMA, Details, status
 from failover.words.surroundings import Surroundings
+from tests.testbed.pair import REPOSITORY
 
 UP, UNKNOWN, DOWN = Liveness.UP, Liveness.UNKNOWN, Liveness.DOWN
 STANDBY = Decision(Action.STOP, UP, wanted=Command.STOP)
@@ -357,11 +358,15 @@ def test_what_is_not_decided_for_good_is_not_announced(seen, commands, alerts):
 
 # The status
 
+def test_the_schema_is_the_documented_one():
+    assert "`schema` in the status\ngoes up; it is {}.".format(SCHEMA) in (REPOSITORY / "docs" / "monitoring.md").read_text()
+
+
 DETAILS = Details(("GOOD", "fine"), [], [], "2026-11-23T11:45:24.000+00:00", 3.0, None, [{
     "identity": "platform.driver", "uuid": "uuid", "pid": 7, "last_ran": 0.1, "restarts_last_hour": 0, "health": "GOOD",
     "health_text": ""}])
 KEYS = {
-    "agent_id": None, "acts_as": None, "mode": None, "instance_name": None, "vip_identity": None, "health": None,
+    "schema": None, "agent_id": None, "acts_as": None, "mode": None, "instance_name": None, "vip_identity": None, "health": None,
     "text": None, "problems": None, "warnings": None, "decision": None, "decided_on": None, "decided_for": None,
     "why": None, "timeout": None, "heartbeat_period": None, "stop_grace": None, "platform_answers": None,
     "standing": None, "orders": {"number", "given_on", "preferred", "preferred_here", "known_there", "paused_for"},

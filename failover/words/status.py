@@ -6,7 +6,10 @@ from failover.decision.view import View
 from failover.words.lines import reason, standing, standing_there
 from failover.words.surroundings import Surroundings
 
-__all__ = ["Details", "status"]
+__all__ = ["SCHEMA", "Details", "status"]
+
+# The version of what this and the other commands return. It goes up when a key is removed, renamed or means something else.
+SCHEMA = 1
 
 
 class Details(NamedTuple):
@@ -34,6 +37,7 @@ def status(view: View, around: Surroundings, details: Details) -> Dict[str, Any]
     setup, decision, peer, lease, managed = view.setup, view.decision, view.peer, view.lease, details.agents
     last, first = view.farewell or peer, details.agents[0]
     return {
+        "schema": SCHEMA,
         "agent_id": setup.role,
         "acts_as": view.acting,
         "standing": standing(view),

@@ -82,7 +82,8 @@ class Installation:
 
     def _install_managed(self, view):
         if view is self._stage.central:
-            self._stage.tell(view, f"an agent that does nothing stands for VOLTTRON Central (VC), as {CENTRAL}", kind="note")
+            self._stage.tell(view, f"an agent that does nothing stands for VOLTTRON Central (VC), as {CENTRAL}; on VOLTTRON 11 a "
+                                   "bare platform will do, as a witness: see docs/standard.md", kind="note")
             view.platform.install(MANAGED_AGENT, CENTRAL)
         else:
             view.platform.install(MANAGED_AGENT, MANAGED, start=False)
