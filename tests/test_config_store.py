@@ -134,7 +134,7 @@ def test_what_is_the_same_is_nothing_new(watched, store):
 def test_what_needs_a_restart_is_told_until_it_does_not_differ(watched, store, key):
     other = {"agent_id": "primary", "simple_behavior": False, "remote_vip": "tcp://192.0.2.99:1",
              "remote_serverkey": OTHER_KEY, "volttron_central_vip": "tcp://192.0.2.98:1",
-             "volttron_central_serverkey": OTHER_KEY}.get(key, "another")
+             "volttron_central_serverkey": OTHER_KEY, "require_signatures": False}.get(key, "another")
     complete = {"volttron_central_vip": "tcp://192.0.2.98:1", "volttron_central_serverkey": OTHER_KEY}
     more = complete if key.startswith("volttron_central") or key == "simple_behavior" else {}
     store(dict(GOOD, **dict(more, timeout=60, **{key: other})))

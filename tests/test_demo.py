@@ -74,7 +74,7 @@ class Terminal:
         self.mode = termios.tcgetattr(self.slave)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.demo"], cwd=REPOSITORY, stdin=self.slave, stdout=self.slave, stderr=self.slave,
-            env=dict(os.environ, TERM="xterm-256color", TMPDIR=str(folder)), start_new_session=True,
+            env=dict(without_size(os.environ), TERM="xterm-256color", TMPDIR=str(folder)), start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))  # noqa: PLW1509
         self._output = ""
 
@@ -125,6 +125,11 @@ class Terminal:
     def _read(self):
         while self._master is not None and select.select([self._master], [], [], 0)[0]:
             self._output += os.read(self._master, 65536).decode(errors="replace")
+
+
+def without_size(environment):
+    """The size of another terminal would be taken for that of this one."""
+    return {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
 
 
 def plain(text):

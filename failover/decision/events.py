@@ -11,12 +11,10 @@ from failover.decision.requests import PauseAsked, Reconfigured, ResumeAsked, Sw
 from failover.decision.setup import Record
 from failover.decision.vocabulary import AgentState, Command, Moment, Path
 
-__all__ = ["AgentFailed", "AgentObserved", "CommandEnded", "EndAsked", "Ended", "Event", "HearingProven",
-           "HeartbeatReceived",
+__all__ = ["AgentFailed", "AgentObserved", "CommandEnded", "EndAsked", "Ended", "Event", "HearingProven", "HeartbeatReceived",
            "LinkChanged", "LinkFree", "PauseAsked", "PlatformAnswered", "PlatformSeen", "PublishRefused", "ReadyToStart",
            "Reconfigured", "RecordSaved", "RestartForbidden", "ResumeAsked", "RetryAllowed", "StartAnswered", "StraysEnded",
-           "Subscribed", "SwitchoverAsked", "Tick", "TroubleChanged", "VcAnswered", "VcKnown", "VcpAnswered",
-           "WrongSignature"]
+           "Subscribed", "SwitchoverAsked", "Tick", "TroubleChanged", "VcAnswered", "VcKnown", "VcpAnswered", "WrongSignature"]
 
 
 # The peer
@@ -32,8 +30,7 @@ class HeartbeatReceived(NamedTuple):
     :ivar is_local: whether the sender is an agent of this platform.
     :ivar fault: what is wrong with a malformed message; None if nothing is.
     :ivar widely: whether it came over VC's bus on another topic than the pair's own.
-    :ivar is_signed: whether it has a signature that only the two sides can make.
-        One with a wrong signature is a :class:`WrongSignature`.
+    :ivar is_signed: whether it has a signature that only the two sides can make. A wrong one makes a WrongSignature.
     """
 
     path: Path

@@ -37,6 +37,7 @@ from failover.decision.events import (
 from failover.decision.hearing import heard
 from failover.decision.lease import LeasePolicy
 from failover.decision.managed import Managed
+from failover.decision.proof import WRONG
 from failover.decision.reconfiguring import reconfigured
 from failover.decision.saving import SAVE_AGAIN
 from failover.decision.sending import farewell
@@ -52,17 +53,13 @@ _Result = Tuple[State, Tuple[Effect, ...]]
 
 # The connections
 
-_WRONG = ("a heartbeat of {} has a wrong signature and does not count: it is forged or damaged, or a platform has other keys than "
-          "when the failover agents were started: then correct remote_serverkey on the other side, and restart both")
-
-
 def _wrong_signature(state: State, event: WrongSignature, now: Moment) -> _Result:
     if event.subject is not None and not state.setup.is_about_some_of_ours(event.subject):
         return state, ()
     state = state._replace(proof=state.proof.misled(now))
     if not state.proof.is_required and isinstance(state.policy, LeasePolicy) and state.policy.is_held:
         state = state._replace(policy=state.policy.forgotten(now))
-    return state, (Note(NoteKind.WARNING, _WRONG.format(event.sender)),)
+    return state, (Note(NoteKind.WARNING, WRONG.format(event.sender)),)
 
 
 def _link_changed(state: State, event: LinkChanged, now: Moment) -> _Result:
