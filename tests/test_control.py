@@ -200,6 +200,23 @@ def test_the_end_of_the_process_is_noticed_at_once(managed, control, main, monke
         wait(lambda: events[-1].state is AgentState.STOPPED, 10, "the end")
 
 
+def test_what_a_command_has_done_is_seen_at_once_though_the_uuid_is_looked_up_first(managed, control, monkeypatch):
+    for name in ("_WATCH_EVERY", "_CALM_EVERY"):
+        monkeypatch.setattr(_observer, name, 60.0)
+    control.status = [7, 0]
+    managed.observe()
+    managed._look_up = True
+    executor, strays, runs, events = executor_of(managed)
+    observer = _observer.Observer(managed, executor, strays, runs, 200.0, events.append, {})
+    observer.look_now.clear()
+    executor.ended_at = clock.now()
+    greenlet = gevent.spawn(observer.run)
+    try:
+        wait(lambda: any(event.state is AgentState.STOPPED for event in events), 10, "the end")
+    finally:
+        greenlet.kill()
+
+
 def test_a_stop_is_over_when_the_process_is_though_control_says_so_late(managed, control, main):
     managed.observe()
 

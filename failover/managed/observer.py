@@ -68,6 +68,8 @@ class Observer:
                     _log.warning("%s", line)
             else:
                 self._observed(state, asked_at)
+                if state is None and asked_at - self._executor.ended_at < self._every:
+                    continue  # It was looked up under which uuid it is installed. What a command has done is to be known now.
             self.look_now.wait(self._pause(clock.now()))
             self.look_now.clear()
 
