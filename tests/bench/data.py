@@ -19,7 +19,7 @@ from failover import clock
 from tests.bench.__main__ import in_threads, machine_line, say
 from tests.test_real_agents import DRIVER, STORED, install_agents, store
 from tests.test_witness import Witness
-from tests.testbed.pair import FAILOVER, LIMIT, Pair, wait
+from tests.testbed.pair import LIMIT, Pair, wait
 from tests.testbed.recorder import Recorder
 
 TIMING = dict(heartbeat_period=0.5, timeout=4, stop_grace=4)
@@ -65,7 +65,7 @@ def measure(mode, rounds):
             moves.go("orderly shutdown", lambda: in_threads(pair.primary.platform.stop))
             moves.go("failback after that", pair.primary.bring_back)
             for _ in range(2):
-                moves.go("switchover", lambda: pair.primary.observer.call(FAILOVER, "switchover"))
+                moves.go("switchover", lambda: pair.primary.observer.order("switchover", None))
         return moves.measured
 
 
