@@ -34,10 +34,9 @@ from failover.decision.events import (
     VcpAnswered,
     WrongSignature,
 )
-from failover.decision.hearing import heard
+from failover.decision.hearing import heard, wrongly_signed
 from failover.decision.lease import LeasePolicy
 from failover.decision.managed import Managed
-from failover.decision.proof import WRONG
 from failover.decision.reconfiguring import reconfigured
 from failover.decision.saving import SAVE_AGAIN
 from failover.decision.sending import farewell
@@ -52,15 +51,6 @@ _Result = Tuple[State, Tuple[Effect, ...]]
 
 
 # The connections
-
-def _wrong_signature(state: State, event: WrongSignature, now: Moment) -> _Result:
-    if event.subject is not None and not state.setup.is_about_some_of_ours(event.subject):
-        return state, ()
-    state = state._replace(proof=state.proof.misled(now))
-    if not state.proof.is_required and isinstance(state.policy, LeasePolicy) and state.policy.is_held:
-        state = state._replace(policy=state.policy.forgotten(now))
-    return state, (Note(NoteKind.WARNING, WRONG.format(event.sender)),)
-
 
 def _link_changed(state: State, event: LinkChanged, now: Moment) -> _Result:
     state = state._replace(outbox=state.outbox.free(event.path, event.up))
@@ -223,7 +213,7 @@ HANDLERS: Dict[type, Callable[[State, Any, Moment], _Result]] = {
     LinkFree: _link_free,
     PublishRefused: _publish_refused,
     Subscribed: _subscribed,
-    WrongSignature: _wrong_signature,
+    WrongSignature: wrongly_signed,
     HearingProven: _hearing_proven,
     PlatformAnswered: _platform_answered,
     PlatformSeen: _platform_seen,

@@ -3,7 +3,7 @@
 from typing import Optional, Tuple
 
 from failover.decision.effects import Effect, Note, NoteKind
-from failover.decision.events import HeartbeatReceived
+from failover.decision.events import HeartbeatReceived, WrongSignature
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.lease import LeasePolicy
 from failover.decision.orders import Orders
@@ -16,11 +16,13 @@ from failover.decision.state import State
 from failover.decision.vocabulary import Moment, Path
 from failover.decision.witness import Witness
 
-__all__ = ["heard", "with_orders", "with_roles"]
+__all__ = ["heard", "with_orders", "with_roles", "wrongly_signed"]
 
 _Result = Tuple[State, Tuple[Effect, ...]]
 
 _UNSIGNED = "an unsigned heartbeat of {} does not count, because the other side signs its own"
+_WRONG = ("a heartbeat of {} has a wrong signature and does not count: it is forged or damaged, or a platform has other keys than "
+          "when the failover agents were started: then correct remote_serverkey on the other side, and restart both")
 
 
 def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
@@ -72,6 +74,16 @@ def heard(state: State, event: HeartbeatReceived, now: Moment) -> _Result:
     if is_proven:
         state = _proven(state, heartbeat)
     return _counted(state, event, heartbeat, now)
+
+
+def wrongly_signed(state: State, event: WrongSignature, now: Moment) -> _Result:
+    """Take in that a heartbeat came with a wrong signature: :mod:`failover.decision.proof`."""
+    if event.subject is not None and not state.setup.is_about_some_of_ours(event.subject):
+        return state, ()
+    state = state._replace(proof=state.proof.misled(now))
+    if not state.proof.is_required and isinstance(state.policy, LeasePolicy) and state.policy.is_held:
+        state = state._replace(policy=state.policy.forgotten(now))
+    return state, _warn(_WRONG.format(event.sender))
 
 
 def _not_for_us(state: State, event: HeartbeatReceived) -> Optional[str]:

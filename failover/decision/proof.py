@@ -18,10 +18,7 @@ from typing import NamedTuple, Optional, Tuple
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.vocabulary import Moment
 
-__all__ = ["WRONG", "Greeting", "Proof", "acknowledges"]
-
-WRONG = ("a heartbeat of {} has a wrong signature and does not count: it is forged or damaged, or a platform has other keys than "
-         "when the failover agents were started: then correct remote_serverkey on the other side, and restart both")
+__all__ = ["Greeting", "Proof", "acknowledges"]
 
 # So many starts that have greeted are answered at a time.
 _GREETINGS = 16

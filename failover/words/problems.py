@@ -167,20 +167,22 @@ def _rival(view: View, around: Surroundings) -> Optional[str]:
         view.alike, view.setup.role, view.acting)
 
 
+def _is_recent(view: View, ago: Optional[float]) -> bool:
+    return ago is not None and ago < view.setup.timing.timeout
+
+
 def _unsigned(view: View, around: Surroundings) -> Optional[str]:
-    if view.unsigned_ago is None or view.unsigned_ago >= view.setup.timing.timeout:
-        return None
-    return ("unsigned heartbeats come in and do not count, because the other side signs its own: somebody forges them, and the "
-            "platform's log says under which name; or the other side has been given an earlier release or cannot read its keys "
-            "any more: then set require_signatures to false here and restart the failover agent")
+    return None if not _is_recent(view, view.unsigned_ago) else (
+        "unsigned heartbeats come in and do not count, because the other side signs its own: somebody forges them, and the "
+        "platform's log says under which name; or the other side has been given an earlier release or cannot read its keys "
+        "any more: then set require_signatures to false here and restart the failover agent")
 
 
 def _wrong(view: View, around: Surroundings) -> Optional[str]:
-    if view.wrong_ago is None or view.wrong_ago >= view.setup.timing.timeout:
-        return None
-    return ("heartbeats come in that are signed with another key and do not count: remote_serverkey is wrong on one of the two "
-            "sides, so compare it with what `vctl auth servercred` (on VOLTTRON 9 `vctl auth serverkey`) prints on the other "
-            "platform, and restart the failover agent; or somebody forges them")
+    return None if not _is_recent(view, view.wrong_ago) else (
+        "heartbeats come in that are signed with another key and do not count: remote_serverkey is wrong on one of the two "
+        "sides, so compare it with what `vctl auth servercred` (on VOLTTRON 9 `vctl auth serverkey`) prints on the other "
+        "platform, and restart the failover agent; or somebody forges them")
 
 
 def _names(view: View, around: Surroundings) -> Optional[str]:
