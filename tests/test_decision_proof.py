@@ -172,6 +172,25 @@ def test_two_that_both_start_anew_hear_each_other_within_three_messages():
     assert there.peer.last_heard == 0.3
 
 
+def test_a_simple_primary_waits_for_what_a_greeting_announces():
+    core = peer_signs(role="primary")
+    signed(core, 1, 1.5, knows=False)
+    assert run(core, 3.4, since=3.4).command is None
+    signed(core, 2, 3.45)
+    assert run(core, 3.5 + GRACE - 0.1, since=8.0).command is None
+    signed(core, 3, 8.45, may_run=False)
+    assert run(core, 8.45, since=8.45).command is Command.START
+
+
+@pytest.mark.parametrize("fields, at", [({}, 3.5), ({"may_run": False}, 2.0)])
+def test_a_recording_holds_the_start_of_a_simple_primary_for_two_periods_once_at_most(fields, at):
+    core = peer_signs(role="primary")
+    for sequence in range(1, 10):
+        signed(core, sequence, 1.5 + (sequence - 1) / 20, knows=False, boot_id="former-{}".format(sequence), **fields)
+    assert run(core, at - 0.1, since=at - 0.1).command is None
+    assert run(core, at, since=at).command is Command.START
+
+
 # Neither recordings nor forgeries cause or prevent anything
 
 @pytest.mark.parametrize("is_signed", [False, True])

@@ -102,7 +102,10 @@ def _greeted(state: State, heartbeat: Heartbeat, now: Moment) -> State:
         return state
     is_new = not state.proof.greets(heartbeat.boot_id)
     proof = state.proof.met(heartbeat.boot_id, timing.timeout + 2 * timing.heartbeat_period, now)
-    return state._replace(proof=proof, outbox=state.outbox.hurried() if is_new else state.outbox)
+    state = state._replace(proof=proof, outbox=state.outbox.hurried() if is_new else state.outbox)
+    policy = state.policy
+    return state if not isinstance(policy, SimplePolicy) else state._replace(
+        policy=policy.greeted(heartbeat, state.setup.timing, now))
 
 
 def _proven(state: State, heartbeat: Heartbeat) -> State:

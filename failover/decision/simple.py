@@ -19,14 +19,17 @@ _WANTED = {Action.START: Command.START, Action.STOP: Command.STOP}
 class SimplePolicy(NamedTuple):
     """A primary that finds its agent not running gives the secondary time to stop its own.
 
-    It waits for the secondary's first word up to two periods, and for the end of what runs there ``stop_grace``.
+    It waits for the secondary's first word up to two periods, and for the end of what runs there ``stop_grace``. A greeting
+    (:mod:`failover.decision.proof`) announces that word.
 
     :ivar hold_until: until when a start waits.
     :ivar is_extended: whether the secondary has said that its agent runs.
+    :ivar is_greeted: whether a greeting has said that.
     """
 
     hold_until: Moment
     is_extended: bool = False
+    is_greeted: bool = False
 
     @classmethod
     def at_start(cls, setup: Setup, acting: str, now: Moment) -> "SimplePolicy":
@@ -42,7 +45,13 @@ class SimplePolicy(NamedTuple):
         if self.is_extended:
             return self
         # One heartbeat alone may be forged, and then nothing that it says lasts for longer than a silence.
-        return SimplePolicy(now + min(own.larger(Timing.of(heartbeat)).stop_grace, sum(own)), True)
+        return SimplePolicy(now + min(own.larger(Timing.of(heartbeat)).stop_grace, sum(own)), True, self.is_greeted)
+
+    def greeted(self, heartbeat: Heartbeat, own: Timing, now: Moment) -> "SimplePolicy":
+        """Take in what may be a recording: wait for the peer's next heartbeat, once."""
+        if now >= self.hold_until or self.is_greeted or not heartbeat.may_run:
+            return self
+        return self._replace(hold_until=max(self.hold_until, now + 2 * own.heartbeat_period), is_greeted=True)
 
     def preferred(self, own: Timing, now: Moment) -> "SimplePolicy":
         """This side acts as the primary from now on, while the peer says that its agent may run: it is to stop first."""
