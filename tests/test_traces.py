@@ -91,7 +91,7 @@ def test_vc_has_lapsed():
     script.cut(secondary=False)
     script.run(20.0)
     first, *others = ending(script.secondary)
-    assert first.endswith("because the lease needs a renewal, and complete silence of the primary:")
+    assert first.endswith("because the lease needs a renewal, and the full silence of the primary:")
     assert others[0] == "  no renewal came in the last 10 s: VC last answered the question of 03:10:35.00"
     assert others[1].startswith("  the silence of the primary does not count, because VC's answers lapsed at 03:10:37.00")
 

@@ -59,7 +59,7 @@ class Agreement(NamedTuple):
         own = cls(setup.timing, record.own_terms, record.peer_terms, setup.remote_instance or record.peer_instance,
                   setup.remote_instance, None, setup.timing)
         if record.claimed_terms is not None:
-            until = now + sum(own.known.larger(record.claimed_terms)) * CLOCK_DRIFT_BOUND
+            until = now + _silence(own.known.larger(record.claimed_terms))
             own = own._replace(claim=Claim("", record.claimed_terms, None, now, until))
         return own._agreed()
 
@@ -91,7 +91,7 @@ class Agreement(NamedTuple):
         Whose times are not known, because this side has lost its memory or never had any, is given the longest ones that
         are plausible.
         """
-        return sum(self.timing) * CLOCK_DRIFT_BOUND * (1 if self.peer is not None else PLAUSIBLE)
+        return _silence(self.timing) * (1 if self.peer is not None else PLAUSIBLE)
 
     @property
     def peer_instance(self) -> Optional[str]:
@@ -150,7 +150,7 @@ class Agreement(NamedTuple):
             return (self if before is None else self._replace(claim=None)._agreed()), None
         if before is None or (before.boot_id, before.timing, before.instance) != (heartbeat.boot_id, timing, instance):
             # Without it, the silence would be over by then.
-            until = now + sum(self.known) * CLOCK_DRIFT_BOUND
+            until = now + _silence(self.known)
             doubt = None
             if not timing.is_plausible_beside(self.known):
                 doubt = "it claims {}, more than {} times the known values: a second one must confirm them".format(
@@ -165,3 +165,11 @@ class Agreement(NamedTuple):
         claimed = self.claimed
         timing = self.known if claimed is None else self.known.larger(claimed)
         return self if timing == self.timing else self._replace(timing=timing)
+
+
+def _silence(timing: Timing) -> float:
+    """Return the seconds of silence after which a peer with these times has stopped, if it ran: so long a takeover waits.
+
+    It notices that it is cut off after ``timeout``, at its next look, and has ``stop_grace`` to stop, all by its own clock.
+    """
+    return sum(timing) * CLOCK_DRIFT_BOUND

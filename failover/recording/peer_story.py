@@ -74,7 +74,7 @@ def _peer(step: Step) -> Iterator[str]:
                       and after.peer.released_at is None and not may_run(new, after))
             yield "{} says that {} {}".format(
                 other(after), agent_there(after), "may be running there" if new.may_run else "does not run there" + (
-                    "; a start awaits that it also acknowledges a heartbeat of this side" if awaits else ""))
+                    "; the start here waits until it also acknowledges a heartbeat of this side" if awaits else ""))
     if after.peer.mode != before.peer.mode:
         yield "{} goes by {} failover".format(other(after), after.peer.mode)
     if after.decision.peer is not before.decision.peer:

@@ -124,10 +124,10 @@ def _without_lease(state: State, now: Moment, times: Times, lapsed: Optional[Mom
     if not is_released(state, now):
         silence = "; ".join(silence_lacks(state, now, times, lapsed))
         if state.roles.acting == "primary":
-            needs.append("a release notice or complete silence of the secondary")
+            needs.append("a release notice of the secondary, or its full silence")
             parts += ["no release notice of the secondary: " + _without_release(state, times), silence]
         else:
-            needs.append("complete silence of the primary")
+            needs.append("the full silence of the primary")
             parts.append(silence)
     if len(parts) < 2:
         return Missing(parts[0]) if parts else None
@@ -223,7 +223,7 @@ def _before_start(state: State, agent: Managed, now: Moment, times: Times) -> Li
         lacking.append("this platform may be shutting down, so that nothing is started before {}".format(
             times.at(state.setup.quiet_until)))
     if now < agent.start_backoff.not_before < inf:
-        lacking.append("the next attempt is at {} (backoff: the pauses grow)".format(
+        lacking.append("the last start did not leave it running (see the platform's log); the next attempt is at {}".format(
             times.at(agent.start_backoff.not_before)))
     if now < state.decision.start_from:
         lacking.append("the secondary has until {} to stop it first".format(times.at(state.decision.start_from)))
