@@ -52,7 +52,10 @@ def await_end(side, begin):
 
 
 def exit_status(side):
-    return side.observer.call(side.platform.control_identity, "agent_status", side.platform.uuid(FAILOVER))[1]
+    """Return that of the failover agent, which has ended: as soon as control knows it."""
+    return wait(lambda: [one for one in side.observer.call(
+        side.platform.control_identity, "agent_status", side.platform.uuid(FAILOVER))[1:] if one is not None],
+        LIMIT, "the exit status")[0]
 
 
 def test_a_stopped_failover_agent_ends_in_order_and_its_managed_agent_with_it(standard_pair, primary):

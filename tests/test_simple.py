@@ -408,12 +408,16 @@ def test_a_failover_agent_that_stops_during_a_slow_stop_waits_for_controls_answe
     configuration.write_text("stop_seconds: 4\n")
     begin = secondary.platform.log.stat().st_size
 
-    def stops_slowly():
-        if not secondary.runs():  # One that is stopped while it still starts does not come to its slow stop.
-            secondary.start_agent(MANAGED)
-        return find(secondary.platform.log.read_text()[begin:], "managed agent stops in 4 s")
+    def says(text):
+        wait(lambda: find(secondary.platform.log.read_text()[begin:], text), LIMIT, text)
 
-    wait(stops_slowly, LIMIT, "its slow stop")
+    # One that is stopped while it still starts does not come to its slow stop.
+    [failover] = secondary.platform.processes(FAILOVER)
+    failover.suspend()
+    secondary.start_agent(MANAGED)
+    says("managed agent started")
+    failover.resume()
+    says("managed agent stops in 4 s")
     secondary.stop_agent(FAILOVER)
     configuration.write_text("{}\n")
     assert not secondary.runs() and not secondary.runs(FAILOVER)
