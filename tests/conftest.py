@@ -13,7 +13,7 @@ import pytest
 
 from failover.recording.recording import read
 from failover.recording.trace import trace
-from failover.vip.link import RemoteError
+from failover.vip.link import LinkError, RemoteError
 from tests.testbed.central import Central
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, REPOSITORY, Pair, wait
 from tests.testbed.recorder import Recorder
@@ -140,7 +140,7 @@ def restore(pair):
         side.bring_back()
         forget_troubles(side)
     take_orders_back(pair)
-    wait(lambda: is_normal(pair) and all(map(has_said_all, pair.sides)), 60, "the pair's normal state")
+    wait(lambda: is_normal(pair) and all(map(has_said_all, pair.sides)), LIMIT, "the pair's normal state")
     pair.settle()
 
 
@@ -149,21 +149,23 @@ def take_orders_back(pair):
     def is_done():
         statuses = [(side, side.status()) for side in pair.sides]
         for side, status in statuses:
-            if status and status["orders"]["paused_for"] is not None:
-                side.observer.order("resume")
-            elif status and status["orders"]["preferred"] != "primary":
-                with contextlib.suppress(RemoteError):  # It is refused until the primary is ready.
-                    side.observer.order("switchover", "primary")
+            with contextlib.suppress(LinkError, RemoteError):  # It is refused until the primary is ready.
+                if status and status["orders"]["paused_for"] is not None:
+                    side.observer.order("resume", timeout=15)
+                elif status and status["orders"]["preferred"] != "primary":
+                    side.observer.order("switchover", "primary", timeout=15)
         return all(status and status["orders"]["paused_for"] is None and status["orders"]["preferred"] == "primary"
                    for _, status in statuses)
 
-    wait(is_done, 60, "nothing is ordered any more", interval=0.5)
+    wait(is_done, LIMIT, "nothing is ordered any more", interval=0.5)
 
 
 def has_said_all(side):
     """Whether the alerts of a failover agent have been sent: they and its health are sent one after the other."""
     status = side.status()
-    return status is not None and side.health()["context"] == status["text"]
+    with contextlib.suppress(LinkError, RemoteError):
+        return status is not None and side.health()["context"] == status["text"]
+    return False
 
 
 def forget_troubles(side):
@@ -221,7 +223,7 @@ def standard_pair(installed_standard_pair):
     pair.allowed_overlap = 0
     yield pair
     restore_standard(pair)
-    assert pair.recorder.longest_gap < 1, "the recorder did not get to look"
+    assert pair.recorder.longest_gap < 10, "the recorder did not get to look"
     assert pair.recorder.overlap() <= pair.allowed_overlap, "both ran:\n" + pair.recorder.story()
 
 
@@ -247,7 +249,7 @@ def restore_standard(pair):
     take_orders_back(pair)
     wait(lambda: is_normal(pair) and all(status and status["vc"]["liveness"] == "up" and status["vc"]["up"]
                                          for status in (side.status() for side in pair.sides))
-         and all(map(has_said_all, pair.sides)), 60, "the normal state of the pair for standard failover")
+         and all(map(has_said_all, pair.sides)), LIMIT, "the normal state of the pair for standard failover")
     pair.settle()
 
 
@@ -292,8 +294,10 @@ def each_pair(request, show_logs):
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
+        either = item.callspec.params.get("each_pair") if hasattr(item, "callspec") else None
+        chosen = {"simple": "installed_pair", "standard": "installed_standard_pair"}.get(either)
         for fixture, pair in item.config.stash.get(PAIRS, {}).items():
-            if fixture in item.fixturenames:
+            if fixture == chosen or fixture in item.fixturenames:
                 report.sections.append(("end of the platforms' logs", pair.tails()))
                 keep_recordings(item.name, pair, report.sections)
 

@@ -51,7 +51,7 @@ def test_either_side_can_be_upgraded_first(show_logs, folder, first):
             await_takeover(pair)
             pair.primary.bring_back()
             await_give_back(pair)
-            assert not upgraded.status()["other"]["signs"], "the former release cannot"
+            assert not upgraded.said()["other"]["signs"], "the former release cannot"
             if first == "primary":
                 replace(other, upgraded, central, REPOSITORY)
                 await_normal(pair)

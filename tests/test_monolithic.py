@@ -13,7 +13,7 @@ from tests.testbed.platforms import MONOLITHIC_PYTHON, MONOLITHIC_ROOT, Monolith
 
 pytestmark = pytest.mark.skipif(not MONOLITHIC_ROOT, reason="needs VOLTTRON 9: `make test-monolithic`")
 
-LIMIT = 60
+LIMIT = 120
 VC, VC_KEY = "tcp://127.0.0.1:1", "v" * 42 + "A"
 OTHER, OTHER_KEY, WRONG_KEY = "tcp://127.0.0.1:2", "o" * 42 + "A", "w" * 42 + "A"
 

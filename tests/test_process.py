@@ -43,7 +43,7 @@ def start():
 def test_the_mildest_signal_that_works(start, ignored, needed):
     one = process.find(start(ignored).pid)
     assert process.lives(one) and process.may_signal(one)
-    assert process.end(one, 3) == needed
+    assert process.end(one, 20) == needed
     assert not process.lives(one)
 
 
@@ -108,7 +108,9 @@ import os, signal, subprocess, sys, time
 def worker(prepare="pass"):
     return subprocess.Popen([sys.executable, "-c", prepare + "; import time; time.sleep(60)"])
 child = worker()
-stubborn = worker("import signal; [signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)]")
+stubborn = subprocess.Popen([sys.executable, "-c", "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in "
+    "(signal.SIGINT, signal.SIGTERM)]; print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+stubborn.stdout.readline()
 # A grandchild that has left the family: its parent has ended, and it has a session of its own.
 daemon = int(subprocess.check_output([sys.executable, "-c",
     "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'],"
@@ -175,7 +177,7 @@ def test_what_a_dead_agent_has_left_is_found_by_its_environment(family, tmp_path
 
 def test_an_agent_is_ended_with_all_that_it_has_forked(family, tmp_path):
     main, forked = family()
-    ended = process.end_all(lambda: process.members("an.agent", str(tmp_path), ["uuid-1"]), 5)
+    ended = process.end_all(lambda: process.members("an.agent", str(tmp_path), ["uuid-1"]), 20)
     assert [one.signal for one in ended][-1] == "SIGKILL"
     assert main.pid in ended[0].pids and ended[0].signal == "SIGINT"
     assert {pid for one in ended for pid in one.pids} >= {main.pid, *forked[:3]}

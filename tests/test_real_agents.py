@@ -1,10 +1,12 @@
 """VOLTTRON's own platform driver, and an agent that uses its data, move as one, and the data go on."""
 
+import contextlib
 import json
 
 import pytest
 
 from failover import clock
+from failover.vip.errors import LinkError, RemoteError
 from tests.testbed.packages import from_index
 from tests.testbed.pair import FAILOVER, LIMIT, Pair, await_status, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT
@@ -66,7 +68,9 @@ def store(side, name, text):
 
 def checked(side):
     """Return the level of the line about the configuration store, and its text."""
-    return next(((one["level"], one["text"]) for one in side.observer.call(FAILOVER, "check") if one["name"] == STORE), None)
+    with contextlib.suppress(LinkError, RemoteError):
+        return next(((one["level"], one["text"]) for one in side.observer.call(FAILOVER, "check") if one["name"] == STORE), None)
+    return None
 
 
 def await_data(runs, other, since):

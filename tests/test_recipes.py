@@ -63,7 +63,7 @@ def pair(installed):
         side.observer.alerts.clear()
     installed.recorder.clear()
     yield installed
-    assert installed.recorder.longest_gap < 1, "the recorder did not get to look"
+    assert installed.recorder.longest_gap < 10, "the recorder did not get to look"
     assert installed.central is None or installed.recorder.overlap() == 0, "both ran:\n" + installed.recorder.story()
 
 
@@ -105,7 +105,7 @@ def await_runs(pair, counts):
     def seen():
         return [len(pair.recorder.intervals(side.platform)) for side in pair.sides] == counts
 
-    wait(seen, 5, "{} runs on the two sides".format(counts))
+    wait(seen, LIMIT, "{} runs on the two sides".format(counts))
 
 
 def remove(side, identity):
@@ -136,7 +136,7 @@ def test_the_managed_agent_is_upgraded_one_side_after_the_other(pair):
         assert standby.runs() and not active.runs()
     await_runs(pair, [2, 1])
     ran = [pair.recorder.intervals(side.platform) for side in pair.sides]
-    assert max(ran[1][0][0] - ran[0][0][1], ran[0][1][0] - ran[1][0][1]) < 10, pair.recorder.story()
+    assert max(ran[1][0][0] - ran[0][0][1], ran[0][1][0] - ran[1][0][1]) < 30, pair.recorder.story()
 
 
 @standard_only
@@ -159,7 +159,7 @@ def test_the_pair_goes_by_another_vc(pair):
     pair.central = central
     former.platform.power_off()
     await_normal(pair)
-    assert {side.status()["vc"]["address"] for side in pair.sides} == {central.platform.address}
+    assert {side.said()["vc"]["address"] for side in pair.sides} == {central.platform.address}
     await_runs(pair, [2, 1])
 
 
@@ -217,7 +217,7 @@ def test_another_platform_takes_the_place_of_the_one_on_standby(pair):
     replace(pair, old, stays)
     await_normal(pair)
     await_in_order(pair)
-    assert stays.status()["other"]["instance_name"] == "node-new"
+    assert stays.said()["other"]["instance_name"] == "node-new"
     assert pair.recorder.intervals(new.platform) == pair.recorder.intervals(old.platform) == [], pair.recorder.story()
     assert pair.central is not None or pid(stays) == before
 
@@ -231,7 +231,7 @@ def test_another_platform_takes_the_place_of_a_lost_one(pair):
     replace(pair, old, stays)
     await_normal(pair)
     await_in_order(pair)
-    assert stays.status()["other"]["instance_name"] == "node-secondary"
+    assert stays.said()["other"]["instance_name"] == "node-secondary"
     await_runs(pair, [1, 1])
 
 
@@ -242,7 +242,7 @@ def test_the_pair_is_removed(pair):
     await_status(active, lambda status: status["other"]["liveness"] == "down", "the end of the other side")
     assert pid(active) == before
     remove(active, FAILOVER)
-    assert active.runs() is (pair.central is None)
+    wait(lambda: active.runs() is (pair.central is None), LIMIT, "what is left of it")
     active.start_agent(MANAGED)
     active.platform.enable(MANAGED)
     wait(active.runs, LIMIT, "the managed agent without failover")

@@ -29,7 +29,7 @@ from tests.testbed.pair import (
 from tests.testbed.platforms import MONOLITHIC_ROOT, Platform
 
 # Generous: machines are shared. What is waited for takes a few seconds.
-LIMIT = 60
+LIMIT = 120
 
 STARTING = ("GOOD", "Starting agent platform.driver")
 TAKEOVER = ("BAD", "Primary is inactive starting agent platform.driver")
@@ -76,7 +76,7 @@ def find(log, *words):
 # Normal operation
 
 def test_the_primary_runs_and_the_secondary_stands_by(pair):
-    primary, secondary = pair.primary.status(), pair.secondary.status()
+    primary, secondary = pair.primary.said(), pair.secondary.said()
     [process] = pair.primary.platform.processes(MANAGED)
     assert primary["managed_agent"] == {
         "identity": MANAGED, "uuid": pair.primary.platform.uuid(MANAGED), "pid": process.pid, "state": "running"}
@@ -117,7 +117,7 @@ def test_heartbeats_on_the_bus(pair):
         wait(lambda: len(heard) >= 3, LIMIT, "three heartbeats")
     finally:
         link.close()
-    assert {sender for sender, _ in heard} == {"node-primary.failover"}
+    assert {sender.split("_")[0] for sender, _ in heard} == {"node-primary.failover"}  # More if it connects anew.
     beats = [beat for _, beat in heard]
     assert all(later.sequence > earlier.sequence for earlier, later in zip(beats, beats[1:]))
     last = beats[-1]
@@ -143,7 +143,7 @@ def test_the_status_command(pair):
     assert "vctl status" in wrong.stderr and "--vip-identity" in wrong.stderr and "Traceback" not in wrong.stderr
     other = status("--vip-identity", MANAGED)
     assert other.returncode == 2 and "gives no status" in other.stderr and "Traceback" not in other.stderr, other.stderr
-    piped = subprocess.run(["bash", "-c", '"$@" | head -1', "bash", *shown.args, "--watch", "--json"],
+    piped = subprocess.run(["bash", "-c", '"$@" | grep -m1 health', "bash", *shown.args, "--watch", "--json"],
                            env=pair.primary.platform.env, cwd=str(pair.primary.platform.code_folder(FAILOVER)),
                            capture_output=True, text=True, timeout=LIMIT)
     assert json.loads(piped.stdout)["health"] == "GOOD" and piped.stderr == ""
@@ -196,6 +196,7 @@ def test_primary_platform_crashed_and_the_connection_to_it_ends_at_the_worst_mom
         wait(lambda: is_normal(pair), LIMIT, "the pair's normal state")
         primary.platform.crash()
         wait(lambda: not primary.runs() and not primary.runs(FAILOVER), LIMIT, "end of both orphans")
+        await_takeover(pair)
     finally:
         hook.unlink()
         module.unlink()
@@ -249,8 +250,7 @@ def test_secondary_restarted_while_it_stands_by(pair):
     pair.secondary.platform.power_off()
     assert_stays(2, pair.primary.runs, "the primary runs")
     bring_back(pair.secondary)
-    wait(lambda: (pair.secondary.status() or {}).get("decision") == "stop", LIMIT, "standing by")
-    assert not pair.secondary.runs()
+    wait(lambda: (pair.secondary.status() or {}).get("decision") == "stop" and not pair.secondary.runs(), LIMIT, "standing by")
 
 
 def test_failover_agent_restarted_on_the_active_secondary_causes_no_outage(pair):
@@ -354,7 +354,7 @@ def test_a_copy_that_the_platform_does_not_know_is_stopped(pair):
     failover.resume()
     wait(lambda: not secondary.runs(), LIMIT, "the end of the other")
     # Or in the course of a stop, if control's last answer before the agent was suspended was that it runs.
-    await_alert(secondary, "BAD", "of platform.driver was ended by SIGINT")
+    await_alert(secondary, "BAD", "of platform.driver was ended by SIG")
 
 
 def test_a_failover_agent_started_twice_leaves_one(pair):
@@ -368,16 +368,16 @@ def test_a_failover_agent_started_twice_leaves_one(pair):
 
 
 def test_an_upgrade_is_followed_and_a_removal_is_reported(pair):
-    before = pair.primary.status()["managed_agent"]["uuid"]
+    before = pair.primary.said()["managed_agent"]["uuid"]
     pair.primary.platform.vctl("remove", before)
-    wait(lambda: pair.primary.status()["managed_agent"]["state"] == "not installed", LIMIT, "missing")
+    wait(lambda: pair.primary.said()["managed_agent"]["state"] == "not installed", LIMIT, "missing")
     await_alert(pair.primary, "BAD", "platform.driver is not installed")
-    status = pair.primary.status()
+    status = pair.primary.said()
     assert status["health"] == "BAD" and "platform.driver is not installed" in status["text"]
     pair.primary.platform.install(MANAGED_AGENT, identity=MANAGED, start=False)
     wait(pair.primary.runs, LIMIT, "the new installation")
-    wait(lambda: pair.primary.status()["health"] == "GOOD", LIMIT, "health")
-    assert pair.primary.status()["managed_agent"]["uuid"] not in (None, before)
+    wait(lambda: pair.primary.said()["health"] == "GOOD", LIMIT, "health")
+    assert pair.primary.said()["managed_agent"]["uuid"] not in (None, before)
 
 
 def test_a_slow_stop_delays_neither_heartbeats_nor_decisions(pair):
@@ -389,13 +389,15 @@ def test_a_slow_stop_delays_neither_heartbeats_nor_decisions(pair):
     secondary.stop_agent(MANAGED)
     wait(secondary.runs, LIMIT, "the managed agent with a slow stop")
     bring_back(pair.primary)
-    wait(lambda: secondary.status()["decision"] == "stop", LIMIT, "decision")
+    status = await_status(secondary, lambda status: status["decision"] == "stop", "decision")
+    decided_at = clock.now() - status["decided_for"]
     configuration.write_text("{}\n")
-    decided_at = clock.now()
     while secondary.runs() and clock.now() < decided_at + LIMIT:
-        assert (pair.primary.status() or {"other": {"may_run": True}})["other"]["may_run"] is not False
-        assert secondary.status()["managed_agent"]["state"] == "running"
-        assert (pair.primary.status() or {"other": {"liveness": "up"}})["other"]["liveness"] != "down"
+        there, here = pair.primary.status(), secondary.status()
+        if not secondary.runs():
+            break
+        assert here is None or here["managed_agent"]["state"] == "running"
+        assert there is None or (there["other"]["may_run"] is not False and there["other"]["liveness"] != "down")
         gevent.sleep(0.1)
     assert clock.now() - decided_at > 4, "the stop was not slow"
     await_give_back(pair)
@@ -442,7 +444,7 @@ def test_missing_authorization_is_reported_with_the_command_that_mends_it(pair):
     try:
         await_alert(secondary, "BAD", command)
         secondary.start_agent(MANAGED)
-        await_alert(secondary, None, "of platform.driver was ended by SIGINT")
+        await_alert(secondary, None, "of platform.driver was ended by SIG")
         wait(lambda: not secondary.runs(), LIMIT, "its end")
         log = secondary.platform.log.read_text()[begin:]
         assert find(log, "WARNING", command)
@@ -492,7 +494,7 @@ def test_a_wrong_server_key_is_named_and_can_be_corrected(pair, reconfigure):
     reconfigure(secondary, remote_serverkey=wrong)
     wait(lambda: any("server key" in text and "vctl auth servercred" in text
                      for _, text in secondary.observer.alerts), LIMIT, "alert")
-    wait(lambda: (pair.primary.status() or {})["other"]["liveness"] == "down", LIMIT, "the primary hears nothing")
+    wait(lambda: pair.primary.said()["other"]["liveness"] == "down", LIMIT, "the primary hears nothing")
     status = await_status(secondary, lambda status: status["other"]["liveness"] == "unknown"
                           and "signed with another key" in status["text"], "the secondary waits")
     assert pair.primary.runs() and not secondary.runs()
@@ -506,12 +508,11 @@ def test_a_wrong_server_key_is_named_and_can_be_corrected(pair, reconfigure):
 def test_a_wrong_configuration_ends_the_agent_with_a_line_for_each_problem(pair, reconfigure):
     secondary = pair.secondary
     reconfigure(secondary, agent_id="third", timeout=0.6, heartbeat_perod=1)
-    wait(lambda: find(secondary.platform.tail(), "heartbeat_perod", "did you mean heartbeat_period?"), LIMIT, "log")
+    for words in (("heartbeat_perod", "did you mean heartbeat_period?"), ("configuration: agent_id: found 'third'; wanted:",),
+                  ("configuration: timeout: found 0.6; wanted: at least two heartbeat periods, 1 s",)):
+        wait(lambda: find(secondary.platform.tail(), *words), LIMIT, words[0])
     wait(lambda: not secondary.runs(FAILOVER), LIMIT, "the agent's end")
-    log = secondary.platform.tail(20)
-    assert find(log, "configuration: agent_id: found 'third'; wanted:")
-    assert find(log, "configuration: timeout: found 0.6; wanted: at least two heartbeat periods, 1 s")
-    assert "Traceback" not in log
+    assert "Traceback" not in secondary.platform.tail(20)
     uuid = secondary.platform.uuid(FAILOVER)
     wait(lambda: secondary.observer.call(secondary.platform.control_identity, "agent_status", uuid)[1] == 78, LIMIT,
          "its exit status")
@@ -522,7 +523,7 @@ def test_differing_configurations_are_shown_with_both_values(pair, reconfigure):
     for side, text in ((pair.primary, "timeout is 4 here and 5 on node-secondary"),
                        (pair.secondary, "timeout is 5 here and 4 on node-primary")):
         wait(lambda: text in (side.status() or {"text": ""})["text"], LIMIT, text)
-        assert side.status()["health"] == "BAD"
+        assert side.said()["health"] == "BAD"
 
 
 @pytest.mark.parametrize("role", ["primary", "secondary"])
@@ -544,15 +545,15 @@ def test_a_refusal_by_the_remote_is_reported_and_survived(pair):
     pair.primary.platform.protect_topic("heartbeat/simple_secondary")
     try:
         await_alert(secondary, None, "refuses our heartbeats")
-        assert secondary.status()["link"]["up"]
-        assert any(words in secondary.status()["link"]["last_error"] for words in (
+        assert secondary.said()["link"]["up"]
+        assert any(words in secondary.said()["link"]["last_error"] for words in (
             "not authorized", "requires capabilities"))
-        wait(lambda: pair.primary.status()["other"]["liveness"] == "down", LIMIT, "nothing heard")
+        wait(lambda: pair.primary.said()["other"]["liveness"] == "down", LIMIT, "nothing heard")
         assert pair.primary.runs() and not secondary.runs()
     finally:
         pair.primary.platform.unprotect_topics()
     await_alert(secondary, None, "accepts heartbeats again")
-    wait(lambda: pair.primary.status()["other"]["liveness"] == "up", LIMIT, "heard again")
+    wait(lambda: pair.primary.said()["other"]["liveness"] == "up", LIMIT, "heard again")
 
 
 # Heartbeats of others

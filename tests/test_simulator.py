@@ -178,6 +178,11 @@ def test_a_pause_of_which_the_other_side_cannot_be_told_that_it_is_over_ends_by_
         Timing(10, 0.25, 5), Timing(10, 0.5, 1))))
 
 
+def test_what_nobody_supervises_is_excused_until_the_next_failover_agent_has_stopped_it():
+    verdict(Schedule((Fault("platform killed", PRIMARY, 8.9, 22), Fault("failover agent killed", PRIMARY, 10)), (
+        Timing(10, 0.25, 1), Timing(10, 0.25, 1)), vcp_loses=0.5, seed=9001))
+
+
 def test_both_run_in_simple_failover_while_their_link_is_cut():
     world = World(Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 30, 30),)), simple=True).run()
     [[begins, ends]] = world.overlaps

@@ -20,6 +20,7 @@ from tests.testbed.pair import (
     assert_undisturbed,
     await_alert,
     await_give_back,
+    await_lasting,
     await_status,
     await_takeover,
     install_another,
@@ -29,9 +30,9 @@ from tests.testbed.platforms import Platform, PlatformError
 
 STARTING = ("GOOD", "Starting agent platform.driver")
 
-# Seconds without a sighting before a takeover, of which a heartbeat period may have passed when the fault begins.
+# Seconds without a sighting before a takeover. Of these a heartbeat period, on a busy machine more, may lie before the fault.
 SILENCE = (4 + 0.5 + STANDARD["stop_grace"]) * 1.02
-SOONEST = SILENCE - 0.6
+SOONEST = SILENCE - 1.6
 
 
 def managed_pid(side):
@@ -55,16 +56,16 @@ def assert_not_before(pair, side, moment, seconds):
 def test_the_primary_runs_and_all_links_are_up(standard_pair):
     primary, secondary = standard_pair.sides
     for side in standard_pair.sides:
-        status = side.status()
+        status = side.said()
         assert (status["mode"], status["stop_grace"], status["health"]) == ("standard", 3, "GOOD"), status["text"]
         assert status["vc"]["address"] == side.to_central.address
         assert status["vc"]["identity"] == "volttron.central"
         assert status["vc"]["up"] and status["vc"]["liveness"] == "up" and status["vc"]["answer_age"] < 4
         assert status["why"]
-    assert primary.status()["decision"] == "start" and secondary.status()["decision"] == "stop"
-    lease = primary.status()["lease"]
+    assert primary.said()["decision"] == "start" and secondary.said()["decision"] == "stop"
+    lease = primary.said()["lease"]
     assert lease["held"] and 0 < lease["seconds_left"] <= 4
-    assert not secondary.status()["lease"]["held"]
+    assert not secondary.said()["lease"]["held"]
     assert_undisturbed(standard_pair, 3)
     assert primary.observer.alerts == secondary.observer.alerts == []
 
@@ -80,15 +81,14 @@ def test_an_installation_on_the_primary_causes_nothing(standard_pair):
 def test_power_loss_of_the_primary(standard_pair):
     """Takeover after the silence, give-back when it returns. While active, the secondary keeps its agent alive."""
     primary, secondary = standard_pair.sides
-    primary.platform.power_off()
     off_at = time.monotonic()
+    primary.platform.power_off()
     await_status(secondary, lambda status: "primary silent for" in status["why"]
                  and " of {:.1f} s".format(SILENCE) in status["why"],
                  "how long the primary has been silent, of the silence that is needed")
     await_takeover(standard_pair)
     assert_not_before(standard_pair, secondary, off_at, SOONEST)
-    status = secondary.status()
-    assert status["decision"] == "start" and status["lease"]["held"]
+    await_status(secondary, lambda status: status["decision"] == "start" and status["lease"]["held"], "the lease")
 
     before = managed_pid(secondary)
     kill(secondary, MANAGED)
@@ -111,8 +111,8 @@ def test_reboot_of_the_primary_into_isolation(standard_pair):
     primary.bring_back()
     await_takeover(standard_pair)
     back_at = time.monotonic()
-    status = await_status(primary, lambda status: status["decided_for"] > 5, "a decision of the isolated primary")
-    assert status["health"] == "BAD" and not status["lease"]["held"] and status["decision"] in ("stop", "wait")
+    await_status(primary, lambda status: status["decided_for"] > 5 and status["health"] == "BAD"
+                 and not status["lease"]["held"] and status["decision"] in ("stop", "wait"), "the isolated primary's decision")
     wait(lambda: time.monotonic() - back_at > SILENCE, LIMIT, "a silence as long as a takeover needs")
     assert standard_pair.recorder.intervals(primary.platform) == []
     for relay in standard_pair.relays:
@@ -123,7 +123,7 @@ def test_reboot_of_the_primary_into_isolation(standard_pair):
 def test_primary_platform_shut_down(standard_pair):
     primary = standard_pair.primary
     primary.platform.stop()
-    assert not primary.runs()
+    wait(lambda: not primary.runs(), LIMIT, "the end of the managed agent")
     await_takeover(standard_pair)
     primary.bring_back()
     await_give_back(standard_pair)
@@ -135,17 +135,17 @@ def test_primary_platform_crashed(standard_pair):
     primary, secondary = standard_pair.sides
     words = set()
 
-    def secondary_runs():
+    def look():
         status = secondary.status()
         words.add((status and status["vc"]["vcp"], vcp.lives()))
-        return secondary.runs()
 
     with contextlib.closing(Vcp(primary, standard_pair.central)) as vcp:
         primary.platform.crash()
         crashed_at = time.monotonic()
-        wait(lambda: not primary.runs(), LIMIT, "end of the orphan")
-        assert time.monotonic() - crashed_at < 4 + STANDARD["stop_grace"] + 1
-        wait(secondary_runs, LIMIT, "takeover")
+        wait(lambda: look() or not primary.runs(), LIMIT, "end of the orphan")
+        _, end = standard_pair.recorder.intervals(primary.platform)[-1]
+        assert end - crashed_at < 4 + STANDARD["stop_grace"] + 3
+        wait(lambda: look() or secondary.runs(), LIMIT, "takeover")
         assert ("no answer", True) in words and "runs" not in [word for word, _ in words]
     await_takeover(standard_pair)
     wait(lambda: not primary.runs(FAILOVER), LIMIT, "end of the orphaned failover agent")
@@ -199,9 +199,7 @@ def test_of_two_with_the_same_role_one_runs(standard_pair, changed):
     side.restart_agent(FAILOVER)
     for one in standard_pair.sides:
         await_alert(one, "BAD", "configured as {} too: give one of the two the other agent_id".format(role))
-    wait(lambda: standard_pair.primary.runs() and not standard_pair.secondary.runs(), LIMIT, "the first one alone")
-    gevent.sleep(SILENCE)
-    assert standard_pair.primary.runs() and not standard_pair.secondary.runs()
+    await_lasting(lambda: standard_pair.primary.runs() and not standard_pair.secondary.runs(), SILENCE, "the first one alone")
 
 
 # The failover agents
@@ -226,7 +224,7 @@ def test_failover_agent_of_the_primary_dead_though_its_platform_lives(standard_p
         status = await_status(secondary, lambda status: status["vc"]["vcp"] == "runs", "VCP's word")
         assert not status["lease"]["held"]
         assert_undisturbed(standard_pair, 12)
-        assert secondary.status()["vc"]["vcp"] == "runs"
+        await_status(secondary, lambda status: status["vc"]["vcp"] == "runs", "VCP's word")
         primary.stop_agent(MANAGED)
         await_takeover(standard_pair)
         rows = wait(vcp.answers, LIMIT, "VCP's answer")
@@ -256,10 +254,10 @@ def test_failover_agent_killed_and_restarted_within_its_lease(standard_pair):
     primary, secondary = standard_pair.sides
     for side in standard_pair.sides:
         # Time for `vctl start`, which on a busy machine takes seconds.
-        side.configure(timeout=15)
+        side.configure(timeout=20)
         side.restart_agent(FAILOVER)
-    wait(lambda: primary.runs() and (primary.status() or {"timeout": 0})["timeout"] == 15, LIMIT, "the longer lease")
-    await_status(primary, lambda status: (status["lease"]["seconds_left"] or 0) > 10, "the longer lease")
+    wait(lambda: primary.runs() and (primary.status() or {"timeout": 0})["timeout"] == 20, LIMIT, "the longer lease")
+    await_status(primary, lambda status: (status["lease"]["seconds_left"] or 0) > 15, "the longer lease")
     standard_pair.recorder.forget_intervals()
 
     def restart(side):
@@ -313,8 +311,8 @@ def test_managed_agent_started_on_a_secondary_whose_failover_agent_is_dead(stand
                      "the primary on its own")
         secondary.start_agent(MANAGED)
         wait(lambda: not primary.runs(), LIMIT, "the primary gives way")
-        status = await_status(primary, lambda status: status["health"] == "BAD" and not status["lease"]["held"], "BAD")
-        assert "VCP says that platform.driver runs there" in status["text"]
+        await_status(primary, lambda status: status["health"] == "BAD" and not status["lease"]["held"]
+                     and "VCP says that platform.driver runs there" in status["text"], "VCP's word")
         standard_pair.recorder.forget_intervals()
         gevent.sleep(SILENCE + 2)
         assert not primary.runs() and secondary.runs()
@@ -343,7 +341,7 @@ def test_managed_agent_stopped_by_hand_on_the_active_side(standard_pair):
 
 def test_managed_agent_started_by_hand_on_the_standby_secondary(standard_pair):
     """It is stopped again at once, with an alert that says why. For that moment both run: who did it wanted it."""
-    standard_pair.allowed_overlap = STANDARD["stop_grace"] + 2
+    standard_pair.allowed_overlap = STANDARD["stop_grace"] + 10
     secondary = standard_pair.secondary
     secondary.start_agent(MANAGED)
     wait(lambda: not secondary.runs(), LIMIT, "the stop")
@@ -361,12 +359,13 @@ def test_managed_agent_that_was_running_before_its_failover_agent(standard_pair)
     primary.start_agent(MANAGED)
     standard_pair.recorder.forget_intervals()
     primary.observer.alerts.clear()
+    begin = time.monotonic()
     primary.start_agent(FAILOVER)
     wait(lambda: not primary.runs(), LIMIT, "the stop")
-    stopped_at = time.monotonic()
     await_alert(primary, "BAD", "ran here though this side may not run it")
     wait(primary.runs, LIMIT, "the start")
-    assert time.monotonic() - stopped_at > SILENCE / 2
+    wait(lambda: len(standard_pair.recorder.intervals(primary.platform)) > 1, LIMIT, "a look at it")
+    assert standard_pair.recorder.intervals(primary.platform)[-1][0] - begin >= SILENCE
 
 
 def test_isolated_primary_whose_managed_agent_stops_too_slowly(standard_pair):
@@ -382,7 +381,8 @@ def test_isolated_primary_whose_managed_agent_stops_too_slowly(standard_pair):
         relay.refuse()
     cut_at = time.monotonic()
     wait(lambda: not primary.runs(), LIMIT, "stop of the isolated primary's agent")
-    assert time.monotonic() - cut_at < 4 + STANDARD["stop_grace"] + 1
+    _, end = standard_pair.recorder.intervals(primary.platform)[-1]
+    assert end - cut_at < 4 + STANDARD["stop_grace"] + 3
     standard_pair.recorder.forget_intervals()
     await_takeover(standard_pair)
     assert_not_before(standard_pair, secondary, cut_at, SOONEST)

@@ -279,7 +279,8 @@ class Side(Machine):
             self.platform = True
             self.platform_life += 1
             self.control.platform_started()
-            self.excuses.platform_started(self.timing.stop_grace if former is None else former.grace)
+            if former is not None:  # Else nobody ends what is left, before the next failover agent does.
+                self.excuses.platform_started(former.grace)
             self.after(0.5 + 2 * self.world.random.random(), self.start_agent)
 
     def process_appeared(self, process: Process) -> None:

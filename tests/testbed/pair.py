@@ -22,7 +22,10 @@ VCP = "platform.agent"
 CAPABILITIES = ["platform.control.start_agent", "platform.control.stop_agent", "platform.control.clear_status"]
 
 # Seconds. Generous: machines are shared, and what is waited for takes a few.
-LIMIT = 60
+LIMIT = 120
+
+# Seconds. A new connection is given up after so long.
+_CONNECTS_WITHIN = 5
 
 # Seconds of an installation after which the other side of a pair with a timeout of 4 s may take over.
 SLOW_INSTALLATION = 8
@@ -55,10 +58,14 @@ class Observer:
     def __init__(self, platform: Platform, on_heartbeat=lambda topic, sender, message: None):
         self.alerts, self.platform = [], platform
         self.link = Link(Endpoint(platform.address, platform.serverkey, "test.observer", *platform.command_keys()),
-                         answer_within=5, probe_every=1)
+                         answer_within=_CONNECTS_WITHIN, probe_every=1, on_change=self._retime)
         self.link.subscribe("alerts/", self._on_alert)
         self.link.subscribe("heartbeat/", on_heartbeat)
         self.link.start()
+
+    def _retime(self):
+        """A command that a test waits for holds up the loop of this process: that is no silence of the platform."""
+        self.link.retime(LIMIT if self.link.up else _CONNECTS_WITHIN, 1)
 
     def _on_alert(self, topic, sender, message):
         if sender == FAILOVER:
@@ -157,8 +164,12 @@ def await_give_back(pair):
 
 def assert_undisturbed(pair, seconds):
     """Let time pass: the primary's managed agent runs on, and has done so, and the secondary's has never run, since
-    the pair's recorder began."""
+    the pair's recorder began. Skips the test if the machine stood still meanwhile, which disturbs by right."""
     gevent.sleep(seconds)
+    if pair.recorder.longest_gap > 2:
+        import pytest  # Here, because the demo does without it.
+
+        pytest.skip("the machine stood still for {:.1f} s".format(pair.recorder.longest_gap))
     assert pair.recorder.intervals(pair.secondary.platform) == [], pair.recorder.story()
     assert len(pair.recorder.intervals(pair.primary.platform)) == 1, pair.recorder.story()
     assert pair.primary.runs()
@@ -282,6 +293,10 @@ class Side:
 
     def status(self):
         return self.observer.status()
+
+    def said(self):
+        """Return the status, as soon as there is one."""
+        return wait(self.status, LIMIT, "a status")
 
     def health(self):
         return self.observer.health()

@@ -437,7 +437,7 @@ class ModularPlatform(BasePlatform):
 
     control_identity = "platform.control"
     needs_authorization = True
-    patience = 60
+    patience = 120
     settles_within = 0
 
     def _environment(self):

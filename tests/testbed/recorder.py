@@ -30,6 +30,7 @@ class Recorder:
         self._period = period
         self._known = {}
         self._lock = threading.Lock()
+        self._looking = threading.RLock()
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.clear()
@@ -40,15 +41,15 @@ class Recorder:
 
     def clear(self):
         """Forget all that was seen so far."""
-        with self._lock:
+        with self._looking, self._lock:
             self._overlap = 0.0
             self._last_look = time.monotonic()
             self._longest_gap = 0.0
-        self.forget_intervals()
+            self._intervals = [[] for _ in self._wanted]
 
     def forget_intervals(self):
         """Forget when which agent ran so far, but not whether two ran at once."""
-        with self._lock:
+        with self._looking, self._lock:
             self._intervals = [[] for _ in self._wanted]
 
     def overlap(self):
@@ -77,7 +78,7 @@ class Recorder:
     def first_run(self, platform):
         """Return when the managed agent first ran on this platform, in seconds of time.monotonic(). It is known to
         have run, if only since the last look: so this may wait for the next one."""
-        found = wait_for(lambda: self.intervals(platform), 1, "a look at the running agent", 0.01)
+        found = wait_for(lambda: self.intervals(platform), 30, "a look at the running agent", 0.01)
         return found[0][0]
 
     def story(self):
@@ -95,7 +96,8 @@ class Recorder:
     def _run(self):
         due = time.monotonic()
         while not self._ends.is_set():
-            self._look()
+            with self._looking:
+                self._look()
             due = max(due + self._period, time.monotonic())
             self._ends.wait(max(0.0, due - time.monotonic()))
 

@@ -79,7 +79,7 @@ class Router:
 
 
 @contextlib.contextmanager
-def started(endpoint, answer_within=0.5, probe_every=0.2, **options):
+def started(endpoint, answer_within=2, probe_every=0.2, **options):
     """Provide a link that has been started, and close it afterwards."""
     link = Link(endpoint, answer_within, probe_every, **options)
     try:
