@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from failover.vip.link import LinkError, RemoteError
-from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_give_back, await_takeover, wait
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_give_back, await_status, await_takeover, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -178,6 +178,13 @@ def test_the_page_shows_both_platforms_and_what_their_failover_agents_say(standa
     wait(lambda: sorted(page.platforms()) == names, LIMIT, "both platforms", interval=1)
     for side in standard_pair.sides:
         await_agreement(page, side)
+    assert primary.observer.order("pause", 600.0)["done"]
+    for side in standard_pair.sides:
+        await_status(side, lambda status: status["text"].startswith("paused until "), "the pause")
+        await_agreement(page, side)
+    assert primary.observer.order("resume")["done"]
+    for side in standard_pair.sides:
+        await_status(side, lambda status: status["health"] == "GOOD" and not status["text"].startswith("paused"), "no pause")
     # VOLTTRON 9 does not survive a question to a dead peer, and the page asks again and again: VCP for the health of an
     # agent that does not answer yet, and VC for VCP of a platform that it believes alive. So nobody looks meanwhile.
     page.leave()

@@ -535,6 +535,16 @@ class MonolithicPlatform(BasePlatform):
         (self.home / "config").write_text(_MONOLITHIC_CONFIG.format(name=self.name, address=self.address))
         return ["volttron", self._verbosity, "-l", str(self.log)], self.root
 
+    def power_off(self):
+        """Kill the platform and all of its processes at once, but not while it rewrites the file of its keys in place.
+
+        That would leave it empty, as a power loss may, and nothing could connect any more.
+        """
+        keys = self.home / "auth.json"
+        self._wait(lambda: not keys.exists() or keys.stat().st_size and time.time() - keys.stat().st_mtime > 1, 30,
+                   "the file of keys")
+        super().power_off()
+
     def set(self, **settings):
         """Set options of the platform, with "_" for "-". They are read when it starts."""
         with (self.home / "config").open("a") as config:
