@@ -19,6 +19,7 @@ import pytest
 
 from tests.demo.keyboard import Keyboard
 from tests.test_demo_screen import SIZES, halves, shows
+from tests.testbed import screenshot
 from tests.testbed.pair import LIMIT, MANAGED, REPOSITORY
 from tests.testbed.platforms import MONOLITHIC_ROOT, wait_for
 
@@ -94,11 +95,16 @@ class Terminal:
         return plain(self._output)
 
     @property
-    def lines(self):
-        """The lines of the last picture that is complete."""
+    def picture(self):
+        """The last one that is complete, with its colours."""
         self._read()
         pictures = self._output.rsplit("\x1b[H", 2)
-        return plain(pictures[1]).splitlines() if len(pictures) == 3 else []
+        return pictures[1] if len(pictures) == 3 else ""
+
+    @property
+    def lines(self):
+        """The lines of that picture."""
+        return plain(self.picture).splitlines()
 
     def await_sight(self, condition, what, timeout=LIMIT):
         try:
@@ -184,6 +190,7 @@ def test_a_visitor_breaks_it_and_mends_it(terminal, own_folder):
     terminal.await_sight(is_at("ACTIVE", 1), "the takeover")
     terminal.await_sight(lambda lines: any("last outage" in line for line in lines), "the end of the outage")
     assert "power on primary" in terminal.lines[-1]
+    screenshot.save("demo", "make demo", terminal.picture, terminal.SIZE[0])
     terminal.press("p")
     terminal.await_sight(lambda lines: is_at("ACTIVE", 0)(lines) and is_at("STANDBY", 1)(lines), "the failback")
     terminal.press("s")

@@ -1,10 +1,17 @@
 """Simple failover on two real platforms: which processes run, which alerts arrive, what the status says."""
 
 import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
+import termios
 
 import gevent
 import pytest
@@ -14,6 +21,7 @@ from failover.decision.heartbeat import Heartbeat
 from failover.heartbeat import decode, encode
 from failover.vip.link import Link, RemoteError, connected
 from tests.conftest import is_normal
+from tests.testbed import screenshot
 from tests.testbed.pair import (
     CAPABILITIES,
     FAILOVER,
@@ -147,6 +155,32 @@ def test_the_status_command(pair):
                            env=pair.primary.platform.env, cwd=str(pair.primary.platform.code_folder(FAILOVER)),
                            capture_output=True, text=True, timeout=LIMIT)
     assert json.loads(piped.stdout)["health"] == "GOOD" and piped.stderr == ""
+
+
+@pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="it is large and in colour where rich is installed")
+def test_a_status_that_is_watched_on_a_terminal_shows_both_sides_large_and_in_colour(pair):
+    side, columns = pair.primary, 100
+    reader, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    shown = ""
+
+    def picture():
+        nonlocal shown
+        while select.select([reader], [], [], 0)[0]:
+            shown += os.read(reader, 65536).decode(errors="replace")
+        last = shown.rpartition("\x1b[H\x1b[2J")[2]
+        return last if re.search(r"\x1b\[1;32m +ACTIVE .*\x1b\[1;36m +STANDBY .*remote link", last, re.DOTALL) else None
+
+    environment = {name: value for name, value in side.platform.env.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    with subprocess.Popen([str(side.platform.root / "env" / "bin" / "python"), "-m", "failover", "status", "--watch"],
+                          env=dict(environment, TERM="xterm-256color", PYTHONUTF8="1"), cwd=str(side.platform.code_folder(FAILOVER)),
+                          stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        try:
+            screenshot.save("status", "python -m failover status --watch", wait(picture, LIMIT, "both sides"), columns)
+        finally:
+            process.kill()
+            os.close(reader)
 
 
 def test_an_installation_on_the_primary_causes_nothing(pair):
