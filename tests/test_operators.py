@@ -145,14 +145,14 @@ def test_vctl_has_the_same_commands(pair):
 
 
 @pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="VOLTTRON 9 takes no commands from agents' packages")
-@pytest.mark.parametrize("text", ["raise RuntimeError('broken')\n", "import nothing_of_this_name\n", "(", None],
-                         ids=["raises", "import", "syntax", "missing"])
+@pytest.mark.parametrize("text", ["raise RuntimeError('broken')\n", "import nothing_of_this_name\n", "("],
+                         ids=["raises", "import", "syntax"])
 def test_a_broken_command_of_ours_costs_vctl_no_other(pair, text):
     platform = pair.primary.platform
     [module] = (platform.root / "env").glob("lib/python*/site-packages/volttron/plugins/vctl/failover.py")
     before = module.read_text()
     try:
-        module.unlink() if text is None else module.write_text(text)
+        module.write_text(text)
         assert FAILOVER in platform.vctl("status")
         with pytest.raises(PlatformError, match="failover"):
             platform.vctl("failover", "status")
