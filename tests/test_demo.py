@@ -197,6 +197,7 @@ def test_a_visitor_breaks_it_and_mends_it(terminal, own_folder):
     terminal.await_sight(lambda lines: is_at("STANDBY", 0)(lines) and is_at("ACTIVE", 1)(lines), "the switchover")
     terminal.press("q")
     assert terminal.await_end() == 0, terminal.text[-2000:]
+    assert processes_of(own_folder) == []
     assert termios.tcgetattr(terminal.slave) == terminal.mode
     [commands] = own_folder.glob("failover-demo-commands-*")
     assert f"The commands that were run are in {commands}" in terminal.text
@@ -213,6 +214,7 @@ def test_an_end_during_the_installation_leaves_nothing_behind(terminal, own_fold
     assert processes_of(own_folder)
     end(terminal)
     assert terminal.await_end() == status, terminal.text[-2000:]
+    assert processes_of(own_folder) == []
     assert terminal.slave is None or termios.tcgetattr(terminal.slave) == terminal.mode
 
 

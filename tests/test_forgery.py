@@ -116,14 +116,11 @@ def assert_unharmed(pair, forger, active, passive):
     begin, said, lasts_until = forger.rounds, dict(forger.said), clock.now() + LASTS
 
     def is_enough():
+        assert process.is_running() and not passive.runs()
         return clock.now() > lasts_until and forger.rounds - begin > LASTS and not [
             link for link in forger.links if link.up and forger.said[link] - said.get(link, 0) < 2 * LASTS]
 
-    def goes_on():
-        assert process.is_running() and not passive.runs()
-        return is_enough()
-
-    wait(goes_on, LIMIT, "enough forgeries")
+    wait(is_enough, LIMIT, "enough forgeries")
     orders = active.said()["orders"]
     assert orders["number"] < 99 and orders["paused_for"] is None
 

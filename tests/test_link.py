@@ -6,11 +6,10 @@ import pytest
 
 from failover import clock
 from failover.vip.link import Link, LinkError, RemoteError
-from tests.testbed.pair import FAILOVER, MANAGED, wait
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, wait
 from tests.testbed.platforms import Platform
 from tests.testbed.relay import Relay
 
-LIMIT = 120
 CONTROL = Platform.control_identity
 
 

@@ -8,12 +8,11 @@ import pytest
 
 from tests.conftest import is_normal
 from tests.testbed.central import RealCentral
-from tests.testbed.pair import FAILOVER, MANAGED, REPOSITORY, Pair, Side, await_status, wait
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, REPOSITORY, Pair, Side, await_status, wait
 from tests.testbed.platforms import MONOLITHIC_PYTHON, MONOLITHIC_ROOT, MonolithicPlatform
 
 pytestmark = pytest.mark.skipif(not MONOLITHIC_ROOT, reason="needs VOLTTRON 9: `make test-monolithic`")
 
-LIMIT = 120
 VC, VC_KEY = "tcp://127.0.0.1:1", "v" * 42 + "A"
 OTHER, OTHER_KEY, WRONG_KEY = "tcp://127.0.0.1:2", "o" * 42 + "A", "w" * 42 + "A"
 

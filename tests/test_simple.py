@@ -25,6 +25,7 @@ from tests.testbed import screenshot
 from tests.testbed.pair import (
     CAPABILITIES,
     FAILOVER,
+    LIMIT,
     MANAGED,
     MANAGED_AGENT,
     REPOSITORY,
@@ -35,9 +36,6 @@ from tests.testbed.pair import (
     wait,
 )
 from tests.testbed.platforms import MONOLITHIC_ROOT, Platform
-
-# Generous: machines are shared. What is waited for takes a few seconds.
-LIMIT = 120
 
 STARTING = ("GOOD", "Starting agent platform.driver")
 TAKEOVER = ("BAD", "Primary is inactive starting agent platform.driver")

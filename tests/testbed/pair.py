@@ -44,9 +44,13 @@ def install_another(platform):
     took = clock.now() - begin
     platform.vctl("remove", uuid)
     if took > SLOW_INSTALLATION:
-        import pytest  # Here, because the demo does without it.
+        _skip("the machine is busy: vctl install took {:.1f} s".format(took))
 
-        pytest.skip("the machine is busy: vctl install took {:.1f} s".format(took))
+
+def _skip(why):
+    import pytest  # Here, because the demo does without it.
+
+    pytest.skip(why)
 
 
 class Observer:
@@ -167,9 +171,7 @@ def assert_undisturbed(pair, seconds):
     the pair's recorder began. Skips the test if the machine stood still meanwhile, which disturbs by right."""
     gevent.sleep(seconds)
     if pair.recorder.longest_gap > 2:
-        import pytest  # Here, because the demo does without it.
-
-        pytest.skip("the machine stood still for {:.1f} s".format(pair.recorder.longest_gap))
+        _skip("the machine stood still for {:.1f} s".format(pair.recorder.longest_gap))
     assert pair.recorder.intervals(pair.secondary.platform) == [], pair.recorder.story()
     assert len(pair.recorder.intervals(pair.primary.platform)) == 1, pair.recorder.story()
     assert pair.primary.runs()
