@@ -71,7 +71,7 @@ class FailoverAgent(compat.Agent):
         self._peer_link = HeartbeatPath(
             Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
             topic(config.agent_id, config.mode), seal, setup.answer_within, probe_every(config), self._post)
-        self._vc = None if config.simple_behavior else vc_client_of(self, config, seal, setup.answer_within, self._post)
+        self._vc = vc_client_of(self, config, seal, setup.answer_within, self._post)
         self._local = Group([LocalAgent(self, identity, self._call, setup.answer_within, config.timeout, self._post,
                                         self._guard.lives, self._warn) for identity in setup.agents], faults)
         self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), seal, setup.answer_within,

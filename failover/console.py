@@ -20,7 +20,6 @@ from failover.managed.group import Group
 from failover.reporter import Reporter
 from failover.second_copy import SecondCopy
 from failover.text import Once, clean
-from failover.vc_client import VcClient
 from failover.words import problems as kinds
 from failover.words.announcer import Announcer
 from failover.words.changes import Problems
@@ -51,12 +50,11 @@ class Console:
 
     :param warnings: what was found at the start, for the status.
     :param former_mode: the mode of the failover agent's last start.
-    :param vc: None in simple failover.
+    :param vc: the VcClient; None in simple failover.
     """
 
     def __init__(self, agent: Any, config: Config, setup: Setup, warnings: Sequence[str], former_mode: Optional[str],
-                 link: HeartbeatPath, vc: Optional[VcClient], local: Group, history: History,
-                 post: Callable[[Event], None]):
+                 link: HeartbeatPath, vc: Optional[Any], local: Group, history: History, post: Callable[[Event], None]):
         self._config = config
         self._warnings = list(warnings)
         self._link = link.link

@@ -4,7 +4,7 @@ import importlib.metadata
 import logging
 import time
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import TYPE_CHECKING, Optional, Tuple
 
 import gevent
 
@@ -13,10 +13,11 @@ from failover.decision.effects import Effect
 from failover.decision.events import Event
 from failover.decision.state import State
 from failover.loops import surviving
-from failover.recording.folder import write
 from failover.recording.recorder import Recorder
-from failover.recording.recording import Recording
 from failover.recording.schedule import Schedule
+
+if TYPE_CHECKING:
+    from failover.recording.recording import Recording
 
 __all__ = ["Recordist"]
 
@@ -66,7 +67,9 @@ class Recordist:
         self._writing = writing = gevent.spawn(self._write_down, recording)
         return writing
 
-    def _write_down(self, recording: Recording) -> Optional[str]:
+    def _write_down(self, recording: "Recording") -> Optional[str]:
+        from failover.recording.folder import write
+
         path = None
         with surviving("writing a recording"):
             try:

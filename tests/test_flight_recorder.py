@@ -4,6 +4,7 @@ import errno
 import gzip
 import os
 import stat
+import tracemalloc
 from math import inf
 
 import pytest
@@ -74,6 +75,21 @@ def test_a_snapshot_does_not_change(story, monkeypatch):
     before = list(snapshot.lines())
     kept.add(inf, Tick(), (), story.beginning)
     assert list(snapshot.lines()) == before
+
+
+def test_what_is_kept_takes_little_memory(story):
+    text = "\n".join(story.lines())
+    kept, count = Recorder("1.0.0", story.beginning), 0
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            for entry in parse(text).entries:
+                kept.add(*entry, story.beginning)
+                count += 1
+        each = tracemalloc.get_traced_memory()[0] / count
+    finally:
+        tracemalloc.stop()
+    assert each < 100  # Bytes. As they come, they take 700.
 
 
 # When it is written

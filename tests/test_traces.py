@@ -27,6 +27,7 @@ from failover.decision.events import (
 )
 from failover.decision.vocabulary import AgentState, Path
 from failover.recording.folder import write
+from failover.recording.parts import Part
 from failover.recording.recording import parse, read
 from failover.recording.replay import replay
 from failover.recording.trace import trace
@@ -61,7 +62,8 @@ def test_a_difference_is_found():
     story = scripted.takeover()
     at, event, effects = story.entries[100]
     changed = effects + (SaveRecord(story.head.record),)
-    [found] = replay(story._replace(entries=story.entries[:100] + ((at, event, changed),) + story.entries[101:]))
+    entries = story.entries[:100] + ((at, event, changed),) + story.entries[101:]
+    [found] = replay(story._replace(parts=(Part(story.beginning, entries),)))
     assert (found.index, found.at, found.event, found.expected, found.found) == (100, at, event, changed, effects)
     assert "missing: SaveRecord" in str(found)
 

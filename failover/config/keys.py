@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import difflib
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
@@ -176,5 +175,7 @@ def unknown_keys(raw: Mapping[Any, Any]) -> List[str]:
 
 
 def _nearest(key: Any) -> str:
+    import difflib  # Much memory for what a right configuration does not need.
+
     near = difflib.get_close_matches(clean(key, LONGEST_SHOWN), KEYS, n=1, cutoff=0.5)
     return "; did you mean {}?".format(near[0]) if near else "; known are {}".format(", ".join(KEYS))

@@ -1,19 +1,22 @@
 """Keeps what happened in memory. This is on the way of every event, so nothing is made here that is not needed."""
 
 from collections import deque
-from typing import Deque, List, Tuple
+from typing import TYPE_CHECKING, Deque, List, Tuple
 
 from failover.decision.effects import Effect
 from failover.decision.events import Event
 from failover.decision.state import State
 from failover.decision.vocabulary import Moment
-from failover.recording.recording import FORMAT, Entry, Head, Recording
+from failover.recording.parts import Entry, Packed, Part, packed
+
+if TYPE_CHECKING:
+    from failover.recording.recording import Recording
 
 __all__ = ["EVERY", "MOST", "Recorder"]
 
-# So many events are kept. After every so many, the state is kept too: a recording can begin from it.
+# So many events are kept, in parts of so many, of which the oldest goes as a whole.
 MOST = 20000
-EVERY = 1000
+EVERY = 200
 
 
 class Recorder:
@@ -26,8 +29,9 @@ class Recorder:
     def __init__(self, version: str, state: State):
         self._version = version
         self._initial = state
-        self._entries: Deque[Entry] = deque(maxlen=MOST)
-        self._states: Deque[Tuple[int, State]] = deque([(0, state)], maxlen=MOST // EVERY + 1)
+        self._packed: Deque[Packed] = deque()
+        self._beginning = state
+        self._entries: List[Entry] = []
         self._total = 0
 
     def add(self, at: Moment, event: Event, effects: Tuple[Effect, ...], state: State) -> None:
@@ -36,23 +40,27 @@ class Recorder:
         :param at: the moment that was given to the step.
         :param state: the one after the step.
         """
+        if not self._entries and len(self._packed) == MOST // EVERY:
+            self._packed.popleft()
         self._entries.append((at, event, effects))
-        self._total = total = self._total + 1
-        if not total % EVERY:
-            self._states.append((total, state))
+        if len(self._entries) == EVERY:
+            self._packed.append(packed(Part(self._beginning, tuple(self._entries))))
+            self._total += EVERY
+            self._beginning, self._entries = state, []
 
-    def snapshot(self, why: str, wall_offset: float) -> Recording:
+    def snapshot(self, why: str, wall_offset: float) -> "Recording":
         """Return what is kept, as a value that another thread can write.
 
         :param why: why it is to be written, in words.
         :param wall_offset: what the wall clock is ahead of this package's clock now, in seconds.
         """
-        kept_from = self._total - len(self._entries)
-        states = tuple(one for one in self._states if one[0] >= kept_from)
-        first, entries = states[0][0], tuple(self._entries)[states[0][0] - kept_from:]
+        from failover.recording.recording import FORMAT, Head, Recording  # Most starts of an agent are never written down.
+
+        before = len(self._packed) * EVERY
         start = self._initial
-        return Recording(Head(FORMAT, self._version, start.setup, start.record, start.now, wall_offset, first,
-                              len(entries), why), states, entries)
+        return Recording(Head(FORMAT, self._version, start.setup, start.record, start.now, wall_offset, self._total - before,
+                              before + len(self._entries), why),
+                         (*self._packed, Part(self._beginning, tuple(self._entries))))
 
     def dump(self, why: str, wall_offset: float) -> List[str]:
         """Return what is kept as lines of text."""

@@ -6,6 +6,7 @@ state, which is in the second line. The others are ``[at, event, effects]``.
 
 import gzip
 import zlib
+from itertools import chain
 from os import PathLike
 from typing import Any, Iterator, List, NamedTuple, Tuple, Union
 
@@ -16,6 +17,7 @@ from failover.decision.setup import Record, Setup
 from failover.decision.state import State
 from failover.decision.vocabulary import Moment
 from failover.recording.codec import RecordingError, decoder, encoder, from_text, to_text
+from failover.recording.parts import Entry, Packed, Part, opened
 
 __all__ = ["Entry", "Head", "Recording", "parse", "read"]
 
@@ -23,9 +25,6 @@ FORMAT = 1
 
 # Bytes of text that a recording may hold to be read.
 _LARGEST = 256 * 1024 * 1024
-
-# When, what happened, and what was to be done. A plain tuple, because one is made for each event.
-Entry = Tuple[Moment, Event, Tuple[Effect, ...]]
 
 
 class Head(NamedTuple):
@@ -54,42 +53,43 @@ class Head(NamedTuple):
 class Recording(NamedTuple):
     """Some of what happened in one start of a failover agent.
 
-    :ivar states: some states on the way, and after how many events of this start each was. The first is the one that the
-        recording begins from; the others are there to shorten it, and are not written.
+    :ivar parts: one after the other. Where there are several, it can be shortened; how it is divided is not written.
     """
 
     head: Head
-    states: Tuple[Tuple[int, State], ...]
-    entries: Tuple[Entry, ...]
+    parts: Tuple[Union[Packed, Part], ...]
 
     @property
     def beginning(self) -> State:
         """The state before the first event."""
-        return self.states[0][1]
+        return opened(self.parts[0]).beginning
+
+    @property
+    def entries(self) -> Tuple[Entry, ...]:
+        """All events. They take much memory: :meth:`lines` does without having all at once."""
+        return tuple(chain.from_iterable(opened(part).entries for part in self.parts))
 
     @property
     def end(self) -> Moment:
         """When the last event came."""
-        return max(self.beginning.now, self.entries[-1][0]) if self.entries else self.beginning.now
+        beginning, entries = opened(self.parts[-1])
+        return max(beginning.now, entries[-1][0]) if entries else beginning.now
 
     def shortened(self) -> "Recording":
-        """Return about the later half; all of it if it has no state to begin that from."""
-        head, later = self.head, self.states[1:]
-        if not later:
-            return self
-        middle = next((place for place, (number, _) in enumerate(later) if number - head.first >= head.count / 2),
-                      len(later) - 1)
-        dropped = later[middle][0] - head.first
-        return Recording(head._replace(first=head.first + dropped, count=head.count - dropped), later[middle:],
-                         self.entries[dropped:])
+        """Return about the later half; all of it if it has one part only."""
+        half = len(self.parts) // 2
+        dropped = sum(len(opened(part).entries) for part in self.parts[:half])
+        head = self.head._replace(first=self.head.first + dropped, count=self.head.count - dropped)
+        return Recording(head, self.parts[half:]) if half else self
 
     def lines(self) -> Iterator[str]:
         """Make the text, line by line, without their ends."""
         yield to_text(_ENCODE_HEAD(self.head))
         if self.head.first:
             yield to_text(_ENCODE_STATE(self.beginning))
-        for at, event, effects in self.entries:
-            yield to_text((at, _ENCODE_EVENT(event), _ENCODE_EFFECTS(effects)))
+        for part in self.parts:
+            for at, event, effects in opened(part).entries:
+                yield to_text((at, _ENCODE_EVENT(event), _ENCODE_EFFECTS(effects)))
 
 
 _ENCODE_HEAD, _DECODE_HEAD = encoder(Head), decoder(Head)
@@ -120,7 +120,7 @@ def parse(text: str) -> Recording:
     entries = tuple(_in_line(number, _entry, line) for number, line in enumerate(lines[begin:], begin + 1))
     if len(entries) != head.count:
         raise RecordingError("line {}: it ends after {} of {} events".format(len(lines), len(entries), head.count))
-    return Recording(head, ((head.first, state),), entries)
+    return Recording(head, (Part(state, entries),))
 
 
 def read(path: "Union[str, PathLike[str]]") -> Recording:
