@@ -23,16 +23,14 @@ from failover.decision.state import initial
 from failover.decision.vocabulary import Path
 from failover.driver import Driver
 from failover.ending import Ending
-from failover.heartbeat import topic
-from failover.heartbeat_path import HeartbeatPath
 from failover.history import History
 from failover.last_resort import LastResort
 from failover.launch import launch
 from failover.lease_store import LeaseStore
-from failover.listener import Listener
 from failover.loops import spawn_loop
 from failover.managed.group import Group
 from failover.managed.local_agent import LocalAgent
+from failover.peer_of_config import listener_of, peer_link_of
 from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
 from failover.record_keeper import RecordKeeper
 from failover.recordist import Recordist
@@ -40,7 +38,6 @@ from failover.seal_of_config import seal_of
 from failover.setup_of_config import probe_every, settings_of, setup_of
 from failover.text import clean
 from failover.vc_of_config import vc_client_of
-from failover.words.lines import other_role
 
 __all__ = ["FailoverAgent", "main"]
 
@@ -68,14 +65,12 @@ class FailoverAgent(compat.Agent):
         self._ending = Ending(folder, self._guard.platform)
         setup = setup_of(config, compat.instance_name(), self.core.identity, self._ending.quiet_until, seal.known_by)
         self._keeper = RecordKeeper(store, self._post, faults)
-        self._peer_link = HeartbeatPath(
-            Path.DIRECT, compat.remote_endpoint(self, config.remote_vip, config.remote_serverkey),
-            topic(config.agent_id, config.mode), seal, setup.answer_within, probe_every(config), self._post)
+        self._peer_link, self._narrowing = peer_link_of(self, config, seal, setup.answer_within, self._post)
         self._vc = vc_client_of(self, config, seal, setup.answer_within, self._post)
         self._local = Group([LocalAgent(self, identity, self._call, setup.answer_within, config.timeout, self._post,
                                         self._guard.lives, self._warn) for identity in setup.agents], faults)
-        self._listener = Listener(self, topic(other_role(config.agent_id), config.mode), seal, setup.answer_within,
-                                  self._post, self._local.is_installed, self._warn, faults)
+        self._listener = listener_of(self, config, self._narrowing, seal, setup.answer_within, self._post,
+                                     self._local.is_installed, self._warn, faults)
         self._history = History(folder)
         self._console = Console(self, config, setup, warnings, record.mode, self._peer_link, self._vc, self._local,
                                 self._history, self._post)
@@ -120,6 +115,7 @@ class FailoverAgent(compat.Agent):
             retime(settings.answer_within, probe_every(config))
         self._local.retime(settings.answer_within, config.timeout)
         self._listener.answer_within = settings.answer_within
+        self._narrowing.timeout = config.timeout
         self._console.reconfigured(config)
         self._post(Reconfigured(settings))
 

@@ -36,7 +36,7 @@ __all__ = ["Console"]
 _log = logging.getLogger(__name__)
 
 # Between two reviews while nothing changes: seconds, and how many there are in `timeout` at least.
-_REVIEW_EVERY, _REVIEWS_IN_TIMEOUT = 1.0, 8
+_REVIEW_EVERY, _REVIEWS_IN_TIMEOUT = 2.0, 5
 
 # The problems that the headline names anyway.
 _IN_HEADLINE = ("isolated", "peer")

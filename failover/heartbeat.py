@@ -12,7 +12,8 @@ true, "vc": "...", "vc_sequence": 16, "order": 2, "ordered_by": "node-a", "prefe
 "handed_over": true, "installation": "listener-3.3 5d41402abc4b -", "hears": ["..."]``, and at the end ``"signature"``
 (:mod:`failover.seal`). These came later: a release that does not know them passes over them.
 
-The topics are those of the original agent, whose messages are empty, so that either side can be upgraded first.
+The common topics are those of the original agent, whose messages are empty, so that either side can be upgraded first. Beside
+each of them is one of the pair's own (:mod:`failover.narrowing`).
 """
 
 import json
@@ -21,7 +22,8 @@ from typing import Any, Callable, Dict, Optional
 from failover.decision.heartbeat import Heartbeat
 from failover.text import clean
 
-__all__ = ["MalformedHeartbeat", "TOPICS", "VERSION", "decode", "encode", "subject", "topic"]
+__all__ = ["MalformedHeartbeat", "TOPICS", "VERSION", "decode", "encode", "pair_prefix", "pair_topic", "subject",
+           "topic"]
 
 VERSION = 1
 
@@ -138,9 +140,22 @@ _VALID: Dict[str, Callable[[Any], bool]] = {
 
 
 def topic(agent_id: str, mode: str) -> str:
-    """Return the topic on which an instance with this role and mode publishes, e.g. ``heartbeat/simple_primary``."""
+    """Return the common topic of instances with this role and mode, e.g. ``heartbeat/simple_primary``."""
     return "heartbeat/" + ("simple_" if mode == "simple" else "") + agent_id
 
 
-# Each heartbeat topic there is, with the (role, mode) of who publishes on it.
+def pair_prefix(managed: str) -> str:
+    """Return what the topics begin with on which one pair alone publishes, e.g. ``failover/platform.driver/``.
+
+    :param managed: the managed agents in one word.
+    """
+    return "failover/{}/".format(managed)
+
+
+def pair_topic(agent_id: str, mode: str, managed: str) -> str:
+    """Return the topic of the instance of one pair, e.g. ``failover/platform.driver/simple_primary``."""
+    return topic(agent_id, mode).replace("heartbeat/", pair_prefix(managed))
+
+
+# Each common heartbeat topic there is, with the (role, mode) of who publishes on it.
 TOPICS = {topic(agent_id, mode): (agent_id, mode) for agent_id in _ROLES for mode in _MODES}

@@ -26,14 +26,16 @@ class HeartbeatPath:
     :param probe_every: seconds of quiet after which the connection is tried.
     :param post: takes what comes of it.
     :param wide_topics: on which a heartbeat also goes out that is to go widely.
+    :param goes_widely: returns whether each does now.
     """
 
     def __init__(self, path: Path, endpoint: Endpoint, topic: str, seal: Seal, answer_within: float, probe_every: float,
-                 post: Callable[[Any], None], wide_topics: Tuple[str, ...] = ()):
+                 post: Callable[[Any], None], wide_topics: Tuple[str, ...] = (), goes_widely: Callable[[], bool] = lambda: False):
         self.link = Link(endpoint, answer_within, probe_every, on_change=self._moved)
         self.retime = self.link.retime
         self._path = path
         self._topic, self._wide_topics = topic, wide_topics
+        self._goes_widely = goes_widely
         self._seal = seal
         self._post = post
         self._was_up = False
@@ -49,7 +51,7 @@ class HeartbeatPath:
     def say(self, effect: Publish) -> bool:
         """Publish a heartbeat whatever comes of it, and return whether that could be done."""
         message = self._seal.signed(self._path, encode(effect.heartbeat))
-        return self.link.publish(self._topic, message, *self._wide_topics if effect.widely else ())
+        return self.link.publish(self._topic, message, *self._wide_topics if effect.widely or self._goes_widely() else ())
 
     def reconnect_now(self) -> None:
         """Do not wait for the next attempt to connect, if the connection is down."""

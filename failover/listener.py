@@ -1,9 +1,9 @@
-"""Listens on the local bus for the heartbeats of the peer."""
+"""Listens on the local bus for the heartbeats of the peer, on the pair's own topics and on the common ones."""
 
 import contextlib
 import logging
 from collections import OrderedDict
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Tuple, Union
 
 import gevent
 from gevent.event import Event
@@ -12,9 +12,10 @@ from gevent.queue import Full, Queue
 from failover import clock, compat
 from failover.control import ControlError
 from failover.decision.effects import ProveHearing, Resubscribe
-from failover.decision.events import HearingProven, Subscribed
+from failover.decision.events import HearingProven, HeartbeatReceived, Subscribed, WrongSignature
 from failover.decision.vocabulary import Path
-from failover.heartbeat import TOPICS
+from failover.heartbeat import TOPICS, pair_prefix, pair_topic
+from failover.narrowing import Narrowing
 from failover.reception import received
 from failover.seal import Seal
 
@@ -38,18 +39,24 @@ _LOOKS_PER_SECOND = 20
 class Listener:
     """Keeps the subscriptions of one agent, and posts what comes.
 
-    :param needed_topic: on which the peer publishes.
+    :param needed_topic: the common one on which the peer publishes.
+    :param managed: the managed agents in one word.
+    :param narrowing: is told when the peer is heard on the pair's own topic.
     :param seal: checks signatures.
     :param is_installed: whether an agent of that identity is installed on this platform; raises ControlError.
     :param alert: called with a text when something was done that the operator should know of.
     :param faults: what is the matter, a text for each kind; "deaf" is kept up to date in it.
     """
 
-    def __init__(self, agent: Any, needed_topic: str, seal: Seal, answer_within: float,
+    def __init__(self, agent: Any, needed_topic: str, managed: str, narrowing: Narrowing, seal: Seal, answer_within: float,
                  post: Callable[[Any], None], is_installed: Callable[[str], bool], alert: Callable[[str], None],
                  faults: Dict[str, str]):
         self._agent = agent
         self._needed_topic = needed_topic
+        self._pair_topics = {pair_topic(*parsed, managed): parsed for parsed in TOPICS.values()}
+        self._needed = (needed_topic, pair_prefix(managed))
+        self._narrowing = narrowing
+        self._last_of_pair: Any = None
         self._seal = seal
         self.answer_within = answer_within
         self._post = post
@@ -57,7 +64,7 @@ class Listener:
         self._alert = alert
         self._faults = faults
         self._is_local: OrderedDict[str, bool] = OrderedDict()
-        self._unknown: Queue[Tuple[str, Tuple[str, str], Any]] = Queue(maxsize=_UNKNOWN_SENDERS)
+        self._unknown: Queue[Tuple[str, str, Tuple[str, str], Any]] = Queue(maxsize=_UNKNOWN_SENDERS)
         self._renew = Event()
 
     def run(self) -> None:
@@ -67,7 +74,7 @@ class Listener:
         """
         while True:
             self._renew.clear()
-            while not self._subscribe(self._needed_topic):
+            while not all(map(self._subscribe, self._needed)):
                 gevent.sleep(_SUBSCRIBE_EVERY)
             self._post(Subscribed())
             rest = set(TOPICS) - {self._needed_topic}
@@ -98,7 +105,7 @@ class Listener:
         limit = gevent.Timeout(self.answer_within)
         try:
             with limit:
-                stands = compat.is_subscribed(self._agent, self._needed_topic)
+                stands = all(compat.is_subscribed(self._agent, name) for name in self._needed)
         except gevent.Timeout as caught:
             if caught is not limit:
                 raise
@@ -116,26 +123,39 @@ class Listener:
         self._renew.set()
 
     def _deliver(self, peer: str, sender: str, bus: str, topic: str, headers: Any, message: Any) -> None:
-        parsed = TOPICS.get(topic)
-        if parsed is None:
+        parsed = self._pair_topics.get(topic) or TOPICS.get(topic)
+        if parsed is None or self._is_copy(topic, message):
             return
         is_signed = self._seal.verdict(Path.DIRECT, message)
         if is_signed is not False:
             # By the failover agent of the other platform: a flood of unknown senders does not hold it up.
-            self._post(received(Path.DIRECT, sender, message, parsed, is_signed=is_signed))
+            self._take(topic, received(Path.DIRECT, sender, message, parsed, is_signed=is_signed))
             return
         is_local = self._is_local.get(sender)
         if is_local is None:
             with contextlib.suppress(Full):  # In a flood of unknown senders some must wait for their next heartbeat.
-                self._unknown.put_nowait((sender, parsed, message))
+                self._unknown.put_nowait((topic, sender, parsed, message))
             return
         self._is_local.move_to_end(sender)
-        self._post(received(Path.DIRECT, sender, message, parsed, is_local))
+        self._take(topic, received(Path.DIRECT, sender, message, parsed, is_local))
+
+    def _is_copy(self, topic: str, message: Any) -> bool:
+        """Return whether a heartbeat on a common topic has just come on the pair's own too."""
+        if topic in self._pair_topics:
+            self._last_of_pair = message
+            return False
+        return bool(message) and message == self._last_of_pair
+
+    def _take(self, topic: str, event: Union[HeartbeatReceived, WrongSignature]) -> None:
+        self._post(event)
+        if (self._pair_topics.get(topic) == TOPICS[self._needed_topic] and isinstance(event, HeartbeatReceived)
+                and event.heartbeat is not None and not event.is_local):
+            self._narrowing.heard(clock.now())
 
     def look_at_senders(self) -> None:
         """Find out, once for each sender, whether it is an agent of the local platform."""
         while True:
-            sender, parsed, message = self._unknown.get()
+            topic, sender, parsed, message = self._unknown.get()
             is_local = self._is_local.get(sender)
             if is_local is None:
                 try:
@@ -146,4 +166,4 @@ class Listener:
                     self._is_local.popitem(last=False)
                 self._is_local[sender] = is_local
                 gevent.sleep(1 / _LOOKS_PER_SECOND)
-            self._post(received(Path.DIRECT, sender, message, parsed, is_local))
+            self._take(topic, received(Path.DIRECT, sender, message, parsed, is_local))

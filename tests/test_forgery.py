@@ -13,7 +13,7 @@ import zmq
 from zmq.utils import z85
 
 from failover import clock
-from failover.heartbeat import TOPICS, decode, encode, topic
+from failover.heartbeat import TOPICS, decode, encode, pair_topic, topic
 from failover.vc_client import Topics
 from failover.vip.link import Endpoint, Link, RemoteError
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, await_status, wait
@@ -36,6 +36,7 @@ class Forger:
         self.mode = "standard" if pair.central else "simple"
         self.rounds, self.recorded, self._last, self.said = 0, [], {}, collections.Counter()
         self.links = []
+        self._topics = {role: (topic(role, self.mode), pair_topic(role, self.mode, MANAGED)) for role in ("primary", "secondary")}
         self._vc_topic = Topics.of(pair.primary.platform.serverkey, pair.secondary.platform.serverkey, MANAGED).pair
         for number, platform in enumerate([one.platform for one in pair.sides + ((pair.central,) if pair.central else ())]):
             public, secret = map(_volttrons, zmq.curve_keypair())
@@ -52,7 +53,8 @@ class Forger:
 
     def _record(self, link):
         def record(on, sender, message):
-            beat = decode(message) if isinstance(message, str) and on in (self._vc_topic, *TOPICS) else None
+            known = (self._vc_topic, *TOPICS, *sum(self._topics.values(), ()))
+            beat = decode(message) if isinstance(message, str) and on in known else None
             if beat is not None and "signature" in message and not sender.startswith("forger"):
                 self.recorded.append((link, on, message))
                 self._last[beat.agent_id] = beat
@@ -90,7 +92,8 @@ class Forger:
             text = '{}, "signature": "{}"}}'.format(text[:-1], "0" * 64)
         if self.rounds % 7 == 6:
             text = ""
-        self._say(link, self._vc_topic if link is self.links[-1] and self.pair.central else topic(of, self.mode), text)
+        for on in (self._vc_topic,) if link is self.links[-1] and self.pair.central else self._topics[of]:
+            self._say(link, on, text)
 
     def _say(self, link, on, text):
         """Publish as soon as the connection can take it. A platform that is down is passed over."""

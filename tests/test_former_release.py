@@ -3,12 +3,16 @@
 import contextlib
 from pathlib import Path
 
+import gevent
 import pytest
 
+from failover.heartbeat import pair_topic, topic
 from tests.testbed.central import Central
-from tests.testbed.pair import FAILOVER, LIMIT, REPOSITORY, Pair, await_give_back, await_status, await_takeover, wait
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, REPOSITORY, Pair, await_give_back, await_status, await_takeover, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT
 from tests.testbed.recorder import Recorder
+
+PERIOD = 0.5
 
 [FORMER] = Path(__file__).parent.joinpath("testbed", "former").glob("*.whl")
 
@@ -21,6 +25,19 @@ def replace(side, other, central, source):
     side.failover_source = source
     side.install_failover(other, central)
     side.start_agent(FAILOVER)
+
+
+def await_topics(pair, wanted):
+    """Wait until heartbeats go out on these topics alone, on both platforms."""
+    def heard():
+        topics = {side: set() for side in pair.sides}
+        for side, seen in topics.items():
+            for prefix in "heartbeat/simple_", "failover/":
+                side.observer.link.subscribe(prefix, lambda topic, *_, seen=seen: seen.add(topic))
+        gevent.sleep(3 * PERIOD)
+        return [topics[side] for side in pair.sides] == wanted
+
+    wait(heard, LIMIT, "heartbeats on {}".format(wanted))
 
 
 def await_normal(pair):
@@ -58,3 +75,17 @@ def test_either_side_can_be_upgraded_first(show_logs, folder, first):
                 for side in pair.sides:
                     await_status(side, lambda status: status["other"]["signs"], "signatures")
             assert recorder.overlap() == 0, recorder.story()
+
+
+def test_a_pair_leaves_its_own_topics_when_one_side_goes_back_to_the_former_release(show_logs, folder):
+    """That side listens to the common topics alone, and publishes on nothing else. It is heard before it counts as down."""
+    common = [topic("secondary", "simple"), topic("primary", "simple")]
+    own = [pair_topic("secondary", "simple", MANAGED), pair_topic("primary", "simple", MANAGED)]
+    with contextlib.closing(show_logs(Pair(folder / "former-topics"))) as pair:
+        pair.install(require_signatures=False, heartbeat_period=PERIOD)
+        await_topics(pair, [{own[0]}, {own[1]}])
+        replace(pair.primary, pair.secondary, None, FORMER)
+        for side in pair.sides:
+            await_status(side, lambda status: status["other"]["liveness"] == "up", "each side hears the other one")
+        await_topics(pair, [{common[0], own[0]}, {common[1]}])
+        wait(lambda: pair.primary.runs() and not pair.secondary.runs(), LIMIT, "the primary runs, the secondary not")

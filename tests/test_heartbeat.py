@@ -5,7 +5,7 @@ import json
 import pytest
 
 from failover.decision.heartbeat import Heartbeat
-from failover.heartbeat import TOPICS, MalformedHeartbeat, decode, encode, subject, topic
+from failover.heartbeat import TOPICS, MalformedHeartbeat, decode, encode, pair_prefix, pair_topic, subject, topic
 
 HEARTBEAT = Heartbeat("node-a", "failover", "platform.driver", "primary", "simple", 10.0, 1.0, 5.0, "boot", 7,
                       "other", 3, True)
@@ -80,3 +80,10 @@ def test_topics_are_those_of_the_original():
     assert TOPICS == {
         "heartbeat/simple_primary": ("primary", "simple"), "heartbeat/simple_secondary": ("secondary", "simple"),
         "heartbeat/primary": ("primary", "standard"), "heartbeat/secondary": ("secondary", "standard")}
+
+
+def test_topics_of_a_pair_begin_alike_and_are_not_below_those_of_the_original():
+    assert pair_topic("primary", "simple", "platform.driver") == "failover/platform.driver/simple_primary"
+    own = {pair_topic(*parsed, "a+b") for parsed in TOPICS.values()}
+    assert len(own) == 4 and all(name.startswith(pair_prefix("a+b")) for name in own)
+    assert not any(name.startswith(common) for name in own for common in TOPICS)

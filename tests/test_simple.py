@@ -113,11 +113,11 @@ def test_heartbeats_on_the_bus(pair):
     heard = []
 
     def on_heartbeat(topic, sender, message):
-        if topic == "heartbeat/simple_primary":
+        if topic == "failover/platform.driver/simple_primary":
             heard.append((sender, decode(message)))
 
     link = Link(pair.secondary.observer.link.endpoint._replace(identity="test.listener"), 5, 1)
-    link.subscribe("heartbeat/", on_heartbeat)
+    link.subscribe("failover/", on_heartbeat)
     link.start()
     try:
         wait(lambda: len(heard) >= 3, LIMIT, "three heartbeats")
@@ -263,7 +263,7 @@ def test_failover_agent_of_the_primary_stopped_and_started(pair):
 def test_a_second_copy_that_answers_on_the_primarys_platform_is_said_on_both_sides(pair):
     """The primary's heartbeats do not get through, those of the secondary do."""
     primary, secondary = pair.sides
-    secondary.platform.protect_topic("heartbeat/simple_primary")
+    secondary.platform.protect_topics("heartbeat/simple_primary", "failover/platform.driver/simple_primary")
     try:
         await_takeover(pair)
         await_alert(secondary, "BAD", "platform.driver also answers on node-primary, so that two copies run: `vctl start`")
@@ -574,7 +574,7 @@ def test_of_two_with_the_same_role_one_runs_and_both_say_so(pair, reconfigure, r
 def test_a_refusal_by_the_remote_is_reported_and_survived(pair):
     """The router of the other platform refuses the topic: alert, no crash, and heartbeats again once it is granted."""
     secondary = pair.secondary
-    pair.primary.platform.protect_topic("heartbeat/simple_secondary")
+    pair.primary.platform.protect_topics("heartbeat/simple_secondary", "failover/platform.driver/simple_secondary")
     try:
         await_alert(secondary, None, "refuses our heartbeats")
         assert secondary.said()["link"]["up"]

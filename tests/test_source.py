@@ -16,6 +16,7 @@ from failover.decision.events import Event
 from failover.decision.machine import State, step
 from tests import scripted
 from tests.testbed.pair import REPOSITORY
+from tests.testbed.platforms import MONOLITHIC_ROOT
 
 OLDEST = (3, 8)
 SOURCES = sorted((REPOSITORY / "failover").rglob("*.py"))
@@ -98,6 +99,16 @@ def test_the_decisions_values_can_be_hashed_and_are_equal_when_made_again(story)
 def test_no_file_is_longer_than_can_be_read_in_one_go():
     long = {str(path.relative_to(REPOSITORY)): len(path.read_text().splitlines()) for path in SOURCES}
     assert {name: lines for name, lines in long.items() if lines > 250} == {}
+
+
+@pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="that VOLTTRON is not installed here")
+def test_the_agent_imports_nothing_before_it_is_needed():
+    """Beyond what VOLTTRON imports. With asyncio, which pyzmq has for its monitors' messages, it was 3 MiB more."""
+    program = ("import sys, volttron.client.vip.agent; before = set(sys.modules); import failover.agent; "
+               "print(*sorted({name.partition('.')[0] for name in sys.modules.keys() - before}))")
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not set(done.stdout.split()) & {"asyncio", "concurrent", "difflib", "gzip", "http", "html", "xml"}, done.stdout
 
 
 def test_the_demo_does_without_what_only_the_tests_need():

@@ -183,10 +183,10 @@ def test_a_forged_heartbeat_does_not_hide_the_genuine_sender(pair):
     secondary = pair.secondary
 
     def listen(topic, sender, message):
-        if topic == "heartbeat/simple_primary" and sender.split("_")[0] == "node-primary.failover":
+        if topic == "failover/platform.driver/simple_primary" and sender.split("_")[0] == "node-primary.failover":
             heard.append(decode(message))
 
-    secondary.observer.link.subscribe("heartbeat/", listen)
+    secondary.observer.link.subscribe("failover/", listen)
     genuine = wait(lambda: heard and heard[-1], LIMIT, "a genuine heartbeat")
     for sequence in (2 ** 53, genuine.sequence + 900):
         publish(secondary, genuine._replace(sequence=sequence, timeout=86400.0))

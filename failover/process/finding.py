@@ -6,7 +6,6 @@ AGENT_UUID and VOLTTRON_HOME on to an agent's children, AGENT_VIP_IDENTITY it do
 
 import contextlib
 import os
-from glob import glob
 from typing import Collection, Dict, List, Mapping, Optional, Set
 
 import psutil
@@ -28,8 +27,7 @@ def members(identity: str, volttron_home: str, uuids: Collection[str] = (), main
     :param main: its main process, if control knows it.
     """
     living = _living()
-    home = os.path.realpath(volttron_home)
-    found = {pid for pid in living if _belongs(_environment(pid), identity, home, uuids)}
+    found = {pid for pid in living if _belongs(_environment(pid), identity, volttron_home, uuids)}
     if main is not None and lives(main):
         found.add(main.pid)
     _add_descendants(found, living)
@@ -63,12 +61,12 @@ def started_agents(identity: str, volttron_home: str) -> List[Process]:
     There are two when two starts coincide, as those of the platform's monitor and of an operator. The platform then
     knows one of the two, and its message bus lets one in, perhaps the other.
     """
-    home = os.path.realpath(volttron_home)
-    found = []
-    for file in glob("/proc/{}/task/*/children".format(os.getppid())):
-        with contextlib.suppress(OSError), open(file) as children:
-            found += [int(pid) for pid in children.read().split()]
-    return [one for one in map(find, [pid for pid in found if _belongs(_environment(pid), identity, home)])
+    found: List[int] = []
+    with contextlib.suppress(OSError), os.scandir("/proc/{}/task".format(os.getppid())) as threads:
+        for thread in threads:
+            with contextlib.suppress(OSError), open(thread.path + "/children") as children:
+                found += map(int, children.read().split())
+    return [one for one in map(find, [pid for pid in found if _belongs(_environment(pid), identity, volttron_home)])
             if one is not None]
 
 
@@ -98,7 +96,7 @@ def _belongs(environment: Mapping[bytes, bytes], identity: str, home: str, uuids
             and environment.get(b"AGENT_UUID", b"").decode(errors="replace") not in uuids):
         return False
     own = os.fsdecode(environment.get(b"VOLTTRON_HOME", b"~/.volttron"))
-    return os.path.realpath(os.path.expanduser(own)) == home
+    return os.path.realpath(os.path.expanduser(own)) == os.path.realpath(home)
 
 
 def _add_descendants(found: Set[int], living: Mapping[int, int]) -> None:

@@ -167,8 +167,8 @@ class BasePlatform:
         """Let an agent call these methods of others."""
         raise NotImplementedError
 
-    def protect_topic(self, topic):
-        """From now on, nobody may publish on this topic without being authorized to."""
+    def protect_topics(self, *topics):
+        """From now on, nobody may publish on these topics without being authorized to."""
         raise NotImplementedError
 
     def unprotect_topics(self):
@@ -483,12 +483,12 @@ class ModularPlatform(BasePlatform):
         """Have an installed agent start with the platform: `vctl enable` of this release does not."""
         (self.home / "agents" / identity / "AUTOSTART").write_text("50")
 
-    def protect_topic(self, topic):
-        self.vctl("authz", "add", "topics", topic)
-        self._protected = topic
+    def protect_topics(self, *topics):
+        self.vctl("authz", "add", "topics", *topics)
+        self._protected = topics
 
     def unprotect_topics(self):
-        self.vctl("authz", "remove", "topics", self._protected)
+        self.vctl("authz", "remove", "topics", *self._protected)
 
     @property
     def secretkey(self):
@@ -571,8 +571,8 @@ class MonolithicPlatform(BasePlatform):
     def authorize(self, identity, capabilities):
         """Nothing needs to be done: any agent may start and stop others."""
 
-    def protect_topic(self, topic):
-        self._protect([{"topic": topic, "capabilities": ["test"]}])
+    def protect_topics(self, *topics):
+        self._protect([{"topic": topic, "capabilities": ["test"]} for topic in topics])
 
     def unprotect_topics(self):
         self._protect([])
