@@ -1,1 +1,1 @@
-"""The benchmark, `python -m tests.bench`: takeover times and resource usage on two real platforms."""
+"""The benchmarks on real platforms: `python -m tests.bench`, and the modules `data`, `crowd` and `start` beside it."""

@@ -50,8 +50,8 @@ SOURCES = (REPOSITORY, FORMER)
 # Seconds.
 LOOK_EVERY = 0.02
 
-# How many packages are listed by themselves.
-MOST_PACKAGES = 6
+# Seconds. A package whose modules take less in both releases is not listed.
+LEAST = 0.02
 
 _IMPORTS = """import time
 began = time.process_time()
@@ -100,7 +100,8 @@ def measure(rounds):
                 found = starts[which].measure()
                 found.update(in_threads(functools.partial(imports, starts[which].platform))[0])
                 measured[which].append(found)
-                say(f"{name_of(SOURCES[which])}: " + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in found.items()))
+                say(f"{name_of(SOURCES[which])}: " + ", ".join(
+                    f"{what} {seconds:.2f} s" for what, seconds in found.items() if seconds >= LEAST))
     return measured
 
 
@@ -144,18 +145,19 @@ def imports(platform):
     packages = Counter()
     for microseconds, package in _IMPORTED.findall(run(python + ["-X", "importtime", "-c", "import failover.agent"]).stderr):
         packages[package] += int(microseconds) / 1e6
-    found["all modules"] = packages.total()
-    return found | {f"`{package}`": seconds for package, seconds in packages.most_common(MOST_PACKAGES)}
+    found["importing all modules, with `-X importtime`"] = packages.total()
+    return found | {f"of these, `{package}`": seconds for package, seconds in packages.most_common()}
 
 
 def table(*measured):
-    """Return a Markdown table of the medians. A package is listed if each round has found it among the slowest."""
+    """Return a Markdown table of the medians."""
     lines = ["| seconds | this release | the former one | ratio |", "|---|---|---|---|"]
-    for what in measured[0][0]:
-        values = [[one[what] for one in rounds if what in one] for rounds in measured]
-        if all(len(found) == len(rounds) for found, rounds in zip(values, measured)):
-            ratio = statistics.median(values[0]) / statistics.median(values[1])
-            lines.append("| {} | {} | {} | {:.2f} |".format(what, *map(spread, values), ratio))
+    for what in dict.fromkeys(what for rounds in measured for one in rounds for what in one):
+        values = [[one.get(what, 0.0) for one in rounds] for rounds in measured]
+        ours, former = map(statistics.median, values)
+        if max(ours, former) >= LEAST:
+            ratio = "{:.2f}".format(ours / former) if former else ""
+            lines.append("| {} | {} | {} | {} |".format(what, *map(spread, values), ratio))
     return "\n".join(lines)
 
 
