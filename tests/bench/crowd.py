@@ -7,7 +7,9 @@ agents run on the primary, then with them. With ``--former`` the former release 
 are measured in the same minutes: how much CPU the same work takes differs from hour to hour, so only that ratio says anything.
 
 Prints progress on standard error and a Markdown table on standard output. With ``--save FILE`` it also writes what each process
-used, also by the names of its threads, as JSON. CPU is in percent of one core, by the kernel's count in nanoseconds.
+used, also by the names of its threads, as JSON. CPU is in percent of one core, by the kernel's count in nanoseconds. While the
+machine is busy through and through, as with many failover agents on few cores, the figures say little: how busy it was stands
+below the table.
 """
 
 import argparse
@@ -47,10 +49,11 @@ class Usage(NamedTuple):
 
 
 class Minute(NamedTuple):
-    """What was used on one side in an idle minute: by the platform, and by each failover agent."""
+    """What was used on one side in an idle minute: by the platform, by each failover agent, and percent of the whole machine."""
 
     platform: Usage
     agents: list
+    busy: float
 
 
 class Measured(NamedTuple):
@@ -83,7 +86,8 @@ def main(arguments=None):
     if options.save:
         options.save.write_text(json.dumps(raw(measured, options.seconds), indent=1))
     print(table(measured, sources))
-    print(f"\n{machine_line()}; load average {load:.2f} before, {os.getloadavg()[0]:.2f} after.")
+    busy = max(minute.busy for one in measured.values() for minutes in one for minute in minutes.values())
+    print(f"\n{machine_line()}; load average {load:.2f} before; the machine was {busy:.0f} % busy at most.")
     return 0
 
 
@@ -127,6 +131,7 @@ class Crowd:
         for side in pair.sides:
             side.failover_source = source
             side.power_on()
+        self._disconnect()
 
     @property
     def _numbers(self):
@@ -158,6 +163,9 @@ class Crowd:
         observe(self._pair)
         for number in self._numbers:
             wait(lambda: self._is_normal(number), NORMAL_WITHIN, "the normal state of " + failover(number))
+        self._disconnect()
+
+    def _disconnect(self):
         for side in self._pair.sides:
             side.observer.close()
             side.observer = None
@@ -187,7 +195,7 @@ class Crowd:
         used = {process: usage(process, spent, elapsed) for process, spent in before.items()}
         minutes = {}
         for role, (platform, *agents) in processes.items():
-            minutes[role] = Minute(used[platform], [used[agent] for agent in agents])
+            minutes[role] = Minute(used[platform], [used[agent] for agent in agents], busy)
         say(f"idle, {name_of(self._pair.primary.failover_source)}, {situation} (the machine was {busy:.0f} % busy): " + ", ".join(
             f"{role} {sum(agent.cpu for agent in minute.agents):.2f} % and platform {minute.platform.cpu:.2f} %"
             for role, minute in minutes.items()))
@@ -292,7 +300,7 @@ def table(measured, sources):
 def raw(measured, seconds):
     """Return what was measured as a JSON-able list, an object for each number and release."""
     return [dict(count=count, release=name_of(source), seconds=seconds, **{
-        key: {role: dict(platform=minute.platform._asdict(), agents=[agent._asdict() for agent in minute.agents])
+        key: {role: dict(platform=minute.platform._asdict(), agents=[agent._asdict() for agent in minute.agents], busy=minute.busy)
               for role, minute in minutes.items()} for key, minutes in one._asdict().items()})
         for (count, source), one in measured.items()]
 
