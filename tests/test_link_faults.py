@@ -11,7 +11,8 @@ import pytest
 
 from failover import clock
 from failover.vip import attempts
-from failover.vip.link import Endpoint, Link, LinkError, RemoteError, connected
+from failover.vip.briefly import connected
+from failover.vip.link import Endpoint, Link, LinkError, RemoteError
 from failover.vip.session import Session
 from tests.testbed.pair import wait
 from tests.testbed.router import Router, started

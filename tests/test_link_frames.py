@@ -12,7 +12,8 @@ from failover.vip import frames
 from failover.vip.endpoint import Endpoint
 from failover.vip.errors import LinkError, RemoteError, Unreadable
 from failover.vip.frames import Message
-from failover.vip.session import Session, Times
+from failover.vip.proof import Times
+from failover.vip.session import Session
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -120,7 +121,7 @@ def test_whatever_comes_is_survived_by_a_session(received):
     session = Session(Endpoint("tcp://127.0.0.1:1", "", "", "", ""), "name", Times(1, 1),
                       lambda *args: heard.append(args), lambda: None)
     result = session._questions._calls[b"ours"] = AsyncResult()
-    session._pending = b"pending"
+    session._proof.pending = b"pending"
     session._handle(received)
     if session.refusal is not None:
         assert_clean(session.refusal)

@@ -19,7 +19,8 @@ import pytest
 from failover import clock
 from failover.decision.heartbeat import Heartbeat
 from failover.heartbeat import decode, encode
-from failover.vip.link import Link, RemoteError, connected
+from failover.vip.briefly import connected
+from failover.vip.link import Link, RemoteError
 from tests.conftest import is_normal
 from tests.testbed import screenshot
 from tests.testbed.pair import (

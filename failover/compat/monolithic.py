@@ -22,7 +22,8 @@ from volttron.platform.vip.agent import RPC, Core
 from volttron.platform.vip.agent import Agent as _Agent
 
 from failover.config import Known
-from failover.vip.link import Endpoint, LinkError, connected
+from failover.vip.briefly import connected
+from failover.vip.link import Endpoint, LinkError
 from failover.vip.link import RemoteError as LinkRemoteError
 
 __all__ = [

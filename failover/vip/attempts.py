@@ -1,5 +1,6 @@
 """How a link tries again: what it has learnt from the attempts before."""
 
+import random
 import re
 import secrets
 
@@ -11,6 +12,12 @@ __all__ = ["Attempts", "wants_ipv6"]
 # Seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 
+# As parts of what an attempt took that nobody welcomed: the pause after it, at most.
+_PAUSE_PART = 0.05
+
+# As multiples of the time that an answer may take: how long a slow router is waited for, at first and at most.
+_PATIENCE, _MOST_PATIENCE = 3.0, 6.0
+
 
 class Attempts:
     """By which name and which kind of address the next attempt connects, and after which pause.
@@ -21,6 +28,8 @@ class Attempts:
     def __init__(self) -> None:
         self.prefers_ipv6 = True
         self._name_held = False
+        self._was_welcome = self._is_welcome = False
+        self._waited = 0.0
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -38,17 +47,33 @@ class Attempts:
         """
         if isinstance(error, Ended):
             self._name_held = error.name_held
+        self._is_welcome = welcome
+        self._was_welcome = self._was_welcome or welcome
         if not welcome:
             self.prefers_ipv6 = not self.prefers_ipv6
 
+    def patience(self, answer_within: float) -> float:
+        """Return the seconds that a router which was reached may take for each step of the next attempt.
+
+        Too short a time throws away what a busy router has done, and adds to what it has to do. So it is longer than an
+        answer may take, and longer still after an attempt for which even that was too short; but not before a router
+        has welcomed this side once: one that does not know its key gives no answer either.
+
+        :param answer_within: seconds that an answer may take on a connection.
+        """
+        if not self._was_welcome:
+            return answer_within
+        return min(max(_PATIENCE * answer_within, 2 * self._waited), _MOST_PATIENCE * answer_within)
+
     def pause(self, lasted: float) -> float:
-        """Return the seconds to wait before the next attempt: few after one that lasted.
+        """Return the seconds to wait before the next attempt: few after one that lasted, more the longer nobody welcomed it.
 
         :param lasted: seconds from the beginning of the last attempt to the end of its session.
         """
         if lasted > _LONGEST_PAUSE:
             self.begin_anew()
-        return next(self._pauses)
+        self._waited = 0.0 if self._is_welcome else lasted
+        return max(next(self._pauses), random.uniform(_PAUSE_PART / 2, _PAUSE_PART) * self._waited)
 
 
 def wants_ipv6(address: str, preferred: bool) -> bool:

@@ -1,6 +1,9 @@
 """What goes wrong on a connection to another platform, in the operator's words."""
 
-__all__ = ["Ended", "LinkError", "RemoteError", "Unreadable", "broken_handshake", "no_connection", "silence"]
+from failover.text import clean
+
+__all__ = ["Ended", "LinkError", "Overdue", "RemoteError", "Unreadable", "broken_handshake", "no_connection", "silence",
+           "text_of"]
 
 
 class LinkError(Exception):
@@ -17,6 +20,10 @@ class Ended(LinkError):
     def __init__(self, text: str, name_held: bool):
         super().__init__(text)
         self.name_held = name_held
+
+
+class Overdue(Ended):
+    """An answer is overdue, and the connection stands: it may still come."""
 
 
 class RemoteError(Exception):
@@ -37,17 +44,18 @@ def no_connection(shown: str, within: float) -> LinkError:
                      "drop packets?".format(shown, within))
 
 
-def silence(shown: str, within: float, shaken: bool) -> LinkError:
+def silence(shown: str, within: float, shaken: bool, is_asked: bool = False) -> LinkError:
     """Return what to raise when a router that was reached does not answer.
 
     :param shown: the address, cleaned.
     :param within: seconds that an answer may take.
     :param shaken: whether the handshake had succeeded, so that the router knows the keys.
+    :param is_asked: whether it has welcomed us, and has been sent what it does not answer.
     """
     text = ("{} did not answer within {:g} s: is that platform overloaded or frozen, or the network cut{}? "
             "See `vctl status` there")
     if shaken:
-        return Ended(text.format(shown, within, ""), name_held=True)
+        return (Overdue if is_asked else Ended)(text.format(shown, within, ""), name_held=True)
     # VOLTTRON 9 leaves who has an unknown key without any answer.
     return LinkError(text.format(shown, within, ", or does it not know our public key (`vctl auth add` there)"))
 
@@ -66,4 +74,10 @@ def broken_handshake(shown: str, reached: bool, shaken: bool) -> LinkError:
         return LinkError("{} broke off the handshake: the server key configured here is not its key, as `vctl auth "
                          "servercred` (on VOLTTRON 9 `vctl auth serverkey`) prints it there, or something else listens "
                          "there".format(shown))
-    return LinkError("{} closed the connection before it said hello".format(shown))
+    # It may be this machine that gave up a connection which nobody acknowledged: then the router may hold the name.
+    return Ended("{} closed the connection before it said hello".format(shown), name_held=True)
+
+
+def text_of(error: BaseException) -> str:
+    """Return what to show of an error: the words of a LinkError, which are clean, and of another one its kind too."""
+    return str(error) if isinstance(error, LinkError) else clean(repr(error))

@@ -1,9 +1,9 @@
 """A further VIP connection: to the router of another platform, beside the one every agent has to its local one.
 
-It proves itself by answered round trips: when they stop, the connection is thrown away, socket and all, and built anew
-after a pause. Nothing a caller does here waits for the network, except :meth:`Link.call` and :meth:`Link.query`, which
-have a time limit, and :meth:`Link.close`, which has one too. Nothing but its owner ends a link: no error, no message,
-and no callback.
+It proves itself by answered round trips: when they stop, it is down. When the overdue answer does not come after all, the
+connection is thrown away, socket and all, and built anew after a pause. Nothing a caller does here waits for the network,
+except :meth:`Link.call` and :meth:`Link.query`, which have a time limit, and :meth:`Link.close`, which has one too. Nothing
+but its owner ends a link: no error, no message, and no callback.
 
 An agent of VOLTTRON 9 ends for good when its answer finds that who asked is gone. A connection with open questions is
 therefore left open for a minute, in case it still brings the answers, also when another one has taken its place. Only
@@ -13,8 +13,7 @@ The ZeroMQ context is the link's own. A context resolves host names in its one I
 does not answer would, in a shared one, silence the agent's connection to its local platform too.
 """
 
-import contextlib
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Optional
 
 import gevent
 import zmq.green as zmq
@@ -25,34 +24,16 @@ from failover.loops import spawn_loop, survived, surviving
 from failover.text import clean
 from failover.vip.attempts import Attempts
 from failover.vip.endpoint import Endpoint
-from failover.vip.errors import LinkError, RemoteError
-from failover.vip.session import Session, Times
+from failover.vip.errors import LinkError, Overdue, RemoteError, text_of
+from failover.vip.proof import Times
+from failover.vip.session import Session
 from failover.vip.transport import CLOSE_WITHIN
 
-__all__ = ["Endpoint", "Link", "LinkError", "RemoteError", "connected"]
+__all__ = ["Endpoint", "Link", "LinkError", "RemoteError"]
 
 # Seconds.
 _LOOK_EVERY = 0.01
 _LAST_ANSWERS_WITHIN = 2.0
-
-
-@contextlib.contextmanager
-def connected(endpoint: Endpoint, within: float) -> "Iterator[Link]":
-    """Provide a link for a few questions, and close it afterwards. It may not be up yet.
-
-    :param within: seconds in which it should come up, and that each round trip may take.
-    """
-    changed = Event()
-    link = Link(endpoint, within, within, on_change=changed.set)
-    try:
-        link.start()
-        deadline = clock.now() + within
-        while not link.up and clock.now() < deadline:
-            changed.wait(max(0.0, deadline - clock.now()))
-            changed.clear()
-        yield link
-    finally:
-        link.close()
 
 
 class Link:
@@ -126,6 +107,8 @@ class Link:
     def retry_now(self) -> None:
         """Do not wait for the next attempt: there is a sign that the other platform is back."""
         self._retry.set()
+        if not self.up and self._session is not None:
+            self._session.wait_no_longer()
 
     def renew(self, why: str) -> None:
         """Throw the connection away and build a new one: it answers, but does not do what it should."""
@@ -196,12 +179,12 @@ class Link:
         session.refusal = self.refusal
         self._session = session
         try:
-            session.open(self._context, self._attempts.prefers_ipv6)
-            for prefix in list(self._subscriptions):
-                session.subscribe(prefix)
-            self._set(True)
+            session.open(self._context, self._attempts.prefers_ipv6, self._attempts.patience(self._times.answer_within))
             while True:
-                session.serve_one()
+                for prefix in list(self._subscriptions):
+                    session.subscribe(prefix)
+                self._set(True)
+                self._serve(session)
         except gevent.GreenletExit:
             raise
         except BaseException as error:  # Whatever it is, it must not end the attempts.
@@ -217,6 +200,16 @@ class Link:
             else:
                 session.close()
 
+    def _serve(self, session: Session) -> None:
+        """Serve until an answer is overdue, and be down until it comes."""
+        try:
+            while True:
+                session.serve_one()
+        except Overdue as error:
+            self._set(False, error)
+            session.give_up_calls()
+            session.await_overdue()
+
     def _let_fade(self, session: Session) -> None:
         """Let this session wait for the answers to its open questions, and the one before it no longer."""
         before, self._fading = self._fading, session
@@ -229,7 +222,7 @@ class Link:
             self.changed_at = clock.now()
         self.up = up
         if error is not None:
-            self.last_error = _text_of(error)
+            self.last_error = text_of(error)
         self._tell_change()
 
     def _tell_change(self) -> None:
@@ -243,8 +236,3 @@ class Link:
             if topic.startswith(prefix):
                 with surviving("what receives {} from {}".format(prefix, sender)):
                     callback(topic, sender, message)
-
-
-def _text_of(error: BaseException) -> str:
-    """Return what to show of an error: the words of a LinkError, which are clean, and of another one its kind too."""
-    return str(error) if isinstance(error, LinkError) else clean(repr(error))

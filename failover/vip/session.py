@@ -1,7 +1,6 @@
 """One connection to a router: hello, requests, signs of life, and its end."""
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any, Callable, List, Optional, Tuple
 
 import zmq.green as zmq
@@ -12,25 +11,17 @@ from failover.text import clean
 from failover.vip import errors, frames
 from failover.vip.endpoint import Endpoint
 from failover.vip.errors import Ended, LinkError, Unreadable
+from failover.vip.proof import Proof, Times
 from failover.vip.questions import NO_ANSWER_AFTER, Questions
 from failover.vip.transport import Transport
 
-__all__ = ["Session", "Times"]
+__all__ = ["Session"]
 
 # Seconds that the router may refuse what is published under another name before the right one is tried again.
 _REFUSED_FOR = 60.0
 
-
-@dataclass
-class Times:
-    """When a connection counts as dead, in seconds. Its link may change this.
-
-    :ivar answer_within: that a round trip may take.
-    :ivar probe_every: of quiet after which a sign of life is asked for.
-    """
-
-    answer_within: float
-    probe_every: float
+# So many times as long as an answer may take, one that is overdue is waited for.
+_OVERDUE_FOR = 3.0
 
 
 class Session:
@@ -54,9 +45,8 @@ class Session:
         self._hear = hear
         self._on_free = on_free
         self._shaken = False
-        self._opened_at = self._last_answer = clock.now()
-        self._pending: Optional[bytes] = None
-        self._pending_since = 0.0
+        self._opened_at = clock.now()
+        self._proof = Proof(times)
         self._questions = Questions()
         self._transport = Transport(self._shown)
 
@@ -65,47 +55,72 @@ class Session:
         """Whether there are questions to agents whose answers may still come."""
         return bool(self._questions)
 
-    def open(self, context: "zmq.Context[Any]", prefers_ipv6: bool) -> None:
+    def open(self, context: "zmq.Context[Any]", prefers_ipv6: bool, patience: float = 0.0) -> None:
         """Connect and exchange hellos.
 
+        :param patience: seconds that the handshake, and then the welcome, may take, if that is longer than an answer may.
         :raises LinkError: that does not succeed in time.
         """
-        self._transport.connect(context, self._endpoint, self._name, prefers_ipv6)
+        within = self._times.answer_within
+        self._transport.connect(context, self._endpoint, self._name, prefers_ipv6, within)
         reached = False
-        deadline = clock.now() + self._times.answer_within
+        self._proof.wait(within)
         while True:
-            received = self._transport.receive(deadline)
+            received = self._transport.receive(self._proof.waits_until)
             if received.frames and _is_welcome(received.frames):
-                self._last_answer = clock.now()
+                self._proof.heard()
                 self.welcome = True
                 return
             if received.is_connected:
                 reached = True
+                self._proof.wait(max(within, patience))
             elif received.is_shaken:
                 self._shaken = True
+                # It ignores who has the name of another one for as long as it holds that.
+                self._proof.wait(within if self._name == self._endpoint.identity else max(within, patience))
                 self._send("", frames.HELLO, frames.HELLO, frames.HELLO)
             elif received.is_end:
                 raise errors.broken_handshake(self._shown, reached, self._shaken)
             elif received.is_nothing:
-                raise self._silence() if reached else errors.no_connection(self._shown, self._times.answer_within)
+                raise self._silence() if reached else errors.no_connection(self._shown, within)
 
     def serve_one(self) -> None:
         """Wait for one event and handle it.
 
         :raises LinkError: the connection has ended or answers no more.
         """
-        received = self._transport.receive(clock.now() + self._until_overdue())
+        received = self._transport.receive(clock.now() + self._proof.until_overdue())
         if received.frames is not None:
             self._handle(received.frames)
         elif received.is_end:
-            self._questions.forget()
-            raise Ended("{} closed the connection".format(self._shown), name_held=False)
-        elif self._until_overdue() == 0.0 and (self._pending is not None or not self._ask(frames.PING, b"ping")):
+            raise self._ended(name_held=self._proof.is_nearly_overdue)
+        elif self._proof.until_overdue() == 0.0 and (self._proof.pending or not self._ask(frames.PING, b"ping")):
             raise self._silence()
-        if (self.refusal is not None and self._name != self._endpoint.identity
-                and clock.now() - self._opened_at > _REFUSED_FOR):
-            raise Ended("{} does not let {} publish: {}".format(self._shown, self._name, self.refusal),
-                        name_held=False)
+        if self.refusal is not None and self._name != self._endpoint.identity and clock.now() - self._opened_at > _REFUSED_FOR:
+            raise Ended("{} does not let {} publish: {}".format(self._shown, self._name, self.refusal), name_held=False)
+
+    def await_overdue(self) -> None:
+        """Wait for the answer that is overdue, but not much longer. Publications that come meanwhile are old news.
+
+        A router that was frozen, or has too much to do, gives it late. To build a new connection would cost it more, and
+        what it has done for this one would be lost. A machine that is gone acknowledges nothing, which ends the connection.
+
+        :raises LinkError: it does not come, or the connection has ended.
+        """
+        self._proof.wait(_OVERDUE_FOR * self._times.answer_within)
+        while self._proof.pending is not None:
+            received = self._transport.receive(self._proof.waits_until)
+            if received.frames is not None:
+                self._handle(received.frames, hears=False)
+            elif received.is_end:
+                raise self._ended(name_held=True)
+            elif received.is_nothing:
+                raise self._silence()
+
+    def wait_no_longer(self) -> None:
+        """Have the wait for a slow router end when an answer may take no longer."""
+        self._proof.wait_no_longer()
+        self._transport.wake()
 
     def break_off(self, why: str) -> None:
         """Have whoever serves this session told that it has ended. The first reason counts."""
@@ -116,7 +131,7 @@ class Session:
 
         On the other topics it goes out too, if that can be sent; no answer to that is awaited.
         """
-        if self._pending is not None or not self._ask(frames.PUBSUB, *frames.publish(topic, text)):
+        if self._proof.pending is not None or not self._ask(frames.PUBSUB, *frames.publish(topic, text)):
             return False
         for other in others:
             self._send("", frames.PUBSUB, frames.new_id(), *frames.publish(other, text))
@@ -184,7 +199,7 @@ class Session:
         return self._questions.wait(ident, timeout, "{} did not answer {} within {:g} s".format(
             clean(peer) or self._shown, name, timeout))
 
-    def _handle(self, received: List[bytes]) -> None:
+    def _handle(self, received: List[bytes], hears: bool = True) -> None:
         """Handle what came. It may be anything."""
         try:
             message = frames.decode(received)
@@ -192,13 +207,14 @@ class Session:
         except Unreadable:
             return
         if publication is not None:
-            self._hear(*publication)
+            if hears:
+                self._hear(*publication)
             return
-        self._last_answer = clock.now()
-        if message.ident != self._pending:
+        self._proof.heard()
+        if message.ident != self._proof.pending:
             self._questions.answered(message)
             return
-        self._pending = None
+        self._proof.pending = None
         if message.subsystem == frames.PUBSUB:
             self.refusal = None
         elif message.subsystem == frames.ERROR:
@@ -210,22 +226,18 @@ class Session:
         ident = frames.new_id()
         if not self._send("", subsystem, ident, *args):
             return False
-        self._pending, self._pending_since = ident, clock.now()
+        self._proof.asked(ident)
         return True
 
     def _send(self, peer: str, subsystem: bytes, ident: bytes, *args: bytes) -> bool:
         return self._transport.send(frames.encode(peer, subsystem, ident, *args))
 
-    def _until_overdue(self) -> float:
-        """Return the seconds until an answer is overdue, or, while none is awaited, until one should be asked for."""
-        if self._pending is None:
-            due = self._last_answer + self._times.probe_every
-        else:
-            due = self._pending_since + self._times.answer_within
-        return max(0.0, due - clock.now())
-
     def _silence(self) -> LinkError:
-        return errors.silence(self._shown, self._times.answer_within, self._shaken)
+        return errors.silence(self._shown, self._times.answer_within, self._shaken, bool(self._proof.pending))
+
+    def _ended(self, name_held: bool) -> LinkError:
+        self._questions.forget()
+        return Ended("{} closed the connection".format(self._shown), name_held)
 
     def _over(self) -> str:
         return "the connection to {} ended".format(self._shown)

@@ -78,25 +78,31 @@ class Transport:
         """Whether it has a socket, connected or not."""
         return self._socket is not None
 
-    def connect(self, context: "zmq.Context[Any]", endpoint: Endpoint, name: str, prefers_ipv6: bool) -> None:
+    def connect(self, context: "zmq.Context[Any]", endpoint: Endpoint, name: str, prefers_ipv6: bool, dead_after: float
+                ) -> None:
         """Begin to connect; what comes of it is received.
 
         :param name: by which to present oneself.
+        :param dead_after: seconds after which the connection ends if the other machine acknowledges nothing.
         :raises LinkError: the address or a key cannot be one.
         """
         try:
-            self._connect(context, endpoint, name, prefers_ipv6)
+            self._connect(context, endpoint, name, prefers_ipv6, dead_after)
         except (zmq.ZMQError, ValueError, TypeError) as error:
             raise LinkError("cannot connect to {} as {}: {}; are the address and the keys right?".format(
                 self._shown, clean(name), clean(error))) from None
 
-    def _connect(self, context: "zmq.Context[Any]", endpoint: Endpoint, name: str, prefers_ipv6: bool) -> None:
+    def _connect(self, context: "zmq.Context[Any]", endpoint: Endpoint, name: str, prefers_ipv6: bool, dead_after: float
+                 ) -> None:
         sock = self._socket = context.socket(zmq.DEALER)
         sock.linger = 0
         sock.immediate = True
         sock.reconnect_ivl = -1
         sock.rcvhwm = _QUEUED_EVENTS
         sock.maxmsgsize = _LONGEST_MESSAGE
+        sock.tcp_keepalive = 1
+        sock.tcp_keepalive_idle = sock.tcp_keepalive_intvl = max(1, round(dead_after / 3))
+        sock.tcp_maxrt = max(1, round(dead_after * 1000))
         sock.ipv6 = wants_ipv6(endpoint.address, prefers_ipv6)
         sock.identity = name.encode()
         sock.curve_serverkey = frames.key_bytes(endpoint.serverkey)
@@ -138,7 +144,11 @@ class Transport:
         """Have whoever receives told that this is the end. The first reason counts."""
         if self.broken_off is None:
             self.broken_off = why
-        with contextlib.suppress(Full):  # Then there is an event that wakes who receives.
+        self.wake()
+
+    def wake(self) -> None:
+        """Have whoever receives get something that is neither a message nor an event."""
+        with contextlib.suppress(Full):  # Then there is something that wakes who receives.
             self._inbox.put_nowait(Received(event=0))
 
     def spawn(self, task: Callable[..., None], *args: object) -> "gevent.Greenlet[..., None]":

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import yaml
 from failover import clock
 from failover.authority import prove
 from failover.vip.link import Endpoint, Link, LinkError, RemoteError
-from tests.testbed.platforms import Platform, PlatformError, wait_for
+from tests.testbed.platforms import OBSERVER, Platform, PlatformError, wait_for
 from tests.testbed.relay import Relay
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -61,7 +62,7 @@ class Observer:
 
     def __init__(self, platform: Platform, on_heartbeat=lambda topic, sender, message: None):
         self.alerts, self.platform = [], platform
-        self.link = Link(Endpoint(platform.address, platform.serverkey, "test.observer", *platform.command_keys()),
+        self.link = Link(Endpoint(platform.address, platform.serverkey, OBSERVER, *platform.command_keys()),
                          answer_within=_CONNECTS_WITHIN, probe_every=1, on_change=self._retime)
         self.link.subscribe("alerts/", self._on_alert)
         self.link.subscribe("heartbeat/", on_heartbeat)
@@ -198,16 +199,17 @@ class Side:
         return "{}.{}".format(self.platform.name, VCP)
 
     def power_on(self):
-        if self.observer is None:
+        if self.observer is None and self.platform.needs_vctl:
             self.platform.start()
-            self.observer = Observer(self.platform)
         else:
             self.platform.start(answers=self._control_answers)
+        self.observer = self.observer or Observer(self.platform)
         self.observer.link.retry_now()
         wait(lambda: self.observer.link.up, LIMIT, "the observer's connection")  # Nothing is to be missed.
 
     def _control_answers(self):
         """Ask control, as `vctl status` does, for a tenth of the CPU time. Call again while it does not answer."""
+        self.observer = self.observer or Observer(self.platform)
         self.observer.link.retry_now()
         gevent.sleep(0.1)
         with contextlib.suppress(LinkError, RemoteError):
@@ -280,10 +282,25 @@ class Side:
         other.platform.register("{}.{}".format(self.platform.name, FAILOVER), self.platform.publickey(FAILOVER))
 
     def start_agent(self, identity):
-        self.platform.vctl("start", self.platform.uuid(identity))
+        self._act("start", identity)
 
     def stop_agent(self, identity):
-        self.platform.vctl("stop", self.platform.uuid(identity))
+        self._act("stop", identity)
+
+    def _act(self, action, identity):
+        """Ask control for what `vctl start` and `vctl stop` ask it, for a tenth of the CPU time, or let vctl do it."""
+        uuid, control = self.platform.uuid(identity), self.platform.control_identity
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if not self.platform.needs_vctl and in_main_thread and self.observer and self.observer.link.up:
+            with contextlib.suppress(LinkError):  # Then vctl looks anew.
+                try:
+                    pid, exit_status = self.observer.link.call(control, "agent_status", uuid, timeout=LIMIT)
+                    if (pid is not None and exit_status is None) != (action == "start"):
+                        self.observer.link.call(control, action + "_agent", uuid, timeout=LIMIT)
+                    return
+                except RemoteError as error:
+                    raise PlatformError("{} {} on {}: {}".format(action, identity, self.platform.name, error)) from None
+        self.platform.vctl(action, uuid)
 
     def restart_agent(self, identity):
         self.stop_agent(identity)
