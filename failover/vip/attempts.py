@@ -3,11 +3,12 @@
 import random
 import re
 import secrets
+from typing import NamedTuple, Optional
 
 from failover.backoff import pauses
 from failover.vip.errors import Ended
 
-__all__ = ["Attempts", "wants_ipv6"]
+__all__ = ["Attempts", "Patience", "wants_ipv6"]
 
 # Seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
@@ -19,6 +20,17 @@ _PAUSE_PART = 0.05
 _PATIENCE, _MOST_PATIENCE = 3.0, 6.0
 
 
+class Patience(NamedTuple):
+    """How long a router that was reached may take, in seconds, before the attempt is given up.
+
+    :ivar handshake: from the connection to the end of the handshake.
+    :ivar welcome: from the hello to the answer.
+    """
+
+    handshake: float
+    welcome: float
+
+
 class Attempts:
     """By which name and which kind of address the next attempt connects, and after which pause.
 
@@ -27,8 +39,8 @@ class Attempts:
 
     def __init__(self) -> None:
         self.prefers_ipv6 = True
-        self._name_held = False
-        self._was_welcome = self._is_welcome = False
+        self._name_held: Optional[bool] = None
+        self._was_welcome, self._is_welcome = False, True
         self._waited = 0.0
         self.begin_anew()
 
@@ -52,18 +64,20 @@ class Attempts:
         if not welcome:
             self.prefers_ipv6 = not self.prefers_ipv6
 
-    def patience(self, answer_within: float) -> float:
-        """Return the seconds that a router which was reached may take for each step of the next attempt.
+    def patience(self, answer_within: float) -> Patience:
+        """Return how long the next attempt waits for a router that was reached.
 
         Too short a time throws away what a busy router has done, and adds to what it has to do. So it is longer than an
-        answer may take, and longer still after an attempt for which even that was too short; but not before a router
-        has welcomed this side once: one that does not know its key gives no answer either.
+        answer may take, and longer still after an attempt for which even that was too short. But a router that does not
+        know the key gives no answer to the handshake either, so that it must have welcomed this side once; and one that
+        may hold the name gives none to the hello, so that it must be known to have let go of it, or have got another one.
 
         :param answer_within: seconds that an answer may take on a connection.
         """
-        if not self._was_welcome:
-            return answer_within
-        return min(max(_PATIENCE * answer_within, 2 * self._waited), _MOST_PATIENCE * answer_within)
+        longer = min(max(_PATIENCE * answer_within, 2 * self._waited), _MOST_PATIENCE * answer_within)
+        is_known = self._was_welcome
+        return Patience(longer if is_known else answer_within,
+                        longer if is_known and self._name_held is not None else answer_within)
 
     def pause(self, lasted: float) -> float:
         """Return the seconds to wait before the next attempt: few after one that lasted, more the longer nobody welcomed it.

@@ -9,6 +9,7 @@ from failover import clock
 from failover.loops import surviving
 from failover.text import clean
 from failover.vip import errors, frames
+from failover.vip.attempts import Patience
 from failover.vip.endpoint import Endpoint
 from failover.vip.errors import Ended, LinkError, Unreadable
 from failover.vip.proof import Proof, Times
@@ -55,10 +56,9 @@ class Session:
         """Whether there are questions to agents whose answers may still come."""
         return bool(self._questions)
 
-    def open(self, context: "zmq.Context[Any]", prefers_ipv6: bool, patience: float = 0.0) -> None:
+    def open(self, context: "zmq.Context[Any]", prefers_ipv6: bool, patience: Patience) -> None:
         """Connect and exchange hellos.
 
-        :param patience: seconds that the handshake, and then the welcome, may take, if that is longer than an answer may.
         :raises LinkError: that does not succeed in time.
         """
         within = self._times.answer_within
@@ -73,11 +73,10 @@ class Session:
                 return
             if received.is_connected:
                 reached = True
-                self._proof.wait(max(within, patience))
+                self._proof.wait(patience.handshake)
             elif received.is_shaken:
                 self._shaken = True
-                # It ignores who has the name of another one for as long as it holds that.
-                self._proof.wait(within if self._name == self._endpoint.identity else max(within, patience))
+                self._proof.wait(patience.welcome)
                 self._send("", frames.HELLO, frames.HELLO, frames.HELLO)
             elif received.is_end:
                 raise errors.broken_handshake(self._shown, reached, self._shaken)

@@ -22,6 +22,7 @@ class Router:
 
     :param address: where to listen; a TCP address without a port gets a free one.
     :ivar silent: whether to answer nothing at all.
+    :ivar frozen: whether to read nothing for now: it waits.
     :ivar on_request: called with (sender, recipient, id, subsystem, arguments) of what else there is, and before the
         usual answers; returns the frames of an answer, from the subsystem on, or None.
     :ivar hellos: the names that said hello, in order.
@@ -41,7 +42,7 @@ class Router:
         else:
             self._socket.bind(address)
         self.address = address
-        self.silent = False
+        self.silent = self.frozen = False
         self.on_request = lambda sender, recipient, ident, subsystem, args: None
         self.hellos = []
         self._greenlet = gevent.spawn(self._run)
@@ -63,6 +64,8 @@ class Router:
 
     def _run(self):
         while True:
+            while self.frozen or not self._socket.poll(50):
+                gevent.sleep(0.01)
             sender, recipient, proto, _, ident, subsystem, *args = self._socket.recv_multipart()
             if self.silent:
                 continue
