@@ -190,7 +190,8 @@ def storms(numbers, kind):
                 say("down: {}".format(crowd.errors()[:4]))
                 gevent.sleep(1)
                 series["{} pairs".format(number)] = thinned(crowd.since(again))
-    return dict(title="Links after a {}".format(kind), x="seconds", y="links up and answered", series=series)
+    return dict(title="Links to VC's platform after a {}".format(kind), steps=True, series=series,
+                x="seconds since it runs again", y="links up and answered")
 
 
 def reached(crowd, since, share):
