@@ -31,7 +31,7 @@ def order(side, *arguments):
         done = run(side, *arguments)
         return None if done.returncode == 1 and any(words in done.stderr for words in NOT_YET) else done
 
-    done = wait(given, LIMIT, " ".join(arguments))
+    done = wait(given, LIMIT, " ".join(arguments), interval=0.5)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -42,7 +42,7 @@ def await_refusal(side, words, *arguments):
         done = run(side, "switchover", *arguments)
         return done.stderr if done.returncode == 1 and words in done.stderr else None
 
-    return wait(refused, LIMIT, "the refusal: " + words)
+    return wait(refused, LIMIT, "the refusal: " + words, interval=0.5)
 
 
 def entries(side):

@@ -209,7 +209,10 @@ class Side:
 
     def _control_answers(self):
         """Ask control, as `vctl status` does, for a tenth of the CPU time. Call again while it does not answer."""
-        self.observer = self.observer or Observer(self.platform)
+        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # A new platform is about to make its keys.
+            self.observer = self.observer or Observer(self.platform)
+        if self.observer is None:
+            return False
         self.observer.link.retry_now()
         gevent.sleep(0.1)
         with contextlib.suppress(LinkError, RemoteError):
