@@ -291,18 +291,18 @@ class Side:
         self._act("stop", identity)
 
     def _act(self, action, identity):
-        """Ask control for what `vctl start` and `vctl stop` ask it, for a tenth of the CPU time, or let vctl do it."""
+        """Ask control for what `vctl start` and `vctl stop` ask it, for a tenth of the CPU time, or let vctl do it.
+
+        vctl does it too where control refuses: a connection whose name was still taken has another, and is not authorized.
+        """
         uuid, control = self.platform.uuid(identity), self.platform.control_identity
         in_main_thread = threading.current_thread() is threading.main_thread()
         if not self.platform.needs_vctl and in_main_thread and self.observer and self.observer.link.up:
-            with contextlib.suppress(LinkError):  # Then vctl looks anew.
-                try:
-                    pid, exit_status = self.observer.link.call(control, "agent_status", uuid, timeout=LIMIT)
-                    if (pid is not None and exit_status is None) != (action == "start"):
-                        self.observer.link.call(control, action + "_agent", uuid, timeout=LIMIT)
-                    return
-                except RemoteError as error:
-                    raise PlatformError("{} {} on {}: {}".format(action, identity, self.platform.name, error)) from None
+            with contextlib.suppress(LinkError, RemoteError):
+                pid, exit_status = self.observer.link.call(control, "agent_status", uuid, timeout=LIMIT)
+                if (pid is not None and exit_status is None) != (action == "start"):
+                    self.observer.link.call(control, action + "_agent", uuid, timeout=LIMIT)
+                return
         self.platform.vctl(action, uuid)
 
     def restart_agent(self, identity):
