@@ -6,10 +6,9 @@ Their number grows, and for each number an idle minute is measured, first withou
 agents run on the primary, then with them. With ``--former`` the former release runs on a second pair of platforms, and both
 are measured in the same minutes: how much CPU the same work takes differs from hour to hour, so only that ratio says anything.
 
-Prints progress on standard error and a Markdown table on standard output. With ``--save FILE`` it also writes what each process
-used, also by the names of its threads, as JSON. CPU is in percent of one core, by the kernel's count in nanoseconds. While the
-machine is busy through and through, as with many failover agents on few cores, the figures say little: how busy it was stands
-below the table.
+Prints progress on standard error and a Markdown table on standard output. ``--save FILE`` writes what `tests.bench.pictures`
+draws. CPU is in percent of one core, by the kernel's count in nanoseconds. While the machine is busy through and through, as with
+many failover agents on few cores, the figures say little: how busy it was stands below the table.
 """
 
 import argparse
@@ -69,7 +68,7 @@ def main(arguments=None):
     parser.add_argument("--former", action="store_true", help="compare with the former release, beside")
     parser.add_argument("--counts", type=counts_of, default=COUNTS, help="of failover agents on each platform (default 1,5,10,20)")
     parser.add_argument("--seconds", type=float, default=60, help="length of the idle minute (default 60)")
-    parser.add_argument("--save", type=Path, help="file for the raw figures, as JSON")
+    parser.add_argument("--save", type=Path, help="file for `tests.bench.pictures`")
     options = parser.parse_args(arguments)
     if MONOLITHIC_ROOT:
         parser.error("this is for VOLTTRON 11 alone")
@@ -84,7 +83,7 @@ def main(arguments=None):
         print(f"the measurement broke: {error}", file=sys.stderr)
         return 1
     if options.save:
-        options.save.write_text(json.dumps(raw(measured, options.seconds), indent=1))
+        options.save.write_text(json.dumps(picture(measured), indent=1) + "\n")
     print(table(measured, sources))
     busy = max(minute.busy for one in measured.values() for minutes in one for minute in minutes.values())
     print(f"\n{machine_line()}; load average {load:.2f} before; the machine was {busy:.0f} % busy at most.")
@@ -297,12 +296,15 @@ def table(measured, sources):
     return "\n".join(lines)
 
 
-def raw(measured, seconds):
-    """Return what was measured as a JSON-able list, an object for each number and release."""
-    return [dict(count=count, release=name_of(source), seconds=seconds, **{
-        key: {role: dict(platform=minute.platform._asdict(), agents=[agent._asdict() for agent in minute.agents], busy=minute.busy)
-              for role, minute in minutes.items()} for key, minutes in one._asdict().items()})
-        for (count, source), one in measured.items()]
+def picture(measured):
+    """Return the means of both sides as `tests.bench.pictures` draws them."""
+    series = {}
+    for (count, source), one in measured.items():
+        release = "" if source == REPOSITORY else ", " + name_of(source)
+        for what, values in (("each agent", each(one.with_them, "cpu")), ("platform", more(one))):
+            series.setdefault(what + release, []).append([count, round(statistics.mean(values), 3)])
+    return dict(title="CPU of many failover agents on one platform", x="failover agents on each platform",
+                y="percent of one core", series=series)
 
 
 if __name__ == "__main__":

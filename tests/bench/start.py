@@ -27,7 +27,7 @@ from collections import Counter
 import gevent
 
 from failover import clock
-from failover.heartbeat import topic
+from failover.heartbeat import pair_topic, topic
 from tests.bench.__main__ import (
     FORMER,
     HEARTBEAT_PERIOD,
@@ -42,7 +42,7 @@ from tests.bench.__main__ import (
     say,
 )
 from tests.bench.crowd import cpu_of
-from tests.testbed.pair import FAILOVER, LIMIT, REPOSITORY, wait
+from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, REPOSITORY, wait
 from tests.testbed.platforms import MONOLITHIC_ROOT, PlatformError
 
 SOURCES = (REPOSITORY, FORMER)
@@ -113,7 +113,8 @@ class Start:
         self._heard = []
         self.platform = pair.secondary.platform
         await_normal(pair)
-        pair.primary.observer.link.subscribe(topic("secondary", "simple"), lambda *_: self._heard.append(clock.now()))
+        for name in topic("secondary", "simple"), pair_topic("secondary", "simple", MANAGED):
+            pair.primary.observer.link.subscribe(name, lambda *_: self._heard.append(clock.now()))
 
     def measure(self):
         """Return what one start takes, in seconds."""
