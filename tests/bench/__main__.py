@@ -217,6 +217,9 @@ def beside_former(options):
                 side.failover_source = source
             pair.install(heartbeat_period=HEARTBEAT_PERIOD, timeout=TIMEOUT)
         for pair in pairs:
+            await_normal(pair)
+            for side in pair.sides:
+                side.restart_agent(FAILOVER)  # The first start compiles, which takes memory.
             settle(pair)
 
         def at_once(measure, seconds, situation):
