@@ -54,7 +54,7 @@ class Recorder:
         :param why: why it is to be written, in words.
         :param wall_offset: what the wall clock is ahead of this package's clock now, in seconds.
         """
-        from failover.recording.recording import FORMAT, Head, Recording  # Most starts of an agent are never written down.
+        from failover.recording.recording import FORMAT, Head, Recording  # Not before something is written.
 
         before = len(self._packed) * EVERY
         start = self._initial

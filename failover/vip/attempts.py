@@ -75,9 +75,9 @@ class Attempts:
         :param answer_within: seconds that an answer may take on a connection.
         """
         longer = min(max(_PATIENCE * answer_within, 2 * self._waited), _MOST_PATIENCE * answer_within)
-        is_known = self._was_welcome
-        return Patience(longer if is_known else answer_within,
-                        longer if is_known and self._name_held is not None else answer_within)
+        if not self._was_welcome:
+            return Patience(answer_within, answer_within)
+        return Patience(longer, answer_within if self._name_held is None else longer)
 
     def pause(self, lasted: float) -> float:
         """Return the seconds to wait before the next attempt: few after one that lasted, more the longer nobody welcomed it.
