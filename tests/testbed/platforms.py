@@ -30,6 +30,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.testbed import quick
+
 # The identity of the testbed's own connections.
 OBSERVER = "test.observer"
 
@@ -46,12 +48,7 @@ _FOREIGN = (
     "VOLTTRON_", "AGENT_", "_LAUNCHED_BY_PLATFORM", "POETRY_", "XDG_", "CONDA_", "PYTHONPATH", "PYTHONHOME",
     "PYTHONDONTWRITEBYTECODE")
 
-_MODULAR_SCRIPTS = {
-    "volttron": "volttron.server.__main__",
-    "vctl": "volttron.client.commands.control",
-    "poetry": "poetry.console.application",
-    "pip": "pip._internal.cli.main",
-}
+_MODULAR_SCRIPTS = {"volttron": "volttron.server.__main__"}
 _MONOLITHIC_SCRIPTS = {
     "volttron": "volttron.platform.main",
     "vctl": "volttron.platform.control.control_parser",
@@ -466,6 +463,10 @@ class ModularPlatform(BasePlatform):
         below = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
         lines = [f"import site; site.addsitedir({path!r})\n" for path in below]
         (site_packages / "below.pth").write_text("".join(lines))
+        for name in quick.COMMANDS:
+            script = env / "bin" / name
+            script.write_text("#!{} -IS\n".format(env / "bin" / "python") + Path(quick.__file__).read_text())
+            script.chmod(0o755)
         return _variables(self.root, self.home, env / "bin" / "python", _MODULAR_SCRIPTS) | {
             "POETRY_KEYRING_ENABLED": "false", "VIRTUAL_ENV": str(env)}
 
