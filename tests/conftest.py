@@ -23,18 +23,21 @@ PAIRS = pytest.StashKey()
 # By how much a long computation has a lower priority than the platforms.
 GIVES_WAY = 10
 
-# Tests that share platforms run in one worker: installing a pair takes a minute of a core. These two files are long enough
-# for a pair of their own.
-ALONE = ("test_standard", "test_simple")
-SHARED = ("installed_standard_pair", "installed_pair")
+# Tests that share a pair of platforms run in one worker, one after the other. These files are long enough for a pair of
+# their own, or, if they need both kinds, for one of each.
+ALONE = ("test_standard", "test_standard_faults", "test_ending", "test_operators", "test_simple", "test_troubles")
+SHARED = {"installed_standard_pair": "standard", "installed_pair": "simple"}
 
 # What takes longest. It begins first, so that none is left over when all the others are done; among it something that
 # needs no platforms, so that fewer are installed at the same time.
-LONG = ("test_standard", "installed_standard_pair", "test_simple", "test_explore", "test_recipes", "installed_pair",
-        "test_simulator", "test_demo", "test_former_release", "test_real_agents", "test_witness", "test_decision_pair")
+LONG = ("test_standard, standard", "test_simple, simple", "test_explore", "test_standard_faults, standard", "test_recipes",
+        "test_former_release", "test_simulator", "test_operators, standard", "test_operators, simple", "test_troubles, simple",
+        "test_ending, standard", "test_real_agents", "standard", "simple", "test_demo", "test_link_faults", "test_witness",
+        "test_decision_pair")
 
 
 def pytest_configure(config):
+    config.stash[PAIRS] = Pairs()
     config.addinivalue_line("markers", "unmeasured: a long computation; what it covers is not measured, and it gives way "
                                        "to the platforms, which must be in time.")
 
@@ -68,20 +71,63 @@ def may_raise_priority():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    groups = {item: group_of(item) for item in items}
+    groups, names = {item: group_of(item) for item in items}, list(LONG)
     for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
+        names += [group] if group not in names else []
+    items.sort(key=lambda item: names.index(groups[item]))
 
 
 def group_of(item):
     """Return the name of those tests which run in one worker, one after the other."""
     # A fixture that takes either pair is not seen to need it, but says by its parameter which one.
     either = item.callspec.params.get("each_pair") if hasattr(item, "callspec") else None
-    if either is not None:
-        return {"standard": "test_standard", "simple": "installed_pair"}[either]
-    shared = [fixture for fixture in SHARED if fixture in item.fixturenames]
-    return shared[0] if shared and item.path.stem not in ALONE else item.path.stem
+    kinds = [either] if either else [kind for fixture, kind in SHARED.items() if fixture in item.fixturenames]
+    if not kinds:
+        return item.path.stem
+    return kinds[0] if item.path.stem not in ALONE else "{}, {}".format(item.path.stem, kinds[0])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Close a pair after the last test that shares it. Platforms cost a percent of a core each, and what runs on them more."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or group_of(nextitem) != group_of(item):
+            item.config.stash[PAIRS].close()
+
+
+class Pairs:
+    """The pairs that tests share: each is installed when a test needs it.
+
+    :ivar shown: the pairs whose logs are shown when a test fails that takes the fixture of this name.
+    """
+
+    def __init__(self):
+        self.shown = {}
+        self._failed = {}
+        self._stack = contextlib.ExitStack()
+        self._count = 0
+
+    def get(self, name, installed, folder, measured):
+        """Return a pair. If it could not be installed before, raise what was raised then."""
+        if name in self._failed:
+            raise self._failed[name]
+        if name not in self.shown:
+            self._count += 1
+            try:
+                self._stack.enter_context(installed(folder / str(self._count), measured, self.shown))
+            except Exception as error:
+                self._failed[name] = error
+                raise
+        return self.shown[name]
+
+    def close(self):
+        """Close all, and be ready for others."""
+        self.shown.clear()
+        self._failed.clear()
+        self._stack.close()
 
 
 @pytest.fixture(scope="session")
@@ -101,11 +147,15 @@ def measured(request):
             "COVERAGE_FILE": str(REPOSITORY / ".coverage")}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def installed_pair(request, folder, measured):
     """Two platforms with both agents on each, the failover agents started. Tests take `pair`, which is in order."""
-    pair = Pair(folder / "pair", measured)
-    request.config.stash.setdefault(PAIRS, {})["installed_pair"] = pair
+    return request.config.stash[PAIRS].get("installed_pair", simple_pair_in, folder, measured)
+
+
+@contextlib.contextmanager
+def simple_pair_in(folder, measured, pairs):
+    pair = pairs["installed_pair"] = Pair(folder, measured)
     try:
         for side in pair.sides:
             measure_coverage(side.platform)
@@ -183,12 +233,16 @@ def is_normal(pair):
             and not primary["other"]["may_run"] and secondary["other"]["may_run"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def installed_standard_pair(request, folder, measured):
     """VOLTTRON Central, and a pair for standard failover. Tests take `standard_pair`, which is in order."""
+    return request.config.stash[PAIRS].get("installed_standard_pair", standard_pair_in, folder, measured)
+
+
+@contextlib.contextmanager
+def standard_pair_in(folder, measured, pairs):
     central = Central(folder / "central")
-    pair = Pair(folder / "standard", measured, central)
-    request.config.stash.setdefault(PAIRS, {})["installed_standard_pair"] = pair
+    pair = pairs["installed_standard_pair"] = Pair(folder, measured, central)
     pair.recorder = Recorder([side.platform for side in pair.sides])
     try:
         central.install()
@@ -269,7 +323,7 @@ def measure_coverage(platform):
 @pytest.fixture
 def show_logs(request):
     """Return a function that has the end of a pair's logs shown if the test fails, and returns the pair."""
-    pairs = request.config.stash.setdefault(PAIRS, {})
+    pairs = request.config.stash[PAIRS].shown
 
     def show(pair):
         pairs["show_logs"] = pair
@@ -296,7 +350,7 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         either = item.callspec.params.get("each_pair") if hasattr(item, "callspec") else None
         chosen = {"simple": "installed_pair", "standard": "installed_standard_pair"}.get(either)
-        for fixture, pair in item.config.stash.get(PAIRS, {}).items():
+        for fixture, pair in item.config.stash[PAIRS].shown.items():
             if fixture == chosen or fixture in item.fixturenames:
                 report.sections.append(("end of the platforms' logs", pair.tails()))
                 keep_recordings(item.name, pair, report.sections)

@@ -56,8 +56,9 @@ def _server_of(script):
             if deadline is None:
                 import subprocess  # It would make each command slower.
 
+                # Its standard streams, which those of each command will take the place of, are pipes as theirs mostly are.
                 subprocess.Popen([sys.executable, script, "as-server", script], cwd="/", start_new_session=True,
-                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                 deadline = time.monotonic() + _SERVER_STARTS_WITHIN
             if time.monotonic() > deadline:
                 raise
