@@ -48,7 +48,7 @@ def installed(request, folder):
         pair = Pair(here, None, central)
         pair.next_central, pair.spare = next_central, Side(here / "n", "secondary", name="node-new")
         sides = [closing(side) for side in pair.sides + (pair.spare,)]
-        request.config.stash.setdefault(PAIRS, {})["installed"] = pair
+        request.config.stash[PAIRS].shown["installed"] = pair
         pair.install(**settings(pair))
         pair.recorder = closing(Recorder([side.platform for side in sides]))
         pair.recorder.start()

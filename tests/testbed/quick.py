@@ -9,11 +9,13 @@ command starts. The server has the environment of its platform, and ends with it
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import socket
 import sys
 import time
+from importlib.machinery import PathFinder
 
 # What gevent puts in their places is not for a process that only forks.
 from os import fork, waitpid
@@ -115,11 +117,23 @@ def _begun(client, main):
     return main
 
 
+def _find_what_was_installed():
+    """Look anew for the parts of the namespace packages that are imported already: another may have been installed."""
+    importlib.invalidate_caches()
+    for name, module in sorted(sys.modules.items()):
+        if hasattr(module, "__path__") and getattr(module, "__file__", None) is None:
+            parent = sys.modules.get(name.rpartition(".")[0])
+            spec = PathFinder.find_spec(name, parent and parent.__path__)
+            if spec is not None:
+                module.__path__ = spec.submodule_search_locations
+
+
 def _run():
     if sys.argv[1:2] != ["as-server"]:
         sys.exit(command(os.path.abspath(__file__)))
     script = sys.argv[2]
     main = serve(script)
+    _find_what_was_installed()
     if "gevent" in sys.modules:
         sys.modules["gevent"].reinit()
     if "SIGINT_AS_INHERITED" not in os.environ:
