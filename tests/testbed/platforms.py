@@ -30,8 +30,6 @@ from pathlib import Path
 
 import psutil
 
-from tests.testbed import quick
-
 # The identity of the testbed's own connections.
 OBSERVER = "test.observer"
 
@@ -457,6 +455,8 @@ class ModularPlatform(BasePlatform):
 
         What is installed goes into the new environment; what it does not have comes from the one below.
         """
+        from tests.testbed import quick  # Here, because the guard, which runs this file alone, does without it.
+
         env = self.root / "env"
         venv.create(env, symlinks=True)
         [site_packages] = env.glob("lib/python*/site-packages")
