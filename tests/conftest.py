@@ -78,11 +78,16 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: names.index(groups[item]))
 
 
-def group_of(item):
-    """Return the name of those tests which run in one worker, one after the other."""
+def shares(item, fixture):
+    """Whether a test takes the shared pair of this fixture."""
     # A fixture that takes either pair is not seen to need it, but says by its parameter which one.
     either = item.callspec.params.get("each_pair") if hasattr(item, "callspec") else None
-    kinds = [either] if either else [kind for fixture, kind in SHARED.items() if fixture in item.fixturenames]
+    return SHARED[fixture] == either if either else fixture in item.fixturenames
+
+
+def group_of(item):
+    """Return the name of those tests which run in one worker, one after the other."""
+    kinds = [kind for fixture, kind in SHARED.items() if shares(item, fixture)]
     if not kinds:
         return item.path.stem
     return kinds[0] if item.path.stem not in ALONE else "{}, {}".format(item.path.stem, kinds[0])
@@ -348,10 +353,8 @@ def each_pair(request, show_logs):
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
-        either = item.callspec.params.get("each_pair") if hasattr(item, "callspec") else None
-        chosen = {"simple": "installed_pair", "standard": "installed_standard_pair"}.get(either)
         for fixture, pair in item.config.stash[PAIRS].shown.items():
-            if fixture == chosen or fixture in item.fixturenames:
+            if fixture in item.fixturenames or fixture in SHARED and shares(item, fixture):
                 report.sections.append(("end of the platforms' logs", pair.tails()))
                 keep_recordings(item.name, pair, report.sections)
 

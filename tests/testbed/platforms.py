@@ -464,9 +464,7 @@ class ModularPlatform(BasePlatform):
         lines = [f"import site; site.addsitedir({path!r})\n" for path in below]
         (site_packages / "below.pth").write_text("".join(lines))
         for name in quick.COMMANDS:
-            script = env / "bin" / name
-            script.write_text("#!{} -IS\n".format(env / "bin" / "python") + Path(quick.__file__).read_text())
-            script.chmod(0o755)
+            _write_script(env / "bin" / name, f"#!{env}/bin/python -IS\n" + Path(quick.__file__).read_text())
         return _variables(self.root, self.home, env / "bin" / "python", _MODULAR_SCRIPTS) | {
             "POETRY_KEYRING_ENABLED": "false", "VIRTUAL_ENV": str(env)}
 
@@ -561,9 +559,7 @@ class MonolithicPlatform(BasePlatform):
         (self.root / "env" / "bin").mkdir(parents=True)
         python = Path(MONOLITHIC_PYTHON).absolute()
         variables = _variables(self.root, self.home, python, _MONOLITHIC_SCRIPTS) | {"PYTHONPATH": MONOLITHIC_ROOT}
-        script = self.root / "env" / "bin" / "python"
-        script.write_text(f'#!/bin/sh\nexec "{python}" "$@"\n')
-        script.chmod(0o755)
+        _write_script(self.root / "env" / "bin" / "python", f'#!/bin/sh\nexec "{python}" "$@"\n')
         return variables
 
     def _prepare(self):
@@ -641,6 +637,11 @@ class MonolithicPlatform(BasePlatform):
 Platform = MonolithicPlatform if MONOLITHIC_ROOT else ModularPlatform
 
 
+def _write_script(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+
+
 def _variables(root, home, python, scripts):
     """Write scripts that run modules with this Python into `root`/env/bin; return variables that select them.
 
@@ -648,9 +649,7 @@ def _variables(root, home, python, scripts):
     """
     folder = root / "env" / "bin"
     for name, module in scripts.items():
-        script = folder / name
-        script.write_text(_SCRIPT.format(python=python, module=module))
-        script.chmod(0o755)
+        _write_script(folder / name, _SCRIPT.format(python=python, module=module))
     variables = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
     return variables | {
         "HOME": str(root),

@@ -4,7 +4,7 @@ The import costs half a second of a core for each command: more than what the co
 the interpreter, the environment, the folder, the standard streams, the exit status, and that a command which is killed is gone.
 
 This file is both: a command, under whose name it lies among the scripts of the environment, and its server, which the first
-command starts. The server has the environment of its platform, and ends with it.
+command starts. The server has the environment of its platform, and ends with it, or when nobody has asked for a minute.
 """
 
 import contextlib
@@ -71,9 +71,9 @@ def serve(script):
     """Serve until nobody has asked for a while. Return in each process that is to run a command, with the command's `main`."""
     listener = Socket(socket.AF_UNIX)
     listener.bind("{}.{}".format(script, os.getpid()))
-    os.rename(listener.getsockname(), script + ".socket")  # In the place of one who was killed.
     listener.listen(100)
-    main = [__import__(module, fromlist=["main"]) for module in COMMANDS[os.path.basename(script)]][0].main
+    os.rename(listener.getsockname(), script + ".socket")  # In the place of one who was killed.
+    main = [importlib.import_module(module) for module in COMMANDS[os.path.basename(script)]][0].main
     gc.freeze()  # A fork shares the memory of what it does not touch.
     signal(SIGCHLD, SIG_IGN)
     while True:
@@ -90,8 +90,9 @@ def serve(script):
 
 
 def _begun(client, main):
-    """Fork once more: one side runs the command, the other one waits for its end and ends with it."""
+    """Fork once more: one side runs the command, the other one waits for its end. If who asked is killed, both are."""
     signal(SIGCHLD, SIG_DFL)
+    os.setsid()
     header, streams, _, _ = socket.recv_fds(client, 4, 3)
     with client.makefile("rb") as file:
         arguments, folder, environment = json.loads(file.read(int.from_bytes(header, "big")))
@@ -100,13 +101,12 @@ def _begun(client, main):
         for stream in (0, 1, 2, *streams):
             os.close(stream)
         end = os.pidfd_open(pid)
-        if end not in select([client, end], [], [])[0]:  # Who asked has been killed.
-            os.killpg(pid, SIGKILL)
+        if end not in select([client, end], [], [])[0]:
+            os.killpg(0, SIGKILL)
         status = os.waitstatus_to_exitcode(waitpid(pid, 0)[1])
         client.send(bytes([status if status >= 0 else 128 - status]))
         os._exit(0)
     client.close()
-    os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
