@@ -7,7 +7,7 @@ import pytest
 
 from failover.backoff import pauses
 from failover.vip.attempts import Attempts
-from failover.vip.errors import Ended, LinkError
+from failover.vip.errors import Ended, LinkError, Refused
 
 
 def test_pauses_double_up_to_the_longest_and_differ():
@@ -32,7 +32,8 @@ def test_another_name_is_taken_while_the_right_one_may_be_held():
     attempts.failed(Ended("silence", name_held=True), welcome=True)
     others = {attempts.name("node.test") for _ in range(10)}
     assert len(others) == 10 and all(name.startswith("node.test_") for name in others)
-    attempts.failed(LinkError("nothing listens"), welcome=False)  # It says nothing of the name.
+    for error in (LinkError("whatever"), Refused("nothing listens")):  # Another machine may say so, for a cut link.
+        attempts.failed(error, welcome=False)
     assert attempts.name("node.test") != "node.test"
     attempts.failed(Ended("closed", name_held=False), welcome=True)
     assert attempts.name("node.test") == "node.test"
@@ -53,6 +54,10 @@ def test_a_slow_router_is_waited_for_when_it_has_welcomed_this_side_once_and_doe
     assert attempts.patience(5) == (5, 5)
     attempts.failed(LinkError("whatever"), welcome=True)
     assert attempts.patience(5) == (15, 5)  # It may hold the name.
+    attempts.failed(Refused("nothing listens"), welcome=False)
+    assert attempts.patience(5) == (15, 15)
+    attempts.failed(Ended("closed", name_held=None), welcome=True)
+    assert attempts.patience(5) == (15, 5) and attempts.name("node.test") == "node.test"
     for held in (True, False):
         attempts.failed(Ended("why", name_held=held), welcome=True)
         assert attempts.patience(5) == (15, 15)

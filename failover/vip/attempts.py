@@ -6,7 +6,7 @@ import secrets
 from typing import NamedTuple, Optional
 
 from failover.backoff import pauses
-from failover.vip.errors import Ended
+from failover.vip.errors import Ended, Refused
 
 __all__ = ["Attempts", "Patience", "wants_ipv6"]
 
@@ -59,6 +59,8 @@ class Attempts:
         """
         if isinstance(error, Ended):
             self._name_held = error.name_held
+        elif isinstance(error, Refused) and self._name_held is None:
+            self._name_held = False
         self._is_welcome = welcome
         self._was_welcome = self._was_welcome or welcome
         if not welcome:

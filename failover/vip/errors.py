@@ -1,9 +1,11 @@
 """What goes wrong on a connection to another platform, in the operator's words."""
 
+from typing import Optional
+
 from failover.text import clean
 
-__all__ = ["Ended", "LinkError", "Overdue", "RemoteError", "Unreadable", "broken_handshake", "no_connection", "silence",
-           "text_of"]
+__all__ = ["Ended", "LinkError", "Overdue", "Refused", "RemoteError", "Unreadable", "broken_handshake", "no_connection",
+           "silence", "text_of"]
 
 
 class LinkError(Exception):
@@ -11,19 +13,23 @@ class LinkError(Exception):
 
 
 class Ended(LinkError):
-    """The connection ended in a way that tells whether the router may still hold the name.
+    """The connection ended in a way that tells whether the router still holds the name, or, with None, leaves that open.
 
     A router ignores a second connection under a name as long as it has not noticed the end of the first, which takes
     minutes when a cut link swallowed that end, and for ever when somebody else took the name. Another name gets in.
     """
 
-    def __init__(self, text: str, name_held: bool):
+    def __init__(self, text: str, name_held: Optional[bool]):
         super().__init__(text)
         self.name_held = name_held
 
 
 class Overdue(Ended):
     """An answer is overdue, and the connection stands: it may still come."""
+
+
+class Refused(LinkError):
+    """Nothing listens there. A router that was there has ended."""
 
 
 class RemoteError(Exception):
@@ -68,8 +74,8 @@ def broken_handshake(shown: str, reached: bool, shaken: bool) -> LinkError:
     :param shaken: whether the handshake had succeeded.
     """
     if not reached:
-        return LinkError("nothing listens at {}: does that platform run, and is this its address? "
-                         "See `vctl status` there".format(shown))
+        return Refused("nothing listens at {}: does that platform run, and is this its address? "
+                       "See `vctl status` there".format(shown))
     if not shaken:
         return LinkError("{} broke off the handshake: the server key configured here is not its key, as `vctl auth "
                          "servercred` (on VOLTTRON 9 `vctl auth serverkey`) prints it there, or something else listens "

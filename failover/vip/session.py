@@ -92,7 +92,8 @@ class Session:
         if received.frames is not None:
             self._handle(received.frames)
         elif received.is_end:
-            raise self._ended(name_held=self._proof.is_nearly_overdue)
+            # The router may have been busy, and so not have noticed yet.
+            raise self._ended(name_held=True if self._proof.is_nearly_overdue else None)
         elif self._proof.until_overdue() == 0.0 and (self._proof.pending or not self._ask(frames.PING, b"ping")):
             raise self._silence()
         if self.refusal is not None and self._name != self._endpoint.identity and clock.now() - self._opened_at > _REFUSED_FOR:
@@ -234,7 +235,7 @@ class Session:
     def _silence(self) -> LinkError:
         return errors.silence(self._shown, self._times.answer_within, self._shaken, bool(self._proof.pending))
 
-    def _ended(self, name_held: bool) -> LinkError:
+    def _ended(self, name_held: Optional[bool]) -> LinkError:
         self._questions.forget()
         return Ended("{} closed the connection".format(self._shown), name_held)
 
