@@ -15,7 +15,9 @@ from failover.recording.recording import read
 from failover.recording.trace import trace
 from failover.vip.link import LinkError, RemoteError
 from tests.testbed.central import Central
+from tests.testbed.kept import Kept
 from tests.testbed.pair import FAILOVER, LIMIT, MANAGED, REPOSITORY, Pair, wait
+from tests.testbed.platforms import MONOLITHIC_ROOT
 from tests.testbed.recorder import Recorder
 
 PAIRS = pytest.StashKey()
@@ -115,14 +117,14 @@ class Pairs:
         self._stack = contextlib.ExitStack()
         self._count = 0
 
-    def get(self, name, installed, folder, measured):
+    def get(self, name, installed, folder, measured, kept):
         """Return a pair. If it could not be installed before, raise what was raised then."""
         if name in self._failed:
             raise self._failed[name]
         if name not in self.shown:
             self._count += 1
             try:
-                self._stack.enter_context(installed(folder / str(self._count), measured, self.shown))
+                self._stack.enter_context(installed(folder / str(self._count), measured, kept, self.shown))
             except Exception as error:
                 self._failed[name] = error
                 raise
@@ -152,19 +154,26 @@ def measured(request):
             "COVERAGE_FILE": str(REPOSITORY / ".coverage")}
 
 
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory):
+    """What one of the workers has installed, for all of them. None on VOLTTRON 9, whose files are others."""
+    folder = tmp_path_factory.getbasetemp()
+    return None if MONOLITHIC_ROOT else Kept((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "kept")
+
+
 @pytest.fixture
-def installed_pair(request, folder, measured):
+def installed_pair(request, folder, measured, kept):
     """Two platforms with both agents on each, the failover agents started. Tests take `pair`, which is in order."""
-    return request.config.stash[PAIRS].get("installed_pair", simple_pair_in, folder, measured)
+    return request.config.stash[PAIRS].get("installed_pair", simple_pair_in, folder, measured, kept)
 
 
 @contextlib.contextmanager
-def simple_pair_in(folder, measured, pairs):
+def simple_pair_in(folder, measured, kept, pairs):
     pair = pairs["installed_pair"] = Pair(folder, measured)
     try:
         for side in pair.sides:
             measure_coverage(side.platform)
-        pair.install()
+        pair.install(kept=kept)
         yield pair
         shut_down(pair, measured)
     finally:
@@ -239,21 +248,21 @@ def is_normal(pair):
 
 
 @pytest.fixture
-def installed_standard_pair(request, folder, measured):
+def installed_standard_pair(request, folder, measured, kept):
     """VOLTTRON Central, and a pair for standard failover. Tests take `standard_pair`, which is in order."""
-    return request.config.stash[PAIRS].get("installed_standard_pair", standard_pair_in, folder, measured)
+    return request.config.stash[PAIRS].get("installed_standard_pair", standard_pair_in, folder, measured, kept)
 
 
 @contextlib.contextmanager
-def standard_pair_in(folder, measured, pairs):
+def standard_pair_in(folder, measured, kept, pairs):
     central = Central(folder / "central")
     pair = pairs["installed_standard_pair"] = Pair(folder, measured, central)
     pair.recorder = Recorder([side.platform for side in pair.sides])
     try:
-        central.install()
+        central.install(kept)
         for side in pair.sides:
             measure_coverage(side.platform)
-        pair.install()
+        pair.install(kept=kept)
         for side in pair.sides:
             side.config_file(MANAGED).write_text("{}\n")
         pair.configurations = {file: file.read_text() for side in pair.sides

@@ -24,6 +24,8 @@ def replace(side, other, central, source):
     side.platform.vctl("remove", side.platform.uuid(FAILOVER))
     side.failover_source = source
     side.install_failover(other, central)
+    if central:
+        side.register_at(central)
     side.start_agent(FAILOVER)
 
 
@@ -49,15 +51,15 @@ def await_normal(pair):
 
 
 @pytest.mark.parametrize("first", ["primary", "secondary"])
-def test_either_side_can_be_upgraded_first(show_logs, folder, first):
+def test_either_side_can_be_upgraded_first(show_logs, folder, kept, first):
     """Takeover and give-back work with the two releases side by side, and never do both run."""
     with contextlib.closing(Central(folder / ("former-central-" + first))) as central, contextlib.closing(show_logs(
             Pair(folder / ("former-" + first), None, central))) as pair:
         upgraded, other = pair.sides if first == "primary" else pair.sides[::-1]
         for side in pair.sides:
             side.failover_source = FORMER
-        central.install()
-        pair.install()
+        central.install(kept)
+        pair.install(kept=kept)
         await_normal(pair)
         with contextlib.closing(Recorder([side.platform for side in pair.sides])) as recorder:
             recorder.start()
@@ -77,12 +79,12 @@ def test_either_side_can_be_upgraded_first(show_logs, folder, first):
             assert recorder.overlap() == 0, recorder.story()
 
 
-def test_a_pair_leaves_its_own_topics_when_one_side_goes_back_to_the_former_release(show_logs, folder):
+def test_a_pair_leaves_its_own_topics_when_one_side_goes_back_to_the_former_release(show_logs, folder, kept):
     """That side listens to the common topics alone, and publishes on nothing else. It is heard before it counts as down."""
     common = [topic("secondary", "simple"), topic("primary", "simple")]
     own = [pair_topic("secondary", "simple", MANAGED), pair_topic("primary", "simple", MANAGED)]
     with contextlib.closing(show_logs(Pair(folder / "former-topics"))) as pair:
-        pair.install(require_signatures=False, heartbeat_period=PERIOD)
+        pair.install(kept=kept, require_signatures=False, heartbeat_period=PERIOD)
         await_topics(pair, [{own[0]}, {own[1]}])
         replace(pair.primary, pair.secondary, None, FORMER)
         for side in pair.sides:

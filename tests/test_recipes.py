@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(bool(MONOLITHIC_ROOT), reason="the commands are 
 
 
 @pytest.fixture(scope="module", params=["standard", "simple"])
-def installed(request, folder):
+def installed(request, folder, kept):
     """A pair, `pair.spare`, another platform, and `pair.recorder` of the three. Tests take `pair`, which is in order.
 
     In standard failover a bare platform is its VC, and `pair.next_central` is another one, which does not run yet.
@@ -49,7 +49,7 @@ def installed(request, folder):
         pair.next_central, pair.spare = next_central, Side(here / "n", "secondary", name="node-new")
         sides = [closing(side) for side in pair.sides + (pair.spare,)]
         request.config.stash[PAIRS].shown["installed"] = pair
-        pair.install(**settings(pair))
+        pair.install(kept=kept, **settings(pair))
         pair.recorder = closing(Recorder([side.platform for side in sides]))
         pair.recorder.start()
         yield pair

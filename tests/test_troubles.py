@@ -218,13 +218,13 @@ def test_without_the_secret_key_of_the_platform_heartbeats_go_out_unsigned_and_t
 
 # Words
 
-def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, measured):
+def test_a_link_that_comes_and_goes_is_said_to_flap_once(show_logs, folder, measured, kept):
     from tests.testbed.pair import Pair
     from tests.testbed.relay import Relay
     pair = show_logs(Pair(folder / "flap", measured))
     relay = None
     try:
-        pair.install(start=False)
+        pair.install(start=False, kept=kept)
         primary, secondary = pair.sides
         relay = Relay(secondary.platform.address)
         primary.configure(remote_vip=relay.address)

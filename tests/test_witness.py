@@ -41,11 +41,11 @@ def await_normal(pair):
         side.status() for side in pair.sides)), LIMIT, "the normal state")
 
 
-def test_a_bare_platform_is_a_witness(show_logs, folder):
+def test_a_bare_platform_is_a_witness(show_logs, folder, kept):
     with contextlib.closing(Witness(folder / "witness")) as witness, contextlib.closing(show_logs(
             Pair(folder / "witnessed", None, witness))) as pair:
         witness.install()
-        pair.install(volttron_central_identity="platform.health")
+        pair.install(kept=kept, volttron_central_identity="platform.health")
         await_normal(pair)
         with contextlib.closing(Recorder([side.platform for side in pair.sides])) as recorder:
             recorder.start()

@@ -42,9 +42,16 @@ class StandInCentral(Side):
     def __init__(self, folder: Path, **options):
         super().__init__(folder, "central", **options)
 
-    def install(self):
-        self.power_on()
-        self.platform.install(MANAGED_AGENT, identity=CENTRAL)
+    def install(self, kept=None):
+        def install():
+            self.power_on()
+            self.platform.install(MANAGED_AGENT, identity=CENTRAL, start=False)
+
+        if kept:
+            kept.install("central", [self.platform], install)
+        else:
+            install()
+        self.bring_back()
 
     def bring_back(self, identity=CENTRAL):
         super().bring_back(identity)
@@ -70,7 +77,7 @@ class RealCentral(Side):
         super().__init__(folder, "central", **options)
         self.page = self.platform.claim_web_address() + "/vc/index.html"
 
-    def install(self):
+    def install(self, kept=None):
         self.power_on()
         self.platform.install(_SERVICES / "VolttronCentral", identity=CENTRAL, config={})
 

@@ -258,7 +258,7 @@ class Side:
         return config
 
     def install_failover(self, other, central=None, **changes):
-        """Install the failover agent, not started, allow it to start and stop agents, and make it known to the others.
+        """Install the failover agent, not started, allow it to start and stop agents, and make it known to the other side.
 
         `changes` are those of `config`.
         """
@@ -266,8 +266,7 @@ class Side:
         self.platform.install(self.failover_source, config=self.config(other, central, **changes), start=False,
                               identity=None if self.failover_source == REPOSITORY else FAILOVER)
         self.authorize()
-        for there in filter(None, (other, central)):
-            self.register_at(there)
+        self.register_at(other)
 
     def replace_failover(self, source, other, **changes):
         """Install and start another failover agent in place of the one that is installed, whose keys it takes over."""
@@ -364,20 +363,35 @@ class Pair:
     def relays(self):
         return [relay for side in self.sides for relay in (side.to_other, side.to_central) if relay]
 
-    def install(self, start=True, install_managed=install_managed, **changes):
+    def install(self, start=True, install_managed=install_managed, kept=None, **changes):
         """Start both platforms and install both agents on each, as the README says.
 
-        `install_managed` installs what is managed on a side; `changes` are those of `Side.config`.
+        `install_managed` installs what is managed on a side; `changes` are those of `Side.config`. With `kept` (a
+        `tests.testbed.kept.Kept`) only the first of such pairs is installed, and the others get copies.
         """
-        for side in self.sides:
-            if self.central:
+        def install():
+            for side in self.sides:
+                side.power_on()
+            for side in self.sides:
+                install_managed(side)
+            for side, other in self.each_way:
+                side.install_failover(other, self.central, **changes)
+
+        if self.central:
+            for side in self.sides:
                 self.central.prepare(side)
-            side.power_on()
+        if kept:
+            name = "pair, {} and {}".format(*(side.failover_source.name for side in self.sides))
+            kept.install(name, [side.platform for side in self.sides], install)
+            for side, other in self.each_way:
+                side.config_file().write_text(yaml.safe_dump(side.config(other, self.central, **changes)))
+        else:
+            install()
         for side in self.sides:
-            install_managed(side)
-        for side, other in self.each_way:
-            side.install_failover(other, self.central, **changes)
+            if side.platform.pid is None:
+                side.power_on()
             if self.central:
+                side.register_at(self.central)
                 self.central.admit(side)
         if start:
             for side in self.sides:
