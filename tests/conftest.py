@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import coverage
@@ -21,6 +22,9 @@ from tests.testbed.platforms import MONOLITHIC_ROOT
 from tests.testbed.recorder import Recorder
 
 PAIRS = pytest.StashKey()
+
+# Seconds in which a failover agent has stopped what runs at its start, if that may not go on.
+STOPS_WITHIN = 3
 
 # By how much a long computation has a lower priority than the platforms.
 GIVES_WAY = 10
@@ -241,10 +245,16 @@ def forget_troubles(side):
 
 def is_normal(pair):
     primary, secondary = (side.status() for side in pair.sides)
-    return (primary and secondary and pair.primary.runs() and not pair.secondary.runs()
+    return (primary and secondary and goes_on(pair.primary, primary["decided_for"]) and not pair.secondary.runs()
             and primary["health"] == secondary["health"] == "GOOD"
             and primary["other"]["liveness"] == secondary["other"]["liveness"] == "up"
             and not primary["other"]["may_run"] and secondary["other"]["may_run"])
+
+
+def goes_on(side, decided_for):
+    """Whether the managed agent runs, and was started by the present decision, or that has had the time to stop it first."""
+    return side.runs() and (decided_for > STOPS_WITHIN or all(
+        time.time() - process.create_time() < decided_for for process in side.platform.processes(MANAGED)))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 An installation on a pair costs some 12 s of a core, a copy of it half a second.
 """
 
+import compileall
 import contextlib
 import fcntl
 import json
@@ -58,6 +59,7 @@ def _keep(platforms, kept):
     begun = kept.with_suffix(".begun")
     shutil.rmtree(begun, ignore_errors=True)  # Of one who failed.
     for platform in platforms:
+        compileall.compile_dir(platform.root / "env", quiet=2)  # Not at the first start of each copy.
         for part in _PARTS:
             _copy_tree(platform.root / part, begun / platform.name / part)
         (begun / platform.name / "home" / "config").unlink()  # It names the address.

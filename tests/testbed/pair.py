@@ -55,17 +55,16 @@ def _skip(why):
 
 
 class Observer:
-    """A connection of our own to a platform's bus: it collects alerts and heartbeats and asks for the status.
+    """A connection of our own to a platform's bus: it collects alerts and asks for the status.
 
     It serves its events only while the caller waits with `wait`, in this process's gevent loop.
     """
 
-    def __init__(self, platform: Platform, on_heartbeat=lambda topic, sender, message: None):
+    def __init__(self, platform: Platform):
         self.alerts, self.platform = [], platform
         self.link = Link(Endpoint(platform.address, platform.serverkey, OBSERVER, *platform.command_keys()),
                          answer_within=_CONNECTS_WITHIN, probe_every=1, on_change=self._retime)
         self.link.subscribe("alerts/", self._on_alert)
-        self.link.subscribe("heartbeat/", on_heartbeat)
         self.link.start()
 
     def _retime(self):
