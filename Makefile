@@ -95,19 +95,22 @@ lock: .venv/demo-ready
 	.venv/bin/python -m uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --system-certs \
 	    --custom-compile-command "make lock" --output-file requirements.lock $(UPGRADE) pyproject.toml
 
-# The demo does without what only the tests need.
-.venv/demo-ready: pyproject.toml requirements.lock
+.venv/made: pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" && $(PYTHON) $(SUITS) || { \
 	    echo "$(or $(PYTHON),no Python here): needed is Python 3.10, 3.11 or 3.12 that can make environments (on Debian" \
 	        "and Ubuntu install python3 and python3-venv). If it is elsewhere, say make PYTHON=/path/to/it" >&2; \
 	    exit 1; }
 	$(PYTHON) -m venv --clear .venv
+	touch $@
+
+# The demo does without what only the tests need.
+.venv/demo-ready: .venv/made
 	$(INSTALL) --editable '.[volttron,demo]'
 	touch $@
 
-.venv/ready: .venv/demo-ready
+.venv/ready: .venv/made
 	$(INSTALL) --editable '.[volttron,demo,test]'
-	touch $@
+	touch .venv/demo-ready $@
 
 .venv/lint-ready: .venv/ready
 	$(INSTALL) --editable '.[volttron,demo,test,lint]'

@@ -89,8 +89,8 @@ class Listener:
                 if compat.subscribe(self._agent, name, self._deliver):
                     self._faults.pop("deaf", None)
                     return True
-                self._faults["deaf"] = "{} may not subscribe to {} here: see `vctl authz list`".format(
-                    self._agent.core.identity, name)
+                self._faults["deaf"] = "{} may not subscribe to {} here: allow it with {}".format(
+                    self._agent.core.identity, name, compat.authorize_subscription(self._agent.core.identity, name))
         except gevent.Timeout:
             self._faults["deaf"] = "the message bus of this platform does not take the subscription to {}: see " \
                 "`vctl status` and the platform's log".format(name)

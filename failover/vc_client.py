@@ -150,7 +150,7 @@ class VcClient:
 
     def renew_link(self, effect: RenewVcLink) -> None:
         """Throw the connection away: VC's platform takes heartbeats and gives none back."""
-        self.link.renew("{} takes heartbeats but does not pass them on: see `vctl authz list` there".format(
+        self.link.renew("{} takes heartbeats but does not pass them on: see the platform's log there".format(
             clean(self.link.endpoint.address)))
 
     def ask_vcp(self, effect: AskVcp) -> None:

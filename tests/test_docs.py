@@ -13,6 +13,7 @@ from failover.config import Config, Known, file
 from failover.config.keys import BY_PERIOD, KEYS, LIVE, REQUIRED
 from failover.decision.table import SIMPLE, STANDARD, Action
 from tests import pictures
+from tests.test_problems import CASES
 from tests.testbed.pair import REPOSITORY
 
 PAGES = sorted(REPOSITORY.glob("*.md")) + sorted((REPOSITORY / "docs").glob("*.md"))
@@ -170,3 +171,28 @@ def test_each_cell_of_the_tables_is_in_the_pictures(role):
             for other in set(Action) - {action}:
                 changed = {**STANDARD[role], situation: {**row, lease: other}}
                 assert pictures.standard(role, {role: changed}) != pictures.standard(role), (situation, lease, other)
+
+
+
+def said_of_faults():
+    """Return the first words of what is said of each kind of fault, where it is said in one place."""
+    found = {}
+    for path in (REPOSITORY / "failover").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript) and "faults" in ast.unparse(node):
+                words = [one.value for one in ast.walk(node.value) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+                key = node.targets[0].slice
+                if words and isinstance(key, ast.Constant):
+                    found.setdefault(key.value, []).append(words[0])
+    return found
+
+
+@pytest.mark.parametrize("text", [text for _, _, text, _ in CASES.values() if not text.endswith("failed: why")]
+                         + [words for several in said_of_faults().values() for words in several])
+def test_each_problem_is_among_the_symptoms(text):
+    symptoms = re.findall(r"`(.*?)`", "\n".join(re.findall(r"^\| (.*?) \|", TROUBLESHOOTING.read_text(), re.M)))
+    for parts in ([part.strip() for part in re.split(_VARIABLE, symptom)] for symptom in symptoms):
+        # What the peer tells is anything, after "on node-b".
+        if all(part in text for part in parts) and (len("".join(parts)) > 5 or text.startswith("on node-b: ")):
+            return
+    pytest.fail("not on the page: " + text)

@@ -78,8 +78,10 @@ CASES = {
                 "sent: see `vctl status` and the platform's log", "control of this platform answers again"),
     "link": (WELL, AROUND._replace(link_up=False, link_error="no route", link_since=5.0), "remote link lost: no route",
              "remote link found: tcp://192.0.2.10:1 answers again"),
-    "refused": (WELL, AROUND._replace(link_refusal="not you"), "tcp://192.0.2.10:1 refuses our heartbeats: not you; see "
-                "`vctl authz list` there (on VOLTTRON 9 `vctl auth list`)", "tcp://192.0.2.10:1 accepts heartbeats again"),
+    "refused": (WELL, AROUND._replace(link_refusal="not you"), "tcp://192.0.2.10:1 refuses our heartbeats: not you; allow "
+                "them with `vctl authz add agent node-a.failover --pubsub-capabilities heartbeat/primary:publish "
+                "failover/platform.driver/primary:publish` there (on VOLTTRON 9 `vctl auth update`, with the capability that "
+                "the topic requires)", "tcp://192.0.2.10:1 accepts heartbeats again"),
     "peer": (primary(decision=WANTS_RUN._replace(peer=DOWN), heard_ago=11.0), AROUND,
              "secondary not heard since noon: nobody would take over; see `vctl status` there",
              "the secondary is heard again"),

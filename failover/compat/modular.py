@@ -165,6 +165,11 @@ def authorize_caller(identity: str, capability: str) -> str:
     return "`vctl authz add agent {} --rpc-capabilities {}`".format(identity, capability)
 
 
+def authorize_subscription(identity: str, topic: str) -> str:
+    """Return what lets whoever has this identity subscribe to a protected topic."""
+    return "`vctl authz add agent {} --pubsub-capabilities {}:subscribe`".format(identity, topic)
+
+
 def authorize_command(identity: str) -> str:
     """Return the command that grants the agent with this identity what it needs."""
     return "vctl authz add agent {} --rpc-capabilities {}".format(identity, " ".join(_CAPABILITIES))

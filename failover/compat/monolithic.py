@@ -209,6 +209,11 @@ def authorize_caller(identity: str, capability: str) -> str:
     return "add the capability {} to the entry of {} with `vctl auth update`".format(capability, identity)
 
 
+def authorize_subscription(identity: str, topic: str) -> str:
+    """Return what lets whoever has this identity subscribe to a protected topic."""
+    return "the capability that protected_topics.json in VOLTTRON_HOME names: `vctl auth update`"
+
+
 def authorize_command(identity: str) -> str:
     """Return the command that grants the agent with this identity what it needs, which is nothing."""
     return ""

@@ -7,8 +7,9 @@ from failover.decision.orders import Orders
 from failover.decision.table import Action
 from failover.decision.view import LeaseView, View
 from failover.decision.vocabulary import AgentState, Command, Liveness, apart
+from failover.heartbeat import pair_topic, topic
 
-__all__ = ["alert_context", "alert_key", "differences", "headline", "order", "other_role", "reason", "since",
+__all__ = ["alert_context", "allow_publishing", "alert_key", "differences", "headline", "order", "other_role", "reason", "since",
            "standing", "standing_there", "summary"]
 
 
@@ -18,6 +19,15 @@ def summary(problem: str) -> str:
     VC's page shows a health line only if it is not much longer than the page is wide.
     """
     return problem.split(": ", 1)[0]
+
+
+def allow_publishing(view: View) -> str:
+    """Return what allows our heartbeats on the other platform, where they are refused because their topics are protected."""
+    setup = view.setup
+    topics = topic(setup.role, setup.mode), pair_topic(setup.role, setup.mode, setup.managed)
+    return ("`vctl authz add agent {}.{} --pubsub-capabilities {}` there (on VOLTTRON 9 `vctl auth update`, with the capability "
+            "that the topic requires)".format(setup.instance_name, setup.vip_identity,
+                                              " ".join(one + ":publish" for one in topics)))
 
 
 def differences(view: View, around: Any = None) -> Optional[str]:

@@ -7,7 +7,7 @@ from failover.decision.view import View
 from failover.decision.vocabulary import AgentState, Command, Liveness
 from failover.words import problems_of_standard as standard
 from failover.words.installed import compared, difference
-from failover.words.lines import differences, other_role, summary
+from failover.words.lines import allow_publishing, differences, other_role, summary
 from failover.words.surroundings import Surroundings
 
 __all__ = ["KINDS", "Kind", "find", "gone", "trouble"]
@@ -141,8 +141,7 @@ def _link(view: View, around: Surroundings) -> Optional[str]:
 
 def _refused(view: View, around: Surroundings) -> Optional[str]:
     return None if around.link_refusal is None else (
-        "{} refuses our heartbeats: {}; see `vctl authz list` there (on VOLTTRON 9 `vctl auth list`)".format(
-            around.address, around.link_refusal))
+        "{} refuses our heartbeats: {}; allow them with {}".format(around.address, around.link_refusal, allow_publishing(view)))
 
 
 def _peer(view: View, around: Surroundings) -> Optional[str]:
