@@ -19,7 +19,7 @@ from failover.console import Console
 from failover.control import ControlError
 from failover.decision import effects as does
 from failover.decision.events import EndAsked, Ended, Reconfigured
-from failover.decision.state import initial
+from failover.decision.state import State, initial
 from failover.decision.vocabulary import Path
 from failover.driver import Driver
 from failover.ending import Ending
@@ -43,7 +43,7 @@ __all__ = ["FailoverAgent", "main"]
 
 _log = logging.getLogger(__name__)
 
-_FAREWELL_WITHIN, _LAST_ANSWER_WITHIN, _KILLED_WITHIN = 0.5, 2.0, 1.0  # Seconds.
+_FAREWELL_WITHIN, _LAST_ANSWER_WITHIN, _KILLED_WITHIN, _WRITTEN_WITHIN = 0.5, 2.0, 1.0, 1.0  # Seconds.
 _OPEN_CALLS = 100  # At most so many calls are remembered until they are answered.
 
 
@@ -76,7 +76,7 @@ class FailoverAgent(compat.Agent):
                                 self._history, self._post)
         state = initial(setup, record, clock.now())
         self._recordist = Recordist(state, folder / "recordings")
-        self._driver = Driver(state, self._performers(), self._guard.look, self._console.observe, self._recordist,
+        self._driver = Driver(state, self._performers(), self._guard.look, self._after_step, self._recordist,
                               self._give_up)
         self._commands = Commands(lambda: self._driver.state, self._post, authority_of(self))
         self._watch = ConfigWatch(self, source, raw, config, faults, self._reconfigure)
@@ -113,11 +113,14 @@ class FailoverAgent(compat.Agent):
         self._config, settings = config, settings_of(config)
         for retime in [self._peer_link.retime] + ([] if self._vc is None else [self._vc.retime]):
             retime(settings.answer_within, probe_every(config))
-        self._local.retime(settings.answer_within, config.timeout)
         self._listener.answer_within = settings.answer_within
         self._narrowing.timeout = config.timeout
         self._console.reconfigured(config)
         self._post(Reconfigured(settings))
+
+    def _after_step(self, before: State, after: State, event: Any, effects: Tuple[does.Effect, ...]) -> None:
+        self._local.keep_pace(before, after)
+        self._console.observe(before, after, event, effects)
 
     def _warn(self, text: str) -> None:
         self._console.warn(text)
@@ -194,7 +197,7 @@ class FailoverAgent(compat.Agent):
     def _give_up(self) -> None:
         """Nothing can be decided any more. The platform starts this agent again; until then nothing may run unsupervised."""
         _log.error("ending, because nothing can be decided any more: see the errors above")
-        self._recordist.write_now()
+        gevent.spawn(self._recordist.write_now).join(_WRITTEN_WITHIN)
         if self._config.simple_behavior:
             self._last_resort.end()
         self._last_resort.end_all("its failover agent is broken", self._driver.state.stop_grace)

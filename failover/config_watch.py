@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict
 
 import gevent
 
+from failover import clock
 from failover.config import Config, ConfigError
 from failover.config.keys import LIVE
 from failover.config.source import Raw, Source
@@ -17,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 # Seconds between two looks. On a disk that hangs, one waits, and costs no more than its thread.
 _LOOK_EVERY = 5.0
+# Seconds until what is wrong is compared again, because it may depend on the keys that the platform knows of others.
+_COMPARE_AGAIN_AFTER = 60.0
 
 _AGAIN = ("run `vctl config store {0} config FILE` with a corrected one, or `vctl config delete {0} config`, before the "
           "next start")
@@ -39,7 +42,8 @@ class ConfigWatch:
         self._running = running
         self._faults = faults
         self._use = use
-        self._seen = self._compared = raw.stamp
+        self._seen = self._compared = self._wrong = raw.stamp
+        self._compare_again_at = 0.0
         # The store tells its agents, and complains in the log of an agent that does not listen. It is read from the file.
         for name in ("config.update", "config.initial_update"):
             agent.vip.rpc.export(self._told, name)
@@ -57,8 +61,12 @@ class ConfigWatch:
     def look(self) -> None:
         """Look, in a thread, because a disk may hang. What has just changed may not be complete: it counts next time."""
         seen, self._seen = self._seen, gevent.get_hub().threadpool.apply(self._source.stamp)
-        if self._seen == seen != self._compared and self._compare():
+        if self._seen != seen or seen == self._compared or seen == self._wrong and clock.now() < self._compare_again_at:
+            return
+        if self._compare():
             self._compared = seen
+        else:
+            self._wrong, self._compare_again_at = seen, clock.now() + _COMPARE_AGAIN_AFTER
 
     def _compare(self) -> bool:
         """Return whether what is stored could be compared. If not, what it depends on may be known the next time."""

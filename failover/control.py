@@ -38,6 +38,7 @@ class ManagedAgent:
     :param answer_within: seconds to wait for an answer to a question.
     :ivar uuids: all under which it has been installed, as far as was seen.
     :ivar last_pid: the process id that control last named, of the agent that runs or has ended.
+    :ivar unseen_pid: the same, while it runs by control's word, but there is no such process to be seen from here.
     :ivar ended_badly: it does not run, and the platform may start it again, because its exit status was not 0.
     """
 
@@ -47,6 +48,7 @@ class ManagedAgent:
         self.uuids: Set[str] = set()
         self.last_pid: Optional[int] = None
         self.process: Optional[psutil.Process] = None
+        self.unseen_pid: Optional[int] = None
         self.ended_badly = False
         self._start: Optional[gevent.Greenlet[..., Optional[ControlError]]] = None
         self._call = call
@@ -91,8 +93,9 @@ class ManagedAgent:
         if pid is not None and exit_code is None:
             if self.pid != pid:
                 self.process = process.find(pid)
+            self.unseen_pid = pid if self.process is None else None
             return AgentState.RUNNING
-        self.process = None
+        self.process = self.unseen_pid = None
         self.ended_badly = bool(exit_code)
         self._answers += 1
         self._look_up = self._answers >= _LOOK_UP_AFTER or pid is None and last_pid is not None
@@ -158,6 +161,14 @@ class ManagedAgent:
         if self.uuid is not None:
             self._ask("stop_agent", self.uuid, timeout=within)
 
+    def try_stop(self, within: float) -> Optional[ControlError]:
+        """Do what :meth:`stop` does, and return its error instead of raising it."""
+        try:
+            self.stop(within)
+        except ControlError as error:
+            return error
+        return None
+
     def forbid_restart(self) -> bool:
         """Keep the platform from starting the agent again if it has ended with an exit status other than 0.
 
@@ -186,7 +197,7 @@ class ManagedAgent:
     def _note_uuid(self, uuid: Optional[str]) -> None:
         self.uuid = uuid
         if self.uuid is None:
-            self.process = None
+            self.process = self.unseen_pid = None
             self._look_up = True
         else:
             self.uuids.add(self.uuid)

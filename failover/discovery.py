@@ -18,7 +18,7 @@ import gevent.socket
 import gevent.ssl
 
 from failover.config import is_serverkey
-from failover.text import clean
+from failover.text import clean, integer
 from failover.vip import address as vip_address
 from failover.vip.endpoint import Endpoint
 
@@ -146,7 +146,7 @@ def read_answer(body: bytes, web_address: str) -> Found:
     :raises DiscoveryError: something is missing, wrong, or of no use to another machine.
     """
     try:
-        answer = json.loads(body)
+        answer = json.loads(body, parse_int=integer)
     except (ValueError, RecursionError):
         raise DiscoveryError("the answer is not JSON") from None
     if not isinstance(answer, Mapping):

@@ -76,7 +76,8 @@ class Ending:
         self._told = True
         _log.info("%s: ending in order", name)
         signal.alarm(math.ceil(within()) + _EXTRA)
-        gevent.get_hub().threadpool.spawn(self._note)  # A disk that hangs must not delay the end.
+        # A disk that hangs must not delay the end: the pool of threads, too, may wait for one that is free.
+        gevent.spawn(gevent.get_hub().threadpool.spawn, self._note)
         stop()
 
     def done(self) -> None:
@@ -110,6 +111,6 @@ class Ending:
 def _identify(one: Optional[process.Process]) -> Optional[List[float]]:
     """Return what no other process under this boot of the kernel has: its pid alone may come again, as in a container."""
     try:
-        return None if one is None else [one.pid, one.create_time()]
-    except process.Error:
+        return None if one is None else [one.pid, process.started_at_tick(one.pid)]
+    except OSError:
         return None

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import IO, Optional, Tuple, Union
 
-__all__ = ["create", "make_folder", "read", "stamp"]
+__all__ = ["create", "make_folder", "read", "stamp", "sync_folder"]
 
 
 def make_folder(path: Path) -> None:
@@ -16,6 +16,18 @@ def make_folder(path: Path) -> None:
 def create(path: Path) -> IO[str]:
     """Open a file, made or emptied, that only this user can read."""
     return open(os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w")
+
+
+def sync_folder(path: Path) -> None:
+    """Have a power loss leave what has been renamed in a folder as it is now.
+
+    :raises OSError: the disk does not take it.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def stamp(path: Union[str, "os.PathLike[str]"]) -> Optional[Tuple[int, int, int]]:

@@ -12,7 +12,7 @@ from gevent.event import AsyncResult
 
 from failover import clock
 from failover.compat import RemoteError
-from failover.text import clean
+from failover.text import clean, integer
 
 __all__ = ["HealthCheck"]
 
@@ -124,6 +124,6 @@ class HealthCheck:
 def _read(answer: Any) -> Tuple[str, str]:
     """Return status and context of an answer to `health.get_status`, a dict or its JSON text."""
     if isinstance(answer, str):
-        answer = json.loads(answer)
+        answer = json.loads(answer, parse_int=integer)
     status, context = answer["status"], answer.get("context")
     return clean(status, 20), "" if context is None else clean(context)

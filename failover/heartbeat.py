@@ -20,7 +20,7 @@ import json
 from typing import Any, Callable, Dict, Optional
 
 from failover.decision.heartbeat import Heartbeat
-from failover.text import clean
+from failover.text import clean, integer
 
 __all__ = ["MalformedHeartbeat", "TOPICS", "VERSION", "decode", "encode", "pair_prefix", "pair_topic", "subject",
            "topic"]
@@ -86,7 +86,7 @@ def subject(message: Any) -> Optional[str]:
 def _parse(message: Any) -> Optional[Dict[str, Any]]:
     if isinstance(message, str):
         try:
-            message = json.loads(message)
+            message = json.loads(message, parse_int=integer)
         except (ValueError, RecursionError):
             return None
     return message if isinstance(message, dict) else None

@@ -8,6 +8,7 @@ import gevent
 
 from failover import process
 from failover.control import ControlError
+from failover.loops import surviving
 
 __all__ = ["LastResort"]
 
@@ -41,8 +42,11 @@ class LastResort:
             self._end_managed(why, within, spare)
         except ControlError as error:
             _log.error("%s", error)
+        except BaseException:  # Whatever it is, this process must not go on: nothing is decided any more.
+            _log.exception("the end of the managed agents")
         for close in self._closers:
-            close()
+            with surviving("the end of a connection"):
+                close()
         gevent.sleep(_LEAVE_WITHIN)
         self.end()
 

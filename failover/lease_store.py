@@ -83,6 +83,7 @@ class LeaseStore:
         except BaseException:
             os.unlink(new)
             raise
+        files.sync_folder(self.path.parent)
 
 
 def _terms(saved: Any) -> Optional[Timing]:

@@ -3,6 +3,7 @@
 from typing import Callable, Dict
 
 import gevent
+from gevent.lock import BoundedSemaphore
 
 from failover.decision.events import RecordSaved
 from failover.decision.setup import Record
@@ -25,6 +26,8 @@ class RecordKeeper:
         self._store = store
         self._post = post
         self._faults = faults
+        # A disk that hangs holds one thread, not one for each record.
+        self._may_write = BoundedSemaphore()
 
     def save_soon(self, record: Record) -> None:
         """Save a record in the background."""
@@ -38,10 +41,21 @@ class RecordKeeper:
         number = self._store.begin()
         try:
             with gevent.Timeout(_WRITE_WITHIN):
-                gevent.get_hub().threadpool.apply(self._store.save, (record, number))
+                self._write(record, number)
         except (OSError, gevent.Timeout) as error:
             self._faults["memory"] = "{} cannot be written: {}; see `df` and `ls -l` there".format(
                 self._store.path, error if isinstance(error, OSError) else "the disk does not answer")
             return False
         self._faults.pop("memory", None)
         return True
+
+    def _write(self, record: Record, number: int) -> None:
+        """Write when the last write has ended, however that ended and whoever still waits for it."""
+        self._may_write.acquire()
+        try:
+            writing = gevent.get_hub().threadpool.spawn(self._store.save, record, number)
+        except BaseException:
+            self._may_write.release()
+            raise
+        writing.rawlink(lambda _: self._may_write.release())
+        writing.get()

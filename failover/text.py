@@ -2,10 +2,12 @@
 
 from typing import Any, List, Set
 
-__all__ = ["LONGEST", "Once", "clean"]
+__all__ = ["LONGEST", "Once", "clean", "integer"]
 
 # Characters of foreign text that are kept.
 LONGEST = 300
+# Digits. Python reads a number of a million of them for a second, and longer ones for minutes.
+_LONGEST_INTEGER = 400
 
 
 def clean(value: Any, longest: int = LONGEST) -> str:
@@ -20,6 +22,16 @@ def clean(value: Any, longest: int = LONGEST) -> str:
     cut = text[:longest + 1]
     shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut)
     return shown if len(shown) <= longest else shown[:longest - 3] + "..."
+
+
+def integer(digits: str) -> int:
+    """Return the number, for ``json.loads(..., parse_int=integer)``.
+
+    :raises ValueError: it has too many digits.
+    """
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError("a number of {} digits".format(len(digits)))
+    return int(digits)
 
 
 class Once:

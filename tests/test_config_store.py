@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from failover import config_watch
 from failover.config import Config, ConfigError, Known
 from failover.config.keys import KEYS, LIVE
 from failover.config.source import Source
@@ -184,3 +185,19 @@ def test_what_is_being_written_is_not_looked_at(source, store):
     watched.watch.look()
     assert watched.faults == {}
     assert watched.look() is None
+
+
+def test_what_is_wrong_is_compared_again_now_and_then_and_what_is_stored_next_at_once(watched, store, monkeypatch):
+    """On VOLTTRON 9 each time asks the platform for the keys that it knows."""
+    asked, compare = [], watched.watch._compare
+    monkeypatch.setattr(watched.watch, "_compare", lambda: asked.append(True) or compare())
+    store(dict(GOOD, timeout=-1))
+    for _ in range(10):
+        assert watched.look() is None or "is wrong" in watched.faults["config"]
+    assert len(asked) == 1
+    monkeypatch.setattr(config_watch, "_COMPARE_AGAIN_AFTER", 0.0)
+    watched.watch._compare_again_at = 0.0
+    watched.look()
+    assert len(asked) > 1
+    store(dict(GOOD, timeout=61))
+    assert watched.look() is None and watched.used[-1].timeout == 61

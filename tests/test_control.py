@@ -25,7 +25,7 @@ _NAMES.find_agent = lambda ask, identity, before: ask("identity_exists", identit
 _NAMES.is_refusal = lambda error: False
 _NAMES.volttron_home = lambda: "/nowhere"
 sys.modules["failover.compat"] = _NAMES
-_observer = importlib.import_module("failover.managed.observer")
+_observer, _group = map(importlib.import_module, ("failover.managed.observer", "failover.managed.group"))
 _control, _executor, _processes, _strays = (sys.modules["failover." + one] for one in (
     "control", "managed.executor", "managed.processes", "managed.strays"))
 for _name in [one for one in sys.modules if one.startswith(("failover.compat", "failover.control", "failover.managed."))]:
@@ -236,3 +236,77 @@ def test_a_stop_is_over_when_the_process_is_though_control_says_so_late(managed,
 @pytest.mark.parametrize("timeout, seconds", [(4.0, 1.0), (6.0, 1.0), (9.0, 1.5), (10.0, 2.0), (60.0, 2.0), (1.0, 0.25)])
 def test_a_silence_of_control_as_long_as_an_installation_takes_counts_as_none(timeout, seconds):
     assert _observer.Observer(None, None, None, None, timeout, None, {})._calm_every == seconds
+
+
+# What control names, and nobody can see from here: as with /proc that hides the processes of other users
+
+@pytest.fixture
+def unseen(managed, control):
+    """Control says that the agent runs, as a process that is not there, until it is told to stop it."""
+    control.status = [2 ** 22 + 1, None]
+    managed.observe(), managed.observe()
+    return managed
+
+
+@pytest.mark.parametrize("within", [100.0, 0.1], ids=["usual", "at once"])
+def test_control_stops_what_cannot_be_seen(unseen, control, within):
+    executor, *_, events = executor_of(unseen)
+    executor.stop(Stop("platform.driver", 1, within))
+    wait(lambda: events, 10, "the end")
+    assert ("stop_agent", "uuid-1") in control.asked
+    assert events == [CommandEnded("platform.driver", 1, Command.STOP, True, True)]
+
+
+def test_what_cannot_be_seen_is_not_gone_because_control_is_silent(unseen, control):
+    control.hangs = True
+    executor, *_, events = executor_of(unseen)
+    executor.stop(Stop("platform.driver", 1, 0.5))
+    wait(lambda: events, 10, "the end")
+    assert events == [CommandEnded("platform.driver", 1, Command.STOP, False, False)]
+    assert "did not answer" in executor._faults["stop"]
+
+
+def test_what_cannot_be_seen_is_a_problem(unseen, control):
+    executor, strays, runs, events = executor_of(unseen)
+    faults = {}
+    greenlet = gevent.spawn(_observer.Observer(unseen, executor, strays, runs, 200.0, events.append, faults).run)
+    try:
+        wait(lambda: "cannot be seen" in faults.get("signals", ""), 10, "the problem")
+    finally:
+        greenlet.kill()
+
+
+# Several
+
+class Member:
+    """One of several managed agents: a stop of it, and what follows, take their time."""
+
+    def __init__(self, log, name, stop=0.0, forbid=0.0, error=None):
+        self.log, self.name, self._stop, self._forbid, self._error = log, name, stop, forbid, error
+        self.managed = types.SimpleNamespace(identity=name)
+        self.executor = self
+
+    def stop_for_good(self, within):
+        self.log.append((self.name, "stop"))
+        gevent.sleep(min(self._stop, within))
+
+    def forbid_for_good(self):
+        self.log.append((self.name, "forbid"))
+        gevent.sleep(self._forbid)
+        if self._error:
+            raise self._error
+
+
+def test_a_silent_control_takes_no_time_from_the_end_of_the_others():
+    log = []
+    group = _group.Group([Member(log, name, forbid=0.2, error=ControlSilent("no answer")) for name in "abc"], {})
+    with pytest.raises(ControlError, match="no answer"):
+        group.stop_for_good(10.0)
+    assert log == [("c", "stop"), ("b", "stop"), ("a", "stop"), ("a", "forbid")]
+
+
+def test_who_limits_the_end_of_all_is_told_that_time_is_up():
+    group = _group.Group([Member([], name, stop=60.0) for name in "ab"], {})
+    with pytest.raises(gevent.Timeout) as caught, gevent.Timeout(0.2) as limit:
+        group.stop_for_good(60.0)
+    assert caught.value is limit

@@ -3,9 +3,9 @@
 import pytest
 
 from failover.decision.effects import PrepareStart, ProveHearing, Resubscribe, Stop
-from failover.decision.events import HearingProven, PlatformSeen, Subscribed
+from failover.decision.events import HearingProven, PlatformSeen, Reconfigured, Subscribed
 from failover.decision.table import Action
-from failover.decision.vocabulary import AgentState, Command, Liveness
+from failover.decision.vocabulary import AgentState, Command, Liveness, Timing
 from tests.driving import TIMEOUT, Core, heartbeat, run
 
 # Liveness
@@ -333,3 +333,23 @@ def test_the_heartbeat_acknowledges_the_last_one_heard():
     assert acknowledged(1.0) == ("boot-there", 7)
     core.hear(None, 1.5)
     assert acknowledged(2.0) == (None, None)
+
+
+def test_a_longer_timeout_waits_for_the_peer_to_be_heard_also_after_a_moment_of_own_blindness():
+    """By it, a peer that has been found down would be up again, and what has taken over would be stopped."""
+    core = Core("secondary", "simple", timing=Timing(4.0, 1.0, 5.0))
+    for second in range(5):
+        core.hear(heartbeat(second + 1), float(second))
+        core.observe(AgentState.STOPPED, second + 0.5)
+    run(core, 9.0, since=5.0)
+    assert core.agent.pending is Command.START
+    core.ready(9.0)
+    core.end_command(9.1)
+    run(core, 24.0, since=9.5, state=AgentState.RUNNING)
+    core.post(Reconfigured(core.setup.settings._replace(timing=Timing(60.0, 1.0, 5.0))), 25.0)
+    begun = len(core.given(Stop))
+    run(core, 50.0, since=26.0, state=AgentState.RUNNING, every=2.5)  # Control is slow for once: half of the timeout is 2 s.
+    assert len(core.given(Stop)) == begun and core.state.planned is not None
+    core.hear(heartbeat(1, boot_id="boot-later", may_run=False), 51.0)
+    core.observe(AgentState.RUNNING, 51.1)
+    assert core.state.setup.timing.timeout == 60.0

@@ -1,11 +1,13 @@
 """The heartbeat message on the wire."""
 
 import json
+from unittest.mock import patch
 
 import pytest
 
 from failover.decision.heartbeat import Heartbeat
 from failover.heartbeat import TOPICS, MalformedHeartbeat, decode, encode, pair_prefix, pair_topic, subject, topic
+from failover.text import integer
 
 HEARTBEAT = Heartbeat("node-a", "failover", "platform.driver", "primary", "simple", 10.0, 1.0, 5.0, "boot", 7,
                       "other", 3, True)
@@ -87,3 +89,12 @@ def test_topics_of_a_pair_begin_alike_and_are_not_below_those_of_the_original():
     own = {pair_topic(*parsed, "a+b") for parsed in TOPICS.values()}
     assert len(own) == 4 and all(name.startswith(pair_prefix("a+b")) for name in own)
     assert not any(name.startswith(common) for name in own for common in TOPICS)
+
+
+def test_a_number_of_very_many_digits_is_no_heartbeat_and_costs_no_time():
+    """Some Pythons would read it for minutes, in the loop that sends heartbeats."""
+    with patch("failover.heartbeat.integer", wraps=integer) as read:
+        assert decode('{{"version": {}}}'.format("1" * 1_000_000)) is None and subject("1" * 1_000_000) is None
+    assert read.call_count == 2
+    with pytest.raises(ValueError, match="1000000 digits"):
+        integer("1" * 1_000_000)

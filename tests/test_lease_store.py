@@ -204,7 +204,7 @@ def test_the_file_is_the_owners_alone_and_on_the_disk_before_it_counts(tmp_path,
     memory.path.write_text("")
     memory.path.chmod(0o644)
     memory.save(RECORD)
-    assert calls == ["fsync", "replace"] and stat.S_IMODE(memory.path.stat().st_mode) == 0o600
+    assert calls == ["fsync", "replace", "fsync"] and stat.S_IMODE(memory.path.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["lease.json"]
 
 

@@ -16,6 +16,9 @@ __all__ = ["LONGEST_PAUSE", "Orders"]
 # Seconds. A pause ends by itself.
 LONGEST_PAUSE = 86400.0
 
+# No side can have missed so many orders. A number that is forged must not bring the next ones beyond what can be said.
+_MOST_MISSED = 2 ** 20
+
 
 class Orders(NamedTuple):
     """The last orders.
@@ -57,6 +60,8 @@ class Orders(NamedTuple):
         if not heartbeat.order or heartbeat.ordered_by is None or heartbeat.preferred is None:
             return self
         until = None if heartbeat.pause_left is None else now + heartbeat.pause_left
+        if heartbeat.order - self.number > _MOST_MISSED:
+            return self
         if (heartbeat.order, heartbeat.ordered_by, heartbeat.preferred) > self[:3]:
             return Orders(heartbeat.order, heartbeat.ordered_by, heartbeat.preferred, until,
                           self.is_kept and heartbeat.preferred == self.preferred,

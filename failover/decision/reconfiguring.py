@@ -3,7 +3,7 @@
 A shorter ``timeout`` waits. Heartbeats go out as often as it needs at once; but what was heard or renewed before, at the
 pace of the former times, may be too old by the new one. In standard failover it waits until the last renewal is new
 enough; in simple failover until the peer sends its heartbeats often enough. A longer one waits if by it a peer would be up
-again that has been found down. A shorter ``stop_grace`` waits for the end of a stop that has begun.
+that is not. A shorter ``stop_grace`` waits for the end of a stop that has begun.
 
 The promise of standard failover holds throughout, because this side goes by the shorter ones of its former and its new times
 until the peer knows the new ones (:mod:`failover.decision.agreement`), and says the new ones only when its next start would
@@ -34,7 +34,7 @@ def settled(state: State, now: Moment) -> State:
     if planned is None:
         return state
     heard, last = state.peer.last_heard, state.peer.heartbeat
-    if (planned.timing.timeout > own.timeout and state.decision.peer is Liveness.DOWN and heard is not None
+    if (planned.timing.timeout > own.timeout and state.decision.peer is not Liveness.UP and heard is not None
             and now - heard < planned.timing.timeout):
         return state
     policy = state.policy

@@ -10,6 +10,7 @@ from failover.control import ControlError, ManagedAgent, NotAuthorized
 from failover.decision.effects import ForbidRestart, Launch, PrepareStart, Stop, Want
 from failover.decision.events import CommandEnded, ReadyToStart, RestartForbidden, StartAnswered
 from failover.decision.vocabulary import Command
+from failover.loops import surviving
 from failover.managed.processes import Processes
 from failover.managed.strays import Strays
 from failover.runs import Runs
@@ -145,7 +146,7 @@ class Executor:
             self.stop_now(deadline - clock.now(), former)
         except NotAuthorized:
             self._faults["unauthorized"] = self._unauthorized()
-            self._ended(Command.STOP, number, False, is_gone=True)
+            self._ended(Command.STOP, number, False, is_gone=self._managed.unseen_pid is None)
         else:
             self._faults.pop(Command.STOP.value, None)
             self._ended(Command.STOP, number, True, is_gone=True)
@@ -163,7 +164,7 @@ class Executor:
         :raises ControlError: it still runs.
         """
         managed, processes = self._managed, self._processes
-        deadline = clock.now() + grace
+        deadline, unseen = clock.now() + grace, self._managed.unseen_pid is not None
         refusal: Optional[ControlError] = None
         self._runs.stop_begun()
         known = processes.all()  # Later, when its main process has gone, not everything shows whose it is.
@@ -172,22 +173,23 @@ class Executor:
             former.kill(block=False)
         if not self._platform_lives():
             why = "its platform is gone"
-        elif grace < process.TIME_TO_ASK:
+        elif grace < process.TIME_TO_ASK and not unseen:
             why = "it may not run here"
-        elif not known and former is None:
+        elif not known and former is None and not unseen:
             why = "it appeared while it was being stopped"
         elif process.ignores_interrupt(managed.process):
             why = "it ignores SIGINT, by which the platform stops agents"
         else:
             why = "control did not end it"
-            refusal = self._stop_by_control(grace / 2, known)
+            # What cannot be seen cannot be killed either.
+            refusal = self._stop_by_control(max(grace / 2, managed.answer_within) if unseen else grace / 2, known)
             why = why if refusal is None else str(refusal)
         processes.end_all(deadline - clock.now(), why, known)
         while managed.start_is_open and clock.now() < deadline:
             gevent.sleep(_LOOK_EVERY)
             processes.end(lambda: processes.beside(None), 0.0, "its start had been broken off")
         processes.end(lambda: processes.beside(None), deadline - clock.now(), "its start had been broken off")
-        if isinstance(refusal, NotAuthorized):
+        if refusal is not None and (unseen or isinstance(refusal, NotAuthorized)):
             raise refusal
 
     def _stop_by_control(self, within: float, known: List[process.Process]) -> Optional[ControlError]:
@@ -195,20 +197,13 @@ class Executor:
 
         Control looks for the end of a process less and less often, and says so up to 0.6 s later. That is not waited for.
         """
-        stopping = gevent.spawn(self._try_stop, within)
+        stopping = gevent.spawn(self._managed.try_stop, within)
         while not stopping.ready() and (not known or any(map(process.lives, known))):
             stopping.join(_LOOK_EVERY)
         return stopping.get() if stopping.ready() else None
 
-    def _try_stop(self, within: float) -> Optional[ControlError]:
-        try:
-            self._managed.stop(within)
-        except ControlError as error:
-            return error
-        return None
-
     def stop_for_good(self, within: float) -> None:
-        """Stop the managed agent, because the failover agent itself stops, and see to it that the platform starts none.
+        """Stop the managed agent, because the failover agent itself stops.
 
         :param within: seconds.
         :raises ControlError: it may still run, or run again.
@@ -217,6 +212,12 @@ class Executor:
         if self._managed.start_is_open:
             raise ControlError("control has not answered a start of {}, which may take effect yet".format(
                 self._managed.identity))
+
+    def forbid_for_good(self) -> None:
+        """See to it that the platform does not start it again.
+
+        :raises ControlError: it may.
+        """
         if self._platform_lives() and self._managed.uuid is not None:
             self._managed.forbid_restart()
 
@@ -239,7 +240,9 @@ class Executor:
         except ControlError as error:
             _log.warning("the platform may start %s again: %s", self._managed.identity, error)
         finally:
-            has_strays = done and not self.is_busy and self._strays.search(False)
+            has_strays = False
+            with surviving("the search for what is left of " + self._managed.identity):
+                has_strays = done and not self.is_busy and self._strays.search(False)
             self._post(RestartForbidden(self._managed.identity, asked_at, done, has_strays))
             if done:
                 self.settled()

@@ -6,6 +6,7 @@ import gevent
 
 from failover import clock, process
 from failover.control import ControlError
+from failover.decision.state import State
 from failover.decision.vocabulary import Command, together
 from failover.managed.local_agent import LocalAgent
 from failover.text import clean
@@ -41,10 +42,15 @@ class Group:
 
         return {kind: of(kind) for kind in self.agents[0].performers}
 
-    def retime(self, answer_within: float, timeout: float) -> None:
-        """Go by other times from now on, in seconds."""
+    def keep_pace(self, before: State, after: State) -> None:
+        """Go by the times of a state. While others are wanted and do not hold yet, go by the shorter ones: blindness begins
+        with a control that has not been asked for half of a ``timeout``.
+        """
+        if after.setup is before.setup and after.planned is before.planned:
+            return
+        settings = [after.setup.settings] + ([] if after.planned is None else [after.planned])
         for one in self.agents:
-            one.retime(answer_within, timeout)
+            one.retime(min(each.answer_within for each in settings), min(each.timing.timeout for each in settings))
 
     def is_installed(self, identity: str) -> bool:
         """Return whether an agent with this VIP identity is installed on this platform."""
@@ -113,7 +119,14 @@ class Group:
         :param within: seconds for all of them.
         :raises ControlError: one may still run, or run again.
         """
-        self._each(within, lambda one, left: one.executor.stop_for_good(left))
+        failed = self._each(within, lambda one, left: one.executor.stop_for_good(left))
+        try:
+            for agent in self.agents:  # Not before all are stopped: a control that is silent costs time.
+                agent.executor.forbid_for_good()
+        except ControlError as error:
+            failed.append(str(error))
+        if failed:
+            raise ControlError("; ".join(failed))
 
     def end_all(self, why: str, within: float, spare: Optional[process.Process] = None) -> None:
         """End their processes without control, the last one first.
@@ -122,17 +135,26 @@ class Group:
         :param spare: a process whose descendants are left alone.
         :raises ControlError: one still runs.
         """
-        self._each(within, lambda one, left: one.processes.end_all(left, why, spare=spare))
+        failed = self._each(within, lambda one, left: one.processes.end_all(left, why, spare=spare))
+        if failed:
+            raise ControlError("; ".join(failed))
 
-    def _each(self, within: float, end: Callable[[LocalAgent, float], None]) -> None:
-        """End one after the other. What does not end in its share of the time does not keep the others from being ended."""
+    def _each(self, within: float, end: Callable[[LocalAgent, float], None]) -> List[str]:
+        """End one after the other, and return what failed.
+
+        What does not end in its share of the time does not keep the others from being ended.
+        """
         failed, deadline, share = [], clock.now() + within, within / len(self.agents)
         for number in reversed(range(len(self.agents))):
             left = max(0.0, deadline - number * share - clock.now())
+            limit = gevent.Timeout(left + share + _LEAST)
             try:
-                with gevent.Timeout(left + share + _LEAST):
+                with limit:
                     end(self.agents[number], left)
-            except (ControlError, gevent.Timeout) as error:
+            except ControlError as error:
                 failed.append(clean(error))
-        if failed:
-            raise ControlError("; ".join(failed))
+            except gevent.Timeout as error:
+                if error is not limit:
+                    raise
+                failed.append(clean(error))
+        return failed

@@ -102,7 +102,11 @@ class Observer:
             self._check_signals()
 
     def _check_signals(self) -> None:
-        if process.may_signal(self._managed.process):
+        if self._managed.unseen_pid is not None:
+            self._faults["signals"] = (
+                "process {} of {} cannot be seen by the failover agent, which therefore cannot end it when control does not: run "
+                "both as one user, or mount /proc without hidepid".format(self._managed.unseen_pid, self._managed.identity))
+        elif process.may_signal(self._managed.process):
             self._faults.pop("signals", None)
         else:
             self._faults["signals"] = (

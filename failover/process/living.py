@@ -6,7 +6,7 @@ from typing import Optional
 import psutil
 from psutil import Process
 
-__all__ = ["find", "is_older", "launcher", "lives"]
+__all__ = ["find", "is_older", "launcher", "lives", "started_at_tick"]
 
 
 def find(pid: Optional[int]) -> Optional[Process]:
@@ -23,6 +23,15 @@ def lives(process: Optional[Process]) -> bool:
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def started_at_tick(pid: int) -> int:
+    """Return when a process began, in ticks since the boot of the kernel. Unlike psutil's time, it knows no steps.
+
+    :raises OSError: there is none.
+    """
+    with open("/proc/{}/stat".format(pid)) as file:
+        return int(file.read().rpartition(")")[2].split()[19])
 
 
 def is_older(one: Process) -> bool:

@@ -28,3 +28,4 @@ def connected(endpoint: Endpoint, within: float) -> Iterator[Link]:
         yield link
     finally:
         link.close()
+        link.free()

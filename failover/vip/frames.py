@@ -10,7 +10,7 @@ import json
 import secrets
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
-from failover.text import clean
+from failover.text import clean, integer
 from failover.vip.errors import RemoteError, Unreadable
 
 __all__ = [
@@ -27,8 +27,6 @@ _PROTO = b"VIP1"
 _PUBLISH = b"publish"
 # Frames of a message before its arguments.
 _HEAD = 5
-# Digits of a number. Some Pythons take minutes to read a number of some million digits.
-_LONGEST_NUMBER = 400
 
 
 class Message(NamedTuple):
@@ -159,15 +157,9 @@ def _rpc_error_text(error: Any) -> str:
 def _parse(data: bytes) -> Any:
     """Read JSON. Raises ValueError for whatever cannot be read."""
     try:
-        return json.loads(data.decode(), parse_int=_number)
+        return json.loads(data.decode(), parse_int=integer)
     except (RecursionError, MemoryError):
         raise ValueError("too deep or too large") from None
-
-
-def _number(digits: str) -> int:
-    if len(digits) > _LONGEST_NUMBER:
-        raise ValueError("a number of {} digits".format(len(digits)))
-    return int(digits)
 
 
 def _text(data: bytes) -> str:

@@ -84,6 +84,14 @@ class Link:
         with surviving(self._what):
             closing.join(_LAST_ANSWERS_WITHIN + 3 * CLOSE_WITHIN)
 
+    def free(self) -> None:
+        """After :meth:`close`, end the threads of the link, which the garbage collector would do sooner or later.
+
+        Not for an address with a host name in it: the end would wait for a name server that does not answer.
+        """
+        with surviving("the end of the threads of " + self._what):
+            self._context.destroy(0)
+
     def _close(self) -> None:
         greenlet = self._greenlet
         if greenlet is None:
