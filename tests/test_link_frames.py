@@ -222,3 +222,8 @@ def test_what_is_no_key_is_refused(key):
 
 def test_a_key_is_read():
     assert frames.key_bytes("A" * 42 + "E") == b"\0" * 31 + b"\x01"
+
+
+def test_the_router_learns_who_publishes_and_no_agent_does():
+    assert frames.encode("", frames.PUBSUB, b"id1", user="node-a.failover")[2] == b"node-a.failover"
+    assert frames.encode("other", frames.RPC, b"id1", user="node-a.failover")[2] == b""

@@ -188,6 +188,24 @@ def test_the_platform_on_standby_gets_another_key(pair):
     assert pair.central is not None or pid(active) == before
 
 
+def test_a_failover_agent_gets_another_key(pair):
+    """It was removed and installed again. Where the former key is registered, `vctl auth add` alone would leave that."""
+    active, standby = pair.sides
+    before, former, name = pid(active), standby.platform.publickey(FAILOVER), "{}.failover".format(standby.platform.name)
+    others = [side for side in (active, pair.central) if side is not None]
+    remove(standby, FAILOVER)
+    for there in others:
+        there.platform.vctl("auth", "remove", name, answer="y\n")
+    standby.install_failover(active, **settings(pair))
+    for there in others[1:]:
+        standby.register_at(there)
+    assert {there.platform.publickey(name) for there in others} == {standby.platform.publickey(FAILOVER)} != {former}
+    standby.start_agent(FAILOVER)
+    await_normal(pair)
+    await_in_order(pair)
+    assert pid(active) == before
+
+
 def replace(pair, old, stays):
     """Put the spare platform, on which the managed agent is installed, in the place of another one, which is gone."""
     new, pair.spare = pair.spare, old

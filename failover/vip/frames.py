@@ -50,9 +50,14 @@ class Publication(NamedTuple):
     message: Any
 
 
-def encode(peer: str, subsystem: bytes, ident: bytes, *args: bytes) -> List[bytes]:
-    """Return the frames of a message to a peer; the router is the peer without a name."""
-    return [_encode(peer), _PROTO, b"", ident, subsystem] + list(args)
+def encode(peer: str, subsystem: bytes, ident: bytes, *args: bytes, user: str = "") -> List[bytes]:
+    """Return the frames of a message to a peer; the router is the peer without a name.
+
+    :param user: what a router of VOLTTRON 11 looks up to see who may publish; that of VOLTTRON 9 goes by the key instead. What
+        is granted is granted to the name that is known, so it is that one, also while another one is used to connect.
+    """
+    user = user if subsystem == PUBSUB else ""
+    return [_encode(peer), _PROTO, _encode(user), ident, subsystem] + list(args)
 
 
 def decode(frames: Sequence[bytes]) -> Message:

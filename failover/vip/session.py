@@ -230,7 +230,7 @@ class Session:
         return True
 
     def _send(self, peer: str, subsystem: bytes, ident: bytes, *args: bytes) -> bool:
-        return self._transport.send(frames.encode(peer, subsystem, ident, *args))
+        return self._transport.send(frames.encode(peer, subsystem, ident, *args, user=self._endpoint.identity))
 
     def _silence(self) -> LinkError:
         return errors.silence(self._shown, self._times.answer_within, self._shaken, bool(self._proof.pending))

@@ -252,15 +252,17 @@ class BasePlatform:
         with contextlib.suppress(FileNotFoundError):
             return (self.home / "VOLTTRON_PID").read_text() == str(self.pid)
 
-    def vctl(self, *args, timeout=None, check=True):
+    def vctl(self, *args, timeout=None, check=True, answer=""):
         """Run vctl and return what it printed. Another exit status than 0 raises PlatformError, if `check`.
+
+        `answer` is what is typed where it asks.
 
         Commands from several threads run one after the other: all vctl use one identity on the message bus.
         """
         command = ["vctl", *map(str, args)]
         if self.on_command:
             self.on_command(command)
-        return self._run(command, timeout or self.patience, check)
+        return self._run(command, timeout or self.patience, check, answer)
 
     def install(self, source, identity=None, config=None, start=True, timeout=None, force=False, enable=False):
         """Install the agent in `source` (a wheel or a folder with its source) and return its uuid.
@@ -406,7 +408,7 @@ class BasePlatform:
         except TimeoutError as error:
             raise PlatformError(self._report(str(error))) from None
 
-    def _run(self, command, timeout, check=True):
+    def _run(self, command, timeout, check=True, answer=""):
         """Run a command of the platform's environment and return its standard output."""
         shown = " ".join(command)
         if not self._vctl_lock.acquire(timeout=timeout):
@@ -414,9 +416,9 @@ class BasePlatform:
         try:
             process = subprocess.Popen(
                 self._as_user(command), cwd=self.root, env=self.env, start_new_session=True, text=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                stdin=subprocess.PIPE if answer else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             try:
-                output, errors = process.communicate(timeout=timeout)
+                output, errors = process.communicate(answer or None, timeout=timeout)
             except BaseException as error:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
