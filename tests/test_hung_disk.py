@@ -53,7 +53,7 @@ def test_it_holds_one_thread_however_often_something_is_to_be_saved(disk):
 def test_the_end_does_not_wait_for_it(disk, tmp_path, monkeypatch):
     monkeypatch.setattr(signal, "alarm", lambda seconds: None)
     pool, ended = gevent.get_hub().threadpool, []
-    stuck = [pool.spawn(disk.free.wait, LIMIT) for _ in range(pool.maxsize)]
+    stuck = [pool.spawn(disk.free.wait, LIMIT) for _ in range(pool.maxsize + 1)]  # One more can wait for its turn.
     ending = Ending(tmp_path / "data", None)
     with gevent.Timeout(LIMIT / 2):
         ending._end("SIGTERM", lambda: ended.append(True), lambda: 5.0)
