@@ -5,7 +5,7 @@ SUITS = -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_inf
 PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.10 python3,$(if $(shell $(p) $(SUITS) && echo yes),$(p))))
 
 # Test files that run at the same time. Most of them wait for platforms most of the time.
-JOBS ?= 5
+JOBS ?= 6
 
 # What the demo shows: simple or standard failover.
 MODE ?= simple
