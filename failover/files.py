@@ -1,5 +1,6 @@
 """Small files, read whatever is in their place, and written for nobody else to read."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -19,13 +20,16 @@ def create(path: Path) -> IO[str]:
 
 
 def sync_folder(path: Path) -> None:
-    """Have a power loss leave what has been renamed in a folder as it is now.
+    """Have a power loss leave what has been renamed in a folder as it is now, if its file system can do that.
 
     :raises OSError: the disk does not take it.
     """
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(handle)
 

@@ -305,6 +305,14 @@ def test_a_silent_control_takes_no_time_from_the_end_of_the_others():
     assert log == [("c", "stop"), ("b", "stop"), ("a", "stop"), ("a", "forbid")]
 
 
+def test_each_is_kept_from_a_restart_though_control_refuses_one():
+    log = []
+    group = _group.Group([Member(log, name, error=ControlError("no such agent") if name == "a" else None) for name in "abc"], {})
+    with pytest.raises(ControlError, match="no such agent"):
+        group.stop_for_good(10.0)
+    assert [name for name, what in log if what == "forbid"] == ["a", "b", "c"]
+
+
 def test_who_limits_the_end_of_all_is_told_that_time_is_up():
     group = _group.Group([Member([], name, stop=60.0) for name in "ab"], {})
     with pytest.raises(gevent.Timeout) as caught, gevent.Timeout(0.2) as limit:

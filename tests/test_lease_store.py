@@ -1,5 +1,6 @@
 """What outlives a restart of the failover agent, on a real disk."""
 
+import errno
 import json
 import os
 import stat
@@ -215,6 +216,20 @@ def test_what_is_in_the_way_of_a_new_file_does_not_matter(tmp_path, make):
     memory = LeaseStore(tmp_path)
     make(tmp_path / "lease.new")
     make(tmp_path / "lease.json.new")
+    memory.save(RECORD)
+    assert memory.load(10 ** 5).own_terms == RECORD.own_terms
+
+
+def test_a_file_system_that_cannot_sync_a_folder_takes_what_is_saved(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def fsync(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not here")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    memory = LeaseStore(tmp_path)
     memory.save(RECORD)
     assert memory.load(10 ** 5).own_terms == RECORD.own_terms
 

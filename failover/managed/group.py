@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 import gevent
 
 from failover import clock, process
-from failover.control import ControlError
+from failover.control import ControlError, ControlSilent
 from failover.decision.state import State
 from failover.decision.vocabulary import Command, together
 from failover.managed.local_agent import LocalAgent
@@ -120,11 +120,13 @@ class Group:
         :raises ControlError: one may still run, or run again.
         """
         failed = self._each(within, lambda one, left: one.executor.stop_for_good(left))
-        try:
-            for agent in self.agents:  # Not before all are stopped: a control that is silent costs time.
+        for agent in self.agents:  # Not before all are stopped: a control that is silent costs time.
+            try:
                 agent.executor.forbid_for_good()
-        except ControlError as error:
-            failed.append(str(error))
+            except ControlError as error:
+                failed.append(str(error))
+                if isinstance(error, ControlSilent):
+                    break
         if failed:
             raise ControlError("; ".join(failed))
 

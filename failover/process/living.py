@@ -30,8 +30,8 @@ def started_at_tick(pid: int) -> int:
 
     :raises OSError: there is none.
     """
-    with open("/proc/{}/stat".format(pid)) as file:
-        return int(file.read().rpartition(")")[2].split()[19])
+    with open("/proc/{}/stat".format(pid), "rb") as file:  # Its name may be any bytes.
+        return int(file.read().rpartition(b")")[2].split()[19])
 
 
 def is_older(one: Process) -> bool:
