@@ -183,6 +183,10 @@ def test_what_nobody_supervises_is_excused_until_the_next_failover_agent_has_sto
         Timing(10, 0.25, 1), Timing(10, 0.25, 1)), vcp_loses=0.5, seed=9001))
 
 
+def test_a_farewell_that_comes_with_what_was_sent_before_it_is_believed_after_a_freeze():
+    verdict(search.nth(300, 617))
+
+
 def test_both_run_in_simple_failover_while_their_link_is_cut():
     world = World(Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 30, 30),)), simple=True).run()
     [[begins, ends]] = world.overlaps

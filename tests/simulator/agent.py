@@ -221,7 +221,7 @@ class FailoverAgent:
             self.truth.left()
         self.post(HeartbeatReceived(path, heartbeat, "somebody", *topic, heartbeat.agent_vip_identity, widely=widely,
                                     is_signed=is_signed))
-        if self.lives and self.state.peer.last_heard == self.side.clock():
+        if self.lives and self.state.peer.last_heard == self.side.clock() and self.state.peer.heartbeat == heartbeat:
             self.truth.hears(heartbeat)
 
     def hears_nonsense(self) -> None:
