@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from typing import Any, Callable, Dict
 
 import gevent
@@ -42,8 +43,8 @@ class ConfigWatch:
         self._running = running
         self._faults = faults
         self._use = use
-        self._seen = self._compared = self._wrong = raw.stamp
-        self._compare_again_at = 0.0
+        self._seen = self._compared = raw.stamp
+        self._compare_again_at = math.inf
         # The store tells its agents, and complains in the log of an agent that does not listen. It is read from the file.
         for name in ("config.update", "config.initial_update"):
             agent.vip.rpc.export(self._told, name)
@@ -61,12 +62,10 @@ class ConfigWatch:
     def look(self) -> None:
         """Look, in a thread, because a disk may hang. What has just changed may not be complete: it counts next time."""
         seen, self._seen = self._seen, gevent.get_hub().threadpool.apply(self._source.stamp)
-        if self._seen != seen or seen == self._compared or seen == self._wrong and clock.now() < self._compare_again_at:
-            return
-        if self._compare():
-            self._compared = seen
-        else:
-            self._wrong, self._compare_again_at = seen, clock.now() + _COMPARE_AGAIN_AFTER
+        if self._seen == seen and (seen != self._compared or clock.now() >= self._compare_again_at):
+            self._compared, self._compare_again_at = seen, clock.now() + _COMPARE_AGAIN_AFTER
+            if self._compare():
+                self._compare_again_at = math.inf
 
     def _compare(self) -> bool:
         """Return whether what is stored could be compared. If not, what it depends on may be known the next time."""

@@ -163,6 +163,14 @@ def test_what_is_wrong_is_told_and_can_be_corrected(watched, store):
     assert watched.look() is None
 
 
+def test_what_is_wrong_can_be_deleted(watched, store):
+    """As the message says."""
+    store(dict(GOOD, timeout=-1))
+    assert "`vctl config delete failover config`" in watched.look()
+    store()
+    assert (watched.look(), watched.used) == (None, [])
+
+
 def test_a_deletion_is_used(source, store):
     store(dict(GOOD, timeout=60))
     watched = Watched(source)
