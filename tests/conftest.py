@@ -253,8 +253,9 @@ def is_normal(pair):
 
 def goes_on(side, decided_for):
     """Whether the managed agent runs, and was started by the present decision, or that has had the time to stop it first."""
-    return side.runs() and (decided_for > STOPS_WITHIN or all(
-        time.time() - process.create_time() < decided_for for process in side.platform.processes(MANAGED)))
+    processes = side.platform.processes(MANAGED)
+    return bool(processes) and (decided_for > STOPS_WITHIN or all(
+        time.time() - process.create_time() < decided_for for process in processes))
 
 
 @pytest.fixture

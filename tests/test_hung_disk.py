@@ -4,9 +4,10 @@ import signal
 import threading
 
 import gevent
+import psutil
 import pytest
 
-from failover import record_keeper
+from failover import process, record_keeper
 from failover.decision.setup import Record
 from failover.ending import Ending
 from failover.record_keeper import RecordKeeper
@@ -64,11 +65,7 @@ def test_the_end_does_not_wait_for_it(disk, tmp_path, monkeypatch):
 
 
 def test_a_step_of_the_wall_clock_makes_no_other_process_of_the_platforms(tmp_path, monkeypatch):
-    import psutil
-
-    from failover import process
     one = psutil.Process()
-    monkeypatch.setattr(signal, "alarm", lambda seconds: None)
     Ending(tmp_path, process.find(one.pid))._note()
     monkeypatch.setattr(psutil._pslinux, "BOOT_TIME", psutil.boot_time() + 3600)
     assert Ending(tmp_path, process.find(one.pid)).quiet_until > 0

@@ -11,7 +11,7 @@ from typing import Collection, Dict, List, Mapping, Optional, Set
 import psutil
 from psutil import Process
 
-from failover.process.living import find, lives
+from failover.process.living import find, kernel_stat, lives
 
 __all__ = ["leftovers", "members", "started_agents", "started_by"]
 
@@ -74,9 +74,8 @@ def _living() -> Dict[int, int]:
     """Return the parent's pid of each process on this machine that has not ended."""
     found = {}
     for pid in psutil.pids():
-        # pid (name, in which anything may stand) state ppid ...
-        with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/{}/stat".format(pid), "rb") as file:
-            state, parent = file.read().rpartition(b")")[2].split()[:2]
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            state, parent = kernel_stat(pid)[:2]
             if state != b"Z":
                 found[pid] = int(parent)
     return found

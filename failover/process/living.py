@@ -1,12 +1,12 @@
 """Single processes: whether they live, and which one is older."""
 
 import os
-from typing import Optional
+from typing import List, Optional
 
 import psutil
 from psutil import Process
 
-__all__ = ["find", "is_older", "launcher", "lives", "started_at_tick"]
+__all__ = ["find", "is_older", "kernel_stat", "launcher", "lives", "started_at_tick"]
 
 
 def find(pid: Optional[int]) -> Optional[Process]:
@@ -25,13 +25,21 @@ def lives(process: Optional[Process]) -> bool:
         return False
 
 
+def kernel_stat(pid: int) -> List[bytes]:
+    """Return what the kernel says of a process: its state, the parent's pid, and so on, as in ``man proc_pid_stat``.
+
+    :raises OSError: there is none.
+    """
+    with open("/proc/{}/stat".format(pid), "rb") as file:
+        return file.read().rpartition(b")")[2].split()  # Before that come the pid and the name, in which anything may stand.
+
+
 def started_at_tick(pid: int) -> int:
     """Return when a process began, in ticks since the boot of the kernel. Unlike psutil's time, it knows no steps.
 
     :raises OSError: there is none.
     """
-    with open("/proc/{}/stat".format(pid), "rb") as file:  # Its name may be any bytes.
-        return int(file.read().rpartition(b")")[2].split()[19])
+    return int(kernel_stat(pid)[19])
 
 
 def is_older(one: Process) -> bool:

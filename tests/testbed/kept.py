@@ -6,7 +6,6 @@ An installation on a pair costs some 12 s of a core, a copy of it half a second.
 import compileall
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 from pathlib import Path
@@ -16,7 +15,7 @@ from tests.testbed.platforms import wait_for
 # Of a platform's folder. What is left out, the platform makes itself when it starts.
 _PARTS = ("env", "home", "project")
 _LEFT_OUT = ("VOLTTRON_PID", "run")
-_ORIGIN = "origin.json"
+_ORIGIN = "origin"
 
 # Seconds in which another process has installed what this one waits for.
 _INSTALLED_WITHIN = 400
@@ -63,12 +62,12 @@ def _keep(platforms, kept):
         for part in _PARTS:
             _copy_tree(platform.root / part, begun / platform.name / part)
         (begun / platform.name / "home" / "config").unlink()  # It names the address.
-        (begun / platform.name / _ORIGIN).write_text(json.dumps(str(platform.root)))
+        (begun / platform.name / _ORIGIN).write_text(str(platform.root))
     begun.rename(kept)
 
 
 def _copy(kept, root):
-    origin = json.loads((kept / _ORIGIN).read_text()).encode()
+    origin = (kept / _ORIGIN).read_bytes()
     for part in _PARTS:
         _copy_tree(kept / part, root / part)
         for folder, _, names in os.walk(root / part):
