@@ -13,11 +13,13 @@ import sys
 import tempfile
 import termios
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from tests.demo.keyboard import Keyboard
+from tests.demo.views import FailoverView
 from tests.test_demo_screen import SIZES, halves, shows
 from tests.testbed import screenshot
 from tests.testbed.pair import LIMIT, MANAGED, REPOSITORY
@@ -55,6 +57,19 @@ def test_keys_are_read_at_once_and_arrows_are_none(keys):
         keys.close()
         wait_for(lambda: keyboard.read() or signals, LIMIT, "the end of the terminal", 0.01)
     assert signals[0] == signal.SIGHUP
+
+
+@pytest.mark.parametrize("is_settled, changes", [
+    (True, {}), (True, {"vc": None}), (False, {"health": "BAD"}), (False, {"other": {"liveness": "unknown"}}),
+    (False, {"other": {"liveness": "down"}}), (False, {"link": {"up": False}}), (False, {"vc": {"up": False, "liveness": "up"}}),
+    (False, {"vc": {"up": True, "liveness": "unknown"}})])
+def test_the_story_begins_when_all_hear_each_other(is_settled, changes):
+    """A link that is up has not yet brought a heartbeat: who loses its power now was never heard."""
+    view = FailoverView(SimpleNamespace(platform=SimpleNamespace(name="node-secondary")), None)
+    assert not view.is_settled
+    view.status = {"health": "GOOD", "link": {"up": True}, "other": {"liveness": "up"}, "vc": {"up": True, "liveness": "up"},
+                   **changes}
+    assert view.is_settled == is_settled
 
 
 # On real platforms

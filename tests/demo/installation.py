@@ -27,7 +27,7 @@ class Installation:
         self._what = ""
 
     def perform(self):
-        """Install all, and return when the primary is active and both sides are healthy."""
+        """Install all, and return when the primary is active and the sides, both healthy, hear each other."""
         stage = self._stage
         pair, everywhere = stage.pair_views, stage.views
         parts = [
@@ -53,8 +53,9 @@ class Installation:
             self._begin("the stand-ins for VC's agents (VCP) connect", INSTALLS)
             self._connect_vcps()
             self._done.append(CENTRAL)
-        self._begin(f"waiting until the primary runs {MANAGED} and both sides are healthy", SETTLES)
-        stage.wait(self._is_steady, 60, f"both failover agents' health GOOD and {MANAGED} on the primary only")
+        self._begin(f"waiting until the primary runs {MANAGED} and the sides hear each other", SETTLES)
+        stage.wait(self._is_steady, 60, (
+            f"both failover agents' health GOOD, each heard by the other, and {MANAGED} on the primary only"))
         stage.progress = None
         stage.step("steady state", (
             f"the agents hear each other every {stage.mode.period:g} s; only the primary's {MANAGED} runs"), SETTLES)
@@ -115,5 +116,4 @@ class Installation:
 
     def _is_steady(self):
         primary, secondary = self._stage.pair_views
-        return (all(view.is_good and view.has_all_links for view in (primary, secondary))
-                and primary.is_active and not secondary.runs)
+        return primary.is_settled and secondary.is_settled and primary.is_active and not secondary.runs

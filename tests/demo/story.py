@@ -42,9 +42,9 @@ class Story:
     def await_runs(self, view, timeout):
         self._stage.wait(lambda: self._stage.runs.on == [view.name], timeout, f"{MANAGED} on {view.name} only")
 
-    def await_good(self):
-        self._stage.wait(lambda: all(view.is_good and view.has_all_links for view in self._stage.pair_views), 60,
-                         "all links up and both failover agents' health GOOD")
+    def await_settled(self):
+        self._stage.wait(lambda: all(view.is_settled for view in self._stage.pair_views), 60,
+                         "both failover agents' health GOOD, all links up, and all heard over them")
 
     def pause(self, seconds):
         gevent.sleep(seconds)
@@ -83,7 +83,7 @@ class SimpleStory(Story):
             where, remark = "both platforms", ", a known limit of simple failover"
         lasted = f"{abs(ended - back):.1f} s"
         stage.tell(secondary, f"failback: {MANAGED} ran on {where} for {lasted}", NEWS)
-        self.await_good()
+        self.await_settled()
         self.pause(LOOK_AROUND)
         return [(f"{back - began:.1f} s", f"from switching the primary on until its {MANAGED} ran"),
                 (f"{ended - began:.1f} s", f"until the secondary's {MANAGED} had stopped"),
@@ -117,7 +117,7 @@ class StandardStory(Story):
             raise Unexpected(f"the cut of the direct links changed where {MANAGED} runs")
         stage.tell(secondary, f"no takeover for {lasted:.1f} s: the primary is heard through VC", NEWS)
         self._actions.do(self._actions.cut_direct, False)
-        self.await_good()
+        self.await_settled()
         self.pause(LOOK_AROUND / 2)
         return [(f"{lasted:.1f} s", "without the direct links, and no takeover: the heartbeats went through VC")]
 
@@ -152,7 +152,7 @@ class StandardStory(Story):
         self._tell_why(False)
         ended, gap = self.ended(secondary) - began, self.last_outage()
         stage.tell(primary, f"failback: {MANAGED} ran on neither platform for {gap:.1f} s", NEWS)
-        self.await_good()
+        self.await_settled()
         self.pause(LOOK_AROUND)
         return [(f"{ended:.1f} s", f"from the primary's reconnection until the secondary's {MANAGED} had stopped"),
                 (f"{gap:.1f} s", "it ran on neither platform at the failback")]

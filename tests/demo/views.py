@@ -64,10 +64,6 @@ class FailoverView(View):
         self._alerts_seen = 0
 
     @property
-    def is_good(self):
-        return self.status is not None and self.status["health"] == "GOOD"
-
-    @property
     def is_active(self):
         """Whether it says so and its managed agent runs."""
         return self.runs and self.status is not None and self.status["standing"] == "ACTIVE"
@@ -78,8 +74,10 @@ class FailoverView(View):
         return self.status is not None and self.status["link"]["up"]
 
     @property
-    def has_all_links(self):
-        return self.has_link and (self.status["vc"] is None or self.status["vc"]["up"])
+    def is_settled(self):
+        """Whether its health is GOOD, its links are up, and it hears the other failover agent and VC."""
+        return (self.has_link and self.status["health"] == "GOOD" and self.status["other"]["liveness"] == "up"
+                and (self.status["vc"] is None or self.status["vc"]["up"] and self.status["vc"]["liveness"] == "up"))
 
     def observe(self):
         super().observe()
