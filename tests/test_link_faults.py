@@ -17,7 +17,7 @@ from failover.vip.session import Session
 from tests.testbed.pair import wait
 from tests.testbed.router import Router, started
 
-LIMIT = 15
+LIMIT = 60
 
 
 class Unforeseen(BaseException):

@@ -8,7 +8,7 @@ from failover.vip import session
 from tests.testbed.pair import wait
 from tests.testbed.router import Router, started
 
-LIMIT = 15
+LIMIT = 60
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import subprocess
+import time
 
 import psutil
 import pytest
@@ -62,3 +63,18 @@ def test_a_command_that_is_killed_is_gone(platform):
             while connection.recv(1000):
                 pass
     wait_for(lambda: not forks(platform), LIMIT, "the end of what the command was")
+
+
+def test_a_wait_does_not_end_because_this_process_stood_still(monkeypatch):
+    """It looks again when it goes on; what took long before may be there only now."""
+    now, looked = [0.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def stand_still(_):
+        now[0] += 100
+
+    assert wait_for(lambda: looked.append(now[0]) or len(looked) == 10, 15, "the tenth look", sleep=stand_still)
+    with pytest.raises(TimeoutError, match="what never comes: not within 15 s, in 16 looks"):
+        wait_for(lambda: False, 15, "what never comes", sleep=stand_still)
+    with pytest.raises(TimeoutError, match="in 2 looks"):
+        wait_for(lambda: stand_still(None), 150, "a look that takes long itself", sleep=lambda _: None)

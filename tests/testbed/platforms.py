@@ -88,6 +88,7 @@ agent-monitor-frequency = 10
 
 # Seconds.
 _SHUTDOWN_ANSWERED_WITHIN = 30
+_MOST_OF_A_STALL = 1
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -97,13 +98,22 @@ class PlatformError(Exception):
 
 
 def wait_for(condition, timeout, what, interval=0.05, sleep=time.sleep):
-    """Return condition()'s first truthy value; raise TimeoutError, naming `what`, after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not (result := condition()):
-        if time.monotonic() >= deadline:
-            raise TimeoutError(f"{what}: not within {timeout} s")
+    """Return condition()'s first truthy value; raise TimeoutError, naming `what`, after `timeout` seconds.
+
+    While this process is not given the processor, nothing that it waits for can happen in it: so a pause between two
+    looks counts for no more than a second above `interval`.
+    """
+    waited, looks = 0.0, 0
+    while True:
+        begun = time.monotonic()
+        if result := condition():
+            return result
+        waited, looks = waited + time.monotonic() - begun, looks + 1
+        if waited >= timeout:
+            raise TimeoutError(f"{what}: not within {timeout} s, in {looks} looks")
+        begun = time.monotonic()
         sleep(interval)
-    return result
+        waited += min(time.monotonic() - begun, interval + _MOST_OF_A_STALL)
 
 
 class BasePlatform:
