@@ -22,7 +22,7 @@ from typing import Any, Callable, Dict, Optional
 from failover.decision.heartbeat import Heartbeat
 from failover.text import clean, integer
 
-__all__ = ["MalformedHeartbeat", "TOPICS", "VERSION", "decode", "encode", "pair_prefix", "pair_topic", "subject",
+__all__ = ["LONGEST_TEXT", "MalformedHeartbeat", "TOPICS", "VERSION", "decode", "encode", "pair_prefix", "pair_topic", "subject",
            "topic"]
 
 VERSION = 1
@@ -34,6 +34,10 @@ _DEFAULTS = Heartbeat._field_defaults
 _LONGEST = 86400
 # What JSON readers of any kind can count to. A heartbeat a millisecond gets there in 285,000 years.
 _HIGHEST = 2 ** 53
+# Characters. Earlier releases take no longer ones.
+LONGEST_TEXT = 255
+# What is for people alone, or for comparison. If one of them is wrong, the heartbeat is one all the same.
+_BY_THE_WAY = ("state", "trouble", "installation")
 # Starts that one heartbeat names.
 _MOST_HEARD = 32
 
@@ -67,6 +71,8 @@ def decode(message: Any) -> Optional[Heartbeat]:
             raise MalformedHeartbeat("heartbeat lacks {}".format(name))
         value = message[name]
         if not is_valid(value):
+            if name in _BY_THE_WAY:
+                continue
             raise MalformedHeartbeat("heartbeat has {}={}".format(name, clean(repr(value), 80)))
         values[name] = tuple(value) if isinstance(value, list) else value
     if (values["heard_boot_id"] is None) != (values["heard_sequence"] is None):
@@ -93,7 +99,7 @@ def _parse(message: Any) -> Optional[Dict[str, Any]]:
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and value != "" and len(value) <= 255 and value.isprintable()
+    return isinstance(value, str) and value != "" and len(value) <= LONGEST_TEXT and value.isprintable()
 
 
 def _count(value: Any) -> bool:

@@ -6,6 +6,8 @@ from typing import Optional
 from failover.config import Config
 from failover.decision.setup import Settings, Setup
 from failover.decision.vocabulary import Timing
+from failover.heartbeat import LONGEST_TEXT
+from failover.text import clean
 
 __all__ = ["probe_every", "settings_of", "setup_of"]
 
@@ -20,7 +22,7 @@ def setup_of(config: Config, instance_name: str, vip_identity: str, quiet_until:
              pair_key: Optional[str] = None) -> Setup:
     """Return what a failover agent that starts now goes by."""
     return Setup(
-        mode=config.mode, role=config.agent_id, instance_name=instance_name, vip_identity=vip_identity,
+        mode=config.mode, role=config.agent_id, instance_name=clean(instance_name, LONGEST_TEXT), vip_identity=vip_identity,
         agents=config.agents, boot_id=uuid.uuid4().hex, remote_instance=config.remote_instance_name or None,
         quiet_until=quiet_until, wants_proof=config.require_signatures == "auto", pair_key=pair_key,
         **settings_of(config)._asdict())

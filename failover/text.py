@@ -1,13 +1,16 @@
 """Text from outside, made safe to show. Whatever another process says comes through here before it goes anywhere."""
 
-from typing import Any, List, Set
+import hashlib
+from typing import Any, List, Set, Union
 
-__all__ = ["LONGEST", "Once", "clean", "integer"]
+__all__ = ["LONGEST", "Once", "clean", "digest", "integer"]
 
 # Characters of foreign text that are kept.
 LONGEST = 300
 # Digits. Python reads a number of a million of them for a second, and longer ones for minutes.
 _LONGEST_INTEGER = 400
+# Characters of a hash.
+_DIGITS = 12
 
 
 def clean(value: Any, longest: int = LONGEST) -> str:
@@ -22,6 +25,11 @@ def clean(value: Any, longest: int = LONGEST) -> str:
     cut = text[:longest + 1]
     shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut)
     return shown if len(shown) <= longest else shown[:longest - 3] + "..."
+
+
+def digest(content: Union[bytes, str]) -> str:
+    """Return a short hash, for comparison."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:_DIGITS]
 
 
 def integer(digits: str) -> int:

@@ -6,6 +6,9 @@ import pytest
 import zmq
 
 from failover.config import Config, ConfigError, Known
+from failover.heartbeat import decode, encode
+from failover.setup_of_config import setup_of
+from tests.test_heartbeat import HEARTBEAT
 from tests.testbed.pair import REPOSITORY
 
 KEY = "x" * 42 + "A"
@@ -220,6 +223,7 @@ def test_what_standard_failover_wants_beyond(changes, words):
     (dict(agent_vip_identity=["a", "a"]), ["agent_vip_identity", "each once"]),
     (dict(agent_vip_identity=["a", 1]), ["agent_vip_identity"]),
     (dict(agent_vip_identity=["a"] * 9), ["agent_vip_identity"]),
+    (dict(agent_vip_identity=["a" * 127, "b" * 128]), ["agent_vip_identity", "of 255 characters at most"]),
     (dict(agent_vip_identity=["a", "b", "c"], stop_grace=2),
      ["stop_grace: found 2; wanted: at least a second for each", "3 s"]),
     (dict(agent_vip_identity="two words"), ["agent_vip_identity", "'two words'", "platform.driver"]),
@@ -372,3 +376,10 @@ def test_several_managed_agents_are_in_order():
     assert (config.agents, config.managed) == (("b", "a"), "b+a")
     config = Config.load(GOOD)
     assert (config.agents, config.managed) == (("platform.driver",), "platform.driver")
+
+
+def test_the_name_of_an_instance_fits_into_a_heartbeat():
+    """Whatever the platform is called."""
+    for name in ("node-a", "node a\n", "n" * 300):
+        setup = setup_of(Config.load(GOOD), name, "failover", 0.0)
+        assert decode(encode(HEARTBEAT._replace(instance_name=setup.instance_name))).instance_name.startswith(name[:6])

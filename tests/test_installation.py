@@ -5,7 +5,10 @@ import os
 
 import pytest
 
-from failover.managed.installation import Installation
+from failover.heartbeat import decode, encode
+from failover.managed.installation import Installation, of_all
+from failover.text import digest
+from tests.test_heartbeat import HEARTBEAT
 
 
 @pytest.fixture
@@ -67,3 +70,21 @@ def test_nothing_is_read_again_that_has_not_changed(files):
 def test_whatever_the_name_is_it_can_be_said_in_a_heartbeat(files, name):
     text = described(files, name).text()
     assert len(text.split(" ")) == 3 and text.isprintable() and len(text) <= 255
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("longest", [30, 100])
+def test_what_is_installed_of_all_fits_into_a_heartbeat(number, longest):
+    """Each of the most agents that there may be has a name and a version as they usually are, or the longest."""
+    lines = ["{} {} {}".format("volttron-platform-driver-2.0.0rc{}".format(one).ljust(longest, "x"), digest("c"), digest("s"))
+             for one in range(number)]
+    said = HEARTBEAT._replace(installation=of_all(lines))
+    assert decode(encode(said)) == said
+    assert len(said.installation.split(" ")) == 3
+    if number * longest < 100:
+        assert said.installation.split(" ")[0].split("+") == [line.split(" ")[0] for line in lines]
+
+
+def test_one_that_differs_is_seen_also_where_all_are_hashed():
+    lines = ["volttron-platform-driver-2.0.0rc9 {} -".format(digest(str(number))) for number in range(8)]
+    assert of_all(lines) != of_all(lines[:-1] + ["volttron-platform-driver-2.0.0rc8 {} -".format(digest("7"))])

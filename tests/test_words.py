@@ -13,11 +13,13 @@ from failover.decision.setup import Record, Setup
 from failover.decision.table import Action
 from failover.decision.view import LeaseView, view
 from failover.decision.vocabulary import AgentState, Command, Lease, Liveness, Timing
+from failover.text import digest
 from failover.words.announcer import Announcer
 from failover.words.changes import Change, Problems
 from failover.words.check import checklist
 from failover.words.dashboard import Dashboard
 from failover.words.history import Places
+from failover.words.installed import compared
 from failover.words.lines import alert_context, alert_key, headline, order, reason, since, standing, standing_there, summary
 from failover.words.status import SCHEMA, Details, status
 from failover.words.surroundings import Surroundings
@@ -272,6 +274,14 @@ def test_of_several_managed_agents_those_that_differ_are_named(theirs, named):
     text = wrong(both)["managed agent's configuration store"]
     assert ["`vctl config list {}`".format(name) in text for name in named] == [True] * len(named)
     assert text.count("`vctl config list ") == len(named), text
+
+
+@pytest.mark.parametrize("ours, theirs, is_same", [
+    ("a-1+b-1 aa+bb -+-", digest("a-1+b-1") + " aa+bb -+-", True), (digest("a-1+b-1") + " aa+bb -+-", "a-1+b-1 aa+bb -+-", True),
+    ("a-1+b-2 aa+bb -+-", digest("a-1+b-1") + " aa+bb -+-", False)])
+def test_what_one_side_had_to_hash_is_compared(ours, theirs, is_same):
+    found = compared(make_view(installation=ours, peer=PEER._replace(installation=theirs)))
+    assert [text is None for _, text in found] == [is_same, True, True]
 
 
 def test_warnings_are_on_the_checklist():

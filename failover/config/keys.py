@@ -6,6 +6,8 @@ import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from failover.config.errors import LONGEST_SHOWN, show
+from failover.decision.vocabulary import together
+from failover.heartbeat import LONGEST_TEXT
 from failover.text import clean
 from failover.vip import address as vip_address
 
@@ -87,7 +89,8 @@ def _is_identity(value: Any) -> bool:
 def _is_identity_or_several(value: Any) -> bool:
     if not isinstance(value, list):
         return _is_identity(value)
-    return 0 < len(value) <= _MOST_AGENTS and all(map(_is_identity, value)) and len(set(value)) == len(value)
+    return (0 < len(value) <= _MOST_AGENTS and all(map(_is_identity, value)) and len(set(value)) == len(value)
+            and len(together(value)) <= LONGEST_TEXT)
 
 
 def _is_seconds(shortest: float) -> Callable[[Any], bool]:
@@ -119,7 +122,8 @@ KEYS: Dict[str, Key] = {
     "remote_serverkey": Key(_or_none(is_serverkey), "public key of the other platform, " + _KEY_COMMAND, ""),
     "agent_vip_identity": Key(
         _is_identity_or_several, 'VIP identity of the agent to manage, such as "platform.driver"' + _OF_LETTERS
-        + "; or a list of up to {}, each once, in the order of their start".format(_MOST_AGENTS), REQUIRED),
+        + "; or a list of up to {}, each once, in the order of their start, of {} characters at most with a "
+        "plus sign between each two".format(_MOST_AGENTS, LONGEST_TEXT), REQUIRED),
     "heartbeat_period": Key(_is_seconds(_SHORTEST_PERIOD), OF_SECONDS.format(_SHORTEST_PERIOD, _LONGEST), 1),
     "timeout": Key(_is_seconds(2 * _SHORTEST_PERIOD), OF_SECONDS.format(2 * _SHORTEST_PERIOD, _LONGEST), 10),
     "stop_grace": Key(_is_seconds(1), OF_SECONDS.format(1, LONGEST_GRACE), BY_PERIOD),

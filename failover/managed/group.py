@@ -7,7 +7,8 @@ import gevent
 from failover import clock, process
 from failover.control import ControlError, ControlSilent
 from failover.decision.state import State
-from failover.decision.vocabulary import Command, together
+from failover.decision.vocabulary import Command
+from failover.managed.installation import of_all
 from failover.managed.local_agent import LocalAgent
 from failover.text import clean
 
@@ -80,7 +81,7 @@ class Group:
         each = [one.installed for one in self.agents]
         if None in each:
             return None
-        return " ".join(together(words) for words in zip(*(text.split(" ") for text in each if text is not None)))
+        return of_all([text for text in each if text is not None])
 
     def trouble(self, now: float) -> Optional[str]:
         """Return what is wrong if one of them ends again and again, else None."""

@@ -2,21 +2,31 @@
 VOLTTRON's configuration store for it.
 """
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from failover import files
-from failover.text import clean
+from failover.decision.vocabulary import together
+from failover.heartbeat import LONGEST_TEXT
+from failover.text import clean, digest
 
-__all__ = ["Installation"]
+__all__ = ["Installation", "of_all"]
 
 # Bytes of a file.
 _LARGEST = 16 * 1024 * 1024
-# Characters of a hash, and of a name.
-_DIGITS, _LONGEST = 12, 100
+# Characters of a name.
+_LONGEST = 100
 _NOTHING = "-"
+
+
+def of_all(lines: List[str]) -> str:
+    """Return one line of three words for several agents, made from one of each. What a heartbeat could not carry is hashed."""
+    words = [together(each) for each in zip(*(line.split(" ") for line in lines))]
+    while len(" ".join(words)) > LONGEST_TEXT:
+        longest = max(words, key=len)
+        words[words.index(longest)] = digest(longest)
+    return " ".join(words)
 
 
 class Installation:
@@ -66,4 +76,4 @@ def _stored(content: Optional[bytes]) -> Optional[bytes]:
 
 
 def _hash(content: Optional[bytes]) -> str:
-    return _NOTHING if content is None else hashlib.sha256(content).hexdigest()[:_DIGITS]
+    return _NOTHING if content is None else digest(content)

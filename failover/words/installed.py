@@ -4,6 +4,7 @@ from typing import List, Optional, Tuple
 
 from failover.decision.view import View
 from failover.decision.vocabulary import apart
+from failover.text import digest
 
 __all__ = ["compared", "difference"]
 
@@ -23,9 +24,14 @@ def compared(view: View) -> List[Tuple[str, Optional[str]]]:
     theirs = (view.peer.installation or "").split(" ") if view.peer is not None else []
     if len(ours) != 3 or len(theirs) != 3 or view.peer is None or view.peer.agent_vip_identity != view.managed:
         return []
-    return [(what, None if here == there else "; ".join(text.format(
+    return [(what, None if _is_same(here, there) else "; ".join(text.format(
         agent=agent, here=one, there=other, node=view.peer.instance_name)
         for agent, one, other in _unlike(view, here, there))) for (what, text), here, there in zip(_TEXTS, ours, theirs)]
+
+
+def _is_same(here: str, there: str) -> bool:
+    """Whether two words are the same. One side may have had to hash its own."""
+    return here == there or digest(here) == there or here == digest(there)
 
 
 def _unlike(view: View, here: str, there: str) -> List[Tuple[str, str, str]]:
