@@ -5,11 +5,12 @@ from math import inf
 import pytest
 
 from failover.decision import events as happens
+from failover.decision.effects import PrepareStart
 from failover.decision.orders import LONGEST_PAUSE, Orders
 from failover.decision.release import may_run
 from failover.decision.setup import Record
 from failover.decision.switching import no_switchover
-from failover.decision.vocabulary import AgentState, Liveness, Path
+from failover.decision.vocabulary import AgentState, Command, Liveness, Path
 from failover.heartbeat import decode, encode
 from tests.driving import PERIOD, TIMEOUT, Core, heartbeat
 from tests.test_decision_pair import KNOWN, STEP, Two
@@ -247,6 +248,65 @@ def test_what_runs_in_a_pause_goes_on_though_the_peer_comes_back(simple):
     two.sides[0].configure("primary", two.now)
     assert two.run(60) == [False, True]
     assert two.run(60) == [True, False] and two.both == 0
+
+
+@pytest.mark.parametrize("returns", [False, True], ids=["cut", "returned"])
+def test_of_two_copies_in_a_pause_the_preferred_sides_goes_on(returns):
+    """In simple failover both run while they cannot hear each other. A pause does not keep it so when they can."""
+    two = running(True)
+    two.direct = False
+    if returns:
+        two.sides[0].running, two.halted = False, two.sides[0]
+    two.run(30)
+    order(two, 1, happens.PauseAsked(600.0))
+    two.halted = None
+    if returns:
+        two.sides[0].configure("primary", two.now)
+    assert two.run(30) == [True, True]
+    two.direct = True
+    assert two.run(5) == [True, False]
+    assert two.run(30) == [True, False] and two.sides[1].core.state.orders.is_paused
+
+
+def test_one_heartbeat_alone_stops_nothing_in_a_pause():
+    core = Core("secondary", "simple", record=Record(orders=Orders(1, "there", paused_until=600.0)))
+    under = dict(order=1, ordered_by="there", preferred="primary", pause_left=500.0)
+    for number, said in enumerate(["stopped", "running", "stopped", "running"]):
+        core.observe(AgentState.RUNNING, float(number))
+        core.hear(heartbeat(number + 1)._replace(state=said, **under), float(number))
+        assert core.decide(float(number)).wanted is None
+    core.hear(heartbeat(5)._replace(state="running", **dict(under, order=2)), 4.0)
+    assert core.decide(4.0).wanted is None  # By other orders that side may not be preferred.
+    core.hear(heartbeat(6)._replace(state="running", **under), 4.5)
+    assert core.decide(4.5).wanted is Command.STOP
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("boots", [True, False], ids=["booted", "missed"])
+def test_the_first_heartbeat_that_tells_of_a_pause_starts_nothing(simple, boots):
+    two = running(simple)
+    primary = two.sides[0]
+    record = primary.core.record
+    primary.running, two.halted = False, primary
+    order(two, 1, happens.PauseAsked(600.0))
+    two.run(1)
+    two.halted = None
+    if boots:
+        record = record._replace(orders=two.sides[1].core.state.orders._replace(paused_until=None, is_pause_lost=True))
+    primary.configure("primary", two.now, record._replace(lease_until=None))
+    assert two.run(60) == [False, False] and two.both == 0
+    assert not primary.core.given(PrepareStart)
+
+
+def test_a_pause_that_is_not_confirmed_does_not_keep_it_from_starting():
+    """One heartbeat may be forged, and orders that nobody can have missed are none."""
+    core = Core("primary", "simple")
+    core.observe(AgentState.STOPPED, 0.0)
+    core.hear(heartbeat(1, may_run=False)._replace(order=1, ordered_by="there", preferred="primary", pause_left=30.0), 0.5)
+    assert core.decide(0.6).wanted is Command.START and not core.given(PrepareStart)
+    core.observe(AgentState.STOPPED, 0.5 + 2 * PERIOD)
+    core.decide(0.5 + 2 * PERIOD)
+    assert core.given(PrepareStart)
 
 
 @pytest.mark.parametrize("length", [3600.0, LONGEST_PAUSE])

@@ -143,7 +143,8 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
     """Take in a heartbeat of the peer."""
     state = _with_orders_of_peer(state, heartbeat, now)
     if heartbeat.leaving:
-        sent = None if heartbeat.mode != state.setup.mode else state.sent_when_acknowledged_by(heartbeat)
+        is_sure = heartbeat.mode == state.setup.mode and not state.orders.are_news_in(heartbeat, now)
+        sent = None if not is_sure else state.sent_when_acknowledged_by(heartbeat)
         state = state._replace(peer=state.peer.left(heartbeat, sent, farewell_counts_for(state), now))
         return state, (Note(NoteKind.INFO, "{} on {} ends in order; {} is {} there".format(
             heartbeat.agent_id, heartbeat.instance_name, heartbeat.agent_vip_identity, heartbeat.state)),)
@@ -160,7 +161,7 @@ def _counted(state: State, event: HeartbeatReceived, heartbeat: Heartbeat, now: 
         state = state._replace(outbox=state.outbox.due_by(now + min(pace, state.beat_every)))
     policy = state.policy
     if isinstance(policy, SimplePolicy):
-        policy = policy.word(heartbeat, own, now)
+        policy = policy.word(heartbeat, state.orders.are_news_in(heartbeat, now), own, now)
         return (state if policy is state.policy else state._replace(policy=policy)), effects
     if event.path is Path.DIRECT:
         witness = policy.witness.compared(heartbeat, state.timing.timeout, own.heartbeat_period, now)

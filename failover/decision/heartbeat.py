@@ -14,9 +14,9 @@ class Heartbeat(NamedTuple):
     is known not to run on the sender's platform, and not to be about to.
 
     ``leaving`` is true in the last heartbeat of a failover agent that ends in order. ``state`` says in a word how the
-    managed agent is there, and ``trouble`` what is wrong with it; both are for people, no rule goes by them.
-    ``installation`` is the managed agent's name and version, a hash of its configuration and one of what is in the
-    configuration store for it, likewise.
+    managed agent is there, and ``trouble`` what is wrong with it; both are for people. Only a switchover, and a second copy
+    in a pause, go by them too. ``installation`` is the managed agent's name and version, a hash of its configuration and one
+    of what is in the configuration store for it, for people alone.
 
     ``clock`` is the sender's clock, in seconds since its machine booted. ``yields`` is true while the sender acts as the
     secondary because both sides are configured with the same role. ``vc`` is the public key of VOLTTRON Central's

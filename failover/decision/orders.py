@@ -70,6 +70,10 @@ class Orders(NamedTuple):
             return self._replace(paused_until=until, is_pause_lost=False)
         return self
 
+    def are_news_in(self, heartbeat: Heartbeat, now: Moment) -> bool:
+        """Whether the sender goes by orders that hold here too as soon as it says them again."""
+        return self.heard(heartbeat, now) is not self
+
     def are_those_of(self, heartbeat: Heartbeat) -> bool:
         """Whether the sender goes by these orders: that one who gave them had lost its memory may make two of one number."""
         return (heartbeat.order, heartbeat.ordered_by or "", heartbeat.preferred or "primary") == self[:3]

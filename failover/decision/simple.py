@@ -6,7 +6,7 @@ from failover.decision.decision import Decision
 from failover.decision.heartbeat import Heartbeat
 from failover.decision.setup import Setup
 from failover.decision.table import Action, look_up
-from failover.decision.vocabulary import Command, Liveness, Moment, Timing
+from failover.decision.vocabulary import AgentState, Command, Liveness, Moment, Timing
 
 if TYPE_CHECKING:
     from failover.decision.machine import State
@@ -24,34 +24,45 @@ class SimplePolicy(NamedTuple):
 
     :ivar hold_until: until when a start waits.
     :ivar is_extended: whether the secondary has said that its agent runs.
-    :ivar is_greeted: whether a greeting has said that.
+    :ivar is_greeted: whether a start has been put off once for the peer's next heartbeat.
+    :ivar said_running: how often in a row the peer has said that its agent runs, up to 2: one heartbeat may be forged.
     """
 
     hold_until: Moment
     is_extended: bool = False
     is_greeted: bool = False
+    said_running: int = 0
 
     @classmethod
     def at_start(cls, setup: Setup, acting: str, now: Moment) -> "SimplePolicy":
         """Return that of a failover agent that starts now, and acts as the primary or as the secondary."""
         return cls(now + (2 * setup.timing.heartbeat_period if acting == "primary" else 0.0))
 
-    def word(self, heartbeat: Heartbeat, own: Timing, now: Moment) -> "SimplePolicy":
-        """Take in whether the peer says that its agent may run."""
+    def word(self, heartbeat: Heartbeat, is_news: bool, own: Timing, now: Moment) -> "SimplePolicy":
+        """Take in whether the peer says that its agent runs, or may.
+
+        :param is_news: whether it goes by orders that are to hold here too: perhaps the pair is paused.
+        """
+        said = min(self.said_running + 1, 2) if heartbeat.state == AgentState.RUNNING.value else 0
+        policy = self if said == self.said_running else self._replace(said_running=said)
         if now >= self.hold_until:
-            return self
+            return policy
+        if is_news:
+            return policy._awaiting_next(own, now)
         if not heartbeat.may_run:
-            return self._replace(hold_until=now)
+            return policy._replace(hold_until=now)
         if self.is_extended:
-            return self
+            return policy
         # One heartbeat alone may be forged, and then nothing that it says lasts for longer than a silence.
-        return SimplePolicy(now + min(own.larger(Timing.of(heartbeat)).stop_grace, sum(own)), True, self.is_greeted)
+        return policy._replace(hold_until=now + min(own.larger(Timing.of(heartbeat)).stop_grace, sum(own)), is_extended=True)
 
     def greeted(self, heartbeat: Heartbeat, own: Timing, now: Moment) -> "SimplePolicy":
         """Take in what may be a recording: wait for the peer's next heartbeat, once."""
-        if now >= self.hold_until or self.is_greeted or not heartbeat.may_run:
-            return self
-        return self._replace(hold_until=max(self.hold_until, now + 2 * own.heartbeat_period), is_greeted=True)
+        return self if now >= self.hold_until or not heartbeat.may_run else self._awaiting_next(own, now)
+
+    def _awaiting_next(self, own: Timing, now: Moment) -> "SimplePolicy":
+        return self if self.is_greeted else self._replace(
+            hold_until=max(self.hold_until, now + 2 * own.heartbeat_period), is_greeted=True)
 
     def preferred(self, own: Timing, now: Moment) -> "SimplePolicy":
         """This side acts as the primary from now on, while the peer says that its agent may run: it is to stop first."""
@@ -68,8 +79,18 @@ class SimplePolicy(NamedTuple):
         if peer is Liveness.DOWN and facts.proof.is_misled(timeout, now):
             peer = Liveness.UNKNOWN
         action = look_up("simple", facts.roles.acting, peer)
-        wanted = None if facts.orders.is_paused else _WANTED.get(action)
+        wanted = _WANTED.get(action)
+        if facts.orders.is_paused and not (action is Action.STOP and self._is_second(facts)):
+            wanted = None
         return self, Decision(action, peer, wanted=wanted, start_from=self.hold_until)
+
+    def _is_second(self, facts: "State") -> bool:
+        """Whether the preferred side runs its agent, by its own word, and both go by the same orders.
+
+        What runs goes on in a pause. But where a cut link had both run, one copy is one too many, and to stop it starts nothing.
+        """
+        last = facts.peer.heartbeat
+        return self.said_running > 1 and last is not None and facts.orders.are_those_of(last)
 
     def deadline(self, facts: "State") -> Tuple[Moment, ...]:
         """Return the moments at which, while nothing new is heard, the decision may change."""
