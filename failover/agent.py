@@ -155,11 +155,12 @@ class FailoverAgent(compat.Agent):
         seen = self._guard.look()  # A machine that shuts down ends all of its processes at once.
         if seen is not None:
             self._driver.decide(seen)
-        effects = self._driver.decide(EndAsked(took_part or not duplicates(self.core.identity)))
+        was_let_in = took_part or not duplicates(self.core.identity)
+        effects = self._driver.decide(EndAsked(was_let_in))
         stops = [effect.within for effect in effects if isinstance(effect, does.StopForGood)]
         is_gone = bool(stops) and self._stop_for_good(min(stops + [self._config.stop_within]))
         self._driver.catch_up()  # The farewell acknowledges the peer's last heartbeat, so that it counts at once.
-        self._take_leave(self._driver.decide(Ended(is_gone)), took_part)
+        self._take_leave(self._driver.decide(Ended(is_gone, was_let_in)), took_part)
         gevent.wait([gevent.spawn(close) for close in self._closers()], timeout=max(0.0, deadline - clock.now()))
         if self._guard.lives():
             # Who answers somebody who is gone ends on VOLTTRON 9: control, with the platform, or the managed agent.

@@ -30,6 +30,7 @@ from failover.decision.events import (
     VcAnswered,
 )
 from failover.decision.managed import Managed, Turn
+from failover.decision.setup import Record
 from failover.decision.table import Action
 from failover.decision.vocabulary import AgentState, Command, Liveness, Path
 from tests.driving import AGENT, GRACE, TIMEOUT, TIMING, Core, heartbeat, run
@@ -300,7 +301,7 @@ def test_nothing_is_started_or_said_while_the_platform_may_be_shutting_down():
 
 def end(core, is_gone, was_let_in=True):
     asked = core.post(EndAsked(was_let_in))
-    return asked, core.post(Ended(is_gone))
+    return asked, core.post(Ended(is_gone, was_let_in))
 
 
 def test_a_simple_failover_agent_that_ends_leaves_the_agent_as_it_is_and_says_farewell():
@@ -332,8 +333,9 @@ def test_an_orphan_that_is_told_to_end_stops_its_agent_and_says_nothing(mode):
 
 
 def test_a_duplicate_that_was_never_let_in_leaves_the_agent_to_the_other_one():
-    asked, _ = end(Core("primary", "standard"), False, was_let_in=False)
-    assert asked == ()
+    """And the file of its record too."""
+    core = Core("primary", "standard", record=Record(lease_until=8.0))
+    assert end(core, False, was_let_in=False) == ((), ())
 
 
 def test_who_ends_while_its_platform_shuts_down_says_nothing():

@@ -5,14 +5,14 @@ from math import inf
 import pytest
 
 from failover.decision import events as happens
-from failover.decision.effects import PrepareStart
+from failover.decision.effects import ForbidRestart, PrepareStart, Stop
 from failover.decision.orders import LONGEST_PAUSE, Orders
 from failover.decision.release import may_run
 from failover.decision.setup import Record
 from failover.decision.switching import no_switchover
 from failover.decision.vocabulary import AgentState, Command, Liveness, Path
 from failover.heartbeat import decode, encode
-from tests.driving import PERIOD, TIMEOUT, Core, heartbeat
+from tests.driving import AGENT, GRACE, PERIOD, TIMEOUT, Core, heartbeat
 from tests.test_decision_pair import KNOWN, STEP, Two
 
 BOTH_MODES = pytest.mark.parametrize("simple", [True, False], ids=["simple", "standard"])
@@ -128,6 +128,17 @@ def test_no_switchover_of_equal_roles():
 
 
 # Which orders hold
+
+def test_who_had_the_same_role_once_stands_in_the_way_of_no_switchover():
+    """It has got its right role, and another name."""
+    two = Two(("primary", "primary"), simple=True)
+    two.run(30)
+    two.sides[1].name = "other"
+    two.sides[1].configure("secondary", two.now)
+    two.run(2 * TIMEOUT)
+    order(two, 0, happens.SwitchoverAsked("secondary"))
+    assert two.run(10) == [False, True]
+
 
 def test_the_higher_number_holds_and_of_two_alike_those_of_the_last_by_name():
     own = Orders(2, "m", "primary")
@@ -268,6 +279,14 @@ def test_of_two_copies_in_a_pause_the_preferred_sides_goes_on(returns):
     assert two.run(30) == [True, False] and two.sides[1].core.state.orders.is_paused
 
 
+def test_in_a_pause_the_platform_starts_nothing_again_either():
+    core = Core("primary", "simple")
+    core.observe(AgentState.RUNNING, 0.0)
+    core.post(happens.PauseAsked(600.0), 1.0)
+    core.observe(AgentState.STOPPED, 2.0, ended_badly=True)
+    assert core.given(ForbidRestart)
+
+
 def test_one_heartbeat_alone_stops_nothing_in_a_pause():
     core = Core("secondary", "simple", record=Record(orders=Orders(1, "there", paused_until=600.0)))
     under = dict(order=1, ordered_by="there", preferred="primary", pause_left=500.0)
@@ -361,6 +380,24 @@ def test_what_is_kept_does_not_go_back(simple):
     assert two.run(600) == [False, True] and two.both == 0
     order(two, 0, happens.SwitchoverAsked("primary"))
     assert two.run(3) == [True, False]
+
+
+@pytest.mark.parametrize("how", ["an operator", "fail_back", "a handover"])
+def test_whoever_gives_up_what_runs_without_vc_has_the_time_to_stop_it(how):
+    """VC has not answered for long: the lease is held because the two hear each other, which counts for a primary alone."""
+    two = takeover(60.0, False) if how == "fail_back" else running(False) if how == "an operator" else failing(
+        False, unhealthy_after=5.0)
+    active = two.sides[two.run(1).index(True)]
+    for side in two.sides:
+        side.vc_answers = False
+    two.run(30)
+    before = len(active.core.given(Stop))
+    if how == "an operator":
+        active.core.post(happens.SwitchoverAsked("secondary"))
+    elif how == "a handover":
+        active.core.post(happens.AgentFailed(AGENT, True))
+    two.run(50)
+    assert active.acting == "secondary" and active.core.given(Stop)[before].within > GRACE - 1
 
 
 @BOTH_MODES
@@ -540,6 +577,21 @@ def test_a_managed_agent_that_is_unwell_for_too_long_is_handed_over(simple):
     assert two.run(8) == [True, False]
     order(two, 0, happens.AgentFailed("agent", True))
     assert two.run(8) == [True, False] and two.run(5) == [False, True] and two.both == 0
+
+
+def test_of_several_agents_each_is_unwell_by_itself():
+    """That another one is well again does not make it so."""
+    core = Core("primary", "simple", agents=("driver", "actuator"), unhealthy_after=10.0)
+    for agent in ("driver", "actuator"):
+        core.post(happens.AgentObserved(agent, AgentState.RUNNING, 0.0), 0.0)
+    core.post(happens.AgentFailed("driver", True), 1.0)
+    core.post(happens.AgentFailed("actuator", True), 5.0)
+    core.post(happens.AgentFailed("actuator", False), 6.0)
+    core.post(happens.AgentFailed("driver", True), 7.0)
+    failures = core.state.failures
+    assert not failures.are_too_many(core.setup, 10.9) and failures.are_too_many(core.setup, 11.0)
+    core.post(happens.AgentFailed("driver", False), 8.0)
+    assert not core.state.failures.are_too_many(core.setup, 1000.0)
 
 
 def test_nothing_is_handed_over_to_a_side_that_is_not_ready():

@@ -113,7 +113,7 @@ def _agent_observed(state: State, event: AgentObserved, now: Moment) -> _Result:
     for number, agent in enumerate(state.agents):
         if agent.identity != event.agent:
             continue
-        forbids = not state.is_simple or agent.wanted is Command.STOP
+        forbids = not state.is_simple or agent.wanted is Command.STOP or state.orders.is_paused
         moved, effects = agent.observed(event, grace, forbids, now)
         if moved is not agent:
             state = state._replace(agents=state.agents[:number] + (moved,) + state.agents[number + 1:])
@@ -148,8 +148,8 @@ def _retry_allowed(state: State, event: RetryAllowed, now: Moment) -> _Result:
 
 def _agent_failed(state: State, event: AgentFailed, now: Moment) -> _Result:
     failures = state.failures
-    return state._replace(failures=failures.ended(state.setup, now) if event.is_unwell is None else failures.unwell(
-        event.is_unwell, now)), ()
+    return state._replace(failures=failures.ended(state.setup, now) if event.is_unwell is None else failures.turned(
+        event.agent, event.is_unwell, now)), ()
 
 
 def _trouble_changed(state: State, event: TroubleChanged, now: Moment) -> _Result:
@@ -199,7 +199,7 @@ def _end_asked(state: State, event: EndAsked, now: Moment) -> _Result:
 
 
 def _ended(state: State, event: Ended, now: Moment) -> _Result:
-    return farewell(state, event.is_gone)
+    return farewell(state, event.is_gone) if event.was_let_in else (state, ())
 
 
 def _tick(state: State, event: Tick, now: Moment) -> _Result:

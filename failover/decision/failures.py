@@ -3,7 +3,7 @@
 VOLTTRON's documentation follows platforms only. So this is off unless it is configured.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Tuple
 
 from failover.decision.setup import Setup
 from failover.decision.vocabulary import Moment
@@ -15,24 +15,24 @@ class Failures(NamedTuple):
     """What has failed since the managed agents were last wanted here.
 
     :ivar ends: when one of them ended without having been told to, the last ones.
-    :ivar unwell_since: since when one of them hangs or reports BAD; None if none does.
+    :ivar unwell: those that hang or report BAD, each with since when it does.
     """
 
     ends: Tuple[Moment, ...] = ()
-    unwell_since: Optional[Moment] = None
+    unwell: Tuple[Tuple[str, Moment], ...] = ()
 
     def ended(self, setup: Setup, now: Moment) -> "Failures":
         """One has ended without having been told to."""
         return self if not setup.max_failures else self._replace(ends=(self.ends + (now,))[-setup.max_failures:])
 
-    def unwell(self, is_unwell: bool, now: Moment) -> "Failures":
-        """One hangs or reports BAD, or does so no more."""
-        if is_unwell is (self.unwell_since is not None):
-            return self
-        return self._replace(unwell_since=now if is_unwell else None)
+    def turned(self, agent: str, is_unwell: bool, now: Moment) -> "Failures":
+        """This one hangs or reports BAD, or does so no more."""
+        others = tuple(one for one in self.unwell if one[0] != agent)
+        if not is_unwell:
+            return self._replace(unwell=others)
+        return self if others != self.unwell else self._replace(unwell=(*others, (agent, now)))
 
     def are_too_many(self, setup: Setup, now: Moment) -> bool:
         """Whether the other side had better run them."""
         ends_too_often = 0 < setup.max_failures <= len(self.ends) and now - self.ends[0] <= setup.failure_window
-        return ends_too_often or (
-            self.unwell_since is not None and 0 < setup.unhealthy_after <= now - self.unwell_since)
+        return ends_too_often or any(0 < setup.unhealthy_after <= now - since for _, since in self.unwell)

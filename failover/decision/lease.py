@@ -169,18 +169,19 @@ class LeasePolicy(NamedTuple):
                 vcp_is_asked=False, vcp_in_vain=asked_at, vcp_word="no answer" if runs is None else "does not run"))
         policy = self.seen(True, now)._replace(witness=self.witness._replace(vcp_is_asked=False, vcp_word="runs"))
         is_alone = facts.roles.acting == "primary" and policy.peer_liveness(facts, now) is not Liveness.UP
-        return policy._given_up(now) if is_alone else policy
+        return policy.given_up(now) if is_alone else policy
 
     def forgotten(self, now: Moment) -> "LeasePolicy":
         """What this side knew of when things were does not hold: it begins anew, as after a start."""
         witness = self.witness.reset()._replace(answered=None, vcp_in_vain=None)
-        return self._given_up(now)._replace(started=now, on_file=now, contact=None, witness=witness)
+        return self.given_up(now)._replace(started=now, on_file=now, contact=None, witness=witness)
 
     def spent(self) -> "LeasePolicy":
         """The managed agents are known not to run: the time to stop them is over, whatever appears later."""
         return self if self.given_up_at in (None, -inf) else self._replace(given_up_at=-inf)
 
-    def _given_up(self, now: Moment) -> "LeasePolicy":
+    def given_up(self, now: Moment) -> "LeasePolicy":
+        """This side may not run the managed agents any more, and has ``stop_grace`` to stop them."""
         return self if self.given_up_at is not None else self._replace(given_up_at=now)
 
     # Conclusions
@@ -200,7 +201,7 @@ class LeasePolicy(NamedTuple):
                 policy = policy._replace(given_up_at=None)
             return policy, Decision(action, peer, vc, lease, Command.START, start_before=until)
         if action is not Action.START and policy.is_held:
-            policy, lease = policy._given_up(now), Lease.NONE
+            policy, lease = policy.given_up(now), Lease.NONE
             action = look_up("standard", role, peer, vc, lease)
         return policy, Decision(action, peer, vc, lease, Command.STOP)
 
@@ -210,7 +211,7 @@ class LeasePolicy(NamedTuple):
         if AgentState.UNKNOWN in states:
             return self
         policy = self._replace(is_taken_up=False)
-        return policy if AgentState.RUNNING in states else policy._given_up(now)._replace(on_file=self.started)
+        return policy if AgentState.RUNNING in states else policy.given_up(now)._replace(on_file=self.started)
 
     def _lease(self, facts: "State", peer: Liveness, until: Moment, now: Moment) -> Lease:
         """Return what this side's evidence comes to."""

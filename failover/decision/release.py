@@ -29,7 +29,8 @@ def farewell_counts_for(facts: "State") -> float:
 def may_run(heartbeat: Heartbeat, facts: "State") -> bool:
     """Whether the sender's managed agent may run.
 
-    One that goes by other orders, or knows of a pause that is not known here any more, or that is configured with this side's role and does not yield, may be no secondary.
+    One that goes by other orders, that knows of a pause which is not known here any more, or that is configured with this
+    side's role and does not yield, may be no secondary.
     """
     goes_along = (facts.roles.preferred == "primary" if heartbeat.order is None
                   else facts.orders.are_those_of(heartbeat) and not facts.orders.are_news_in(heartbeat, facts.now))

@@ -91,7 +91,9 @@ class Roles(NamedTuple):
     def decided(self, setup: Setup, now: Moment) -> "Roles":
         """Decide which side is preferred."""
         rival, acting, yields = self.rival, _acting(setup, self.preferred), False
-        if rival is not None and rival.is_certain and now - rival.at < setup.timing.timeout:
+        if rival is not None and now - rival.at >= setup.timing.timeout:
+            return self._replace(rival=None).decided(setup, now)
+        if rival is not None and rival.is_certain:
             yields = (rival.instance, rival.boot_id) < (setup.instance_name, setup.boot_id)
             has_time = setup.role == "primary" and now - rival.since < setup.timing.timeout
             acting = "primary" if not yields and (rival.yields or has_time) else "secondary"

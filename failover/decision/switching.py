@@ -12,6 +12,7 @@ from failover.decision.effects import Effect, Note, NoteKind
 from failover.decision.events import PauseAsked, ResumeAsked, SwitchoverAsked
 from failover.decision.hearing import with_orders, with_roles
 from failover.decision.heartbeat import Heartbeat
+from failover.decision.lease import LeasePolicy
 from failover.decision.orders import LONGEST_PAUSE, Orders
 from failover.decision.state import State
 from failover.decision.table import Action
@@ -129,5 +130,10 @@ def next_fail_back(state: State) -> Moment:
 
 
 def _ordered(state: State, orders: Orders, now: Moment) -> State:
+    """Go by new orders. Who is preferred no longer gives the lease up now: what ends it for a secondary may be long past."""
+    was_acting = state.roles.acting
     state = with_orders(state, orders)
-    return with_roles(state, state.roles.preferring(orders.preferred, state.setup, now), now)
+    state = with_roles(state, state.roles.preferring(orders.preferred, state.setup, now), now)
+    if was_acting == "primary" != state.roles.acting and isinstance(state.policy, LeasePolicy):
+        state = state._replace(policy=state.policy.given_up(now))
+    return state
