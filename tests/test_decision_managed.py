@@ -24,6 +24,7 @@ from failover.decision.events import (
     LinkChanged,
     LinkFree,
     PlatformSeen,
+    Reconfigured,
     RestartForbidden,
     StartAnswered,
     StraysEnded,
@@ -109,6 +110,18 @@ def test_a_start_that_control_has_not_answered_may_yet_take_effect():
     assert core.agent.state is AgentState.STARTING
     core.observe(STOPPED, 2.0 + GRACE)
     assert len(core.given(PrepareStart)) == 2, "it is believed now, and followed by another start"
+
+
+def test_how_long_a_start_may_take_is_not_shortened_while_it_is_under_way():
+    core = starting_primary()
+    core.ready(2.0)
+    core.post(Reconfigured(core.setup.settings._replace(timing=TIMING._replace(stop_grace=1.0))), 2.1)
+    core.end_command(2.5, succeeded=False)
+    assert core.state.timing.stop_grace == 1.0
+    core.observe(STOPPED, 2.0 + GRACE - 0.1)
+    assert len(core.given(PrepareStart)) == 1 and core.agent.state is AgentState.STARTING
+    core.observe(STOPPED, 2.0 + GRACE)
+    assert len(core.given(PrepareStart)) == 2
 
 
 def test_when_control_has_answered_a_start_stopped_is_believed_at_once():

@@ -127,7 +127,7 @@ def _restart_forbidden(state: State, event: RestartForbidden, now: Moment) -> _R
 
 
 def _ready_to_start(state: State, event: ReadyToStart, now: Moment) -> _Result:
-    return _at(state, event.agent, lambda agent: agent.ready(event.number)), ()
+    return _at(state, event.agent, lambda agent: agent.ready(event.number, state.timing.stop_grace)), ()
 
 
 def _command_ended(state: State, event: CommandEnded, now: Moment) -> _Result:

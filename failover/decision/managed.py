@@ -62,6 +62,7 @@ class Managed(NamedTuple):
         started it by itself since, which it may while the agent is wanted and nothing is seen.
     :ivar launched_at: when control was asked for the start that it has not answered yet.
     :ivar launched: the number of that start.
+    :ivar launch_takes: seconds within which it takes effect, by the times that held when it was ready.
     :ivar wanted: as last told to the shell.
     :ivar is_strict: as last told to the shell.
     :ivar strays_at: from when on strays are to be ended; infinity while that is being done, None if there are none.
@@ -79,6 +80,7 @@ class Managed(NamedTuple):
     is_ready: bool = False
     launched_at: Optional[Moment] = None
     launched: int = 0
+    launch_takes: float = 0.0
     start_backoff: Backoff = Backoff()
     stop_backoff: Backoff = Backoff()
     wanted: Optional[Command] = None
@@ -102,14 +104,15 @@ class Managed(NamedTuple):
         """Take in what control says.
 
         :param grace: seconds for which a start that control has not answered yet may still take effect. It serves other
-            calls meanwhile, and says that the agent does not run, though its process is about to appear.
+            calls meanwhile, and says that the agent does not run, though its process is about to appear. If that was
+            longer when the start began, that still holds for it.
         :param forbids: whether the platform must not start the agent by itself.
         """
         managed = self
         if event.has_strays and self.strays_at is None:
             managed = self._replace(strays_at=now)
         if event.state is AgentState.STOPPED:
-            if self.launched_at is not None and now - self.launched_at < grace:
+            if self.launched_at is not None and now - self.launched_at < max(grace, self.launch_takes):
                 return managed, ()
             if event.ended_badly and forbids:
                 if self.is_forbidding:
@@ -136,9 +139,12 @@ class Managed(NamedTuple):
         return self._replace(state=state, observed_at=asked_at, ran_last=state is AgentState.RUNNING,
                              start_backoff=start)
 
-    def ready(self, number: int) -> "Managed":
-        """The start has everything that it needs. It is launched once."""
-        return self._replace(is_ready=True) if number == self.number != self.launched else self
+    def ready(self, number: int, grace: float) -> "Managed":
+        """The start has everything that it needs. It is launched once.
+
+        :param grace: seconds within which it takes effect.
+        """
+        return self._replace(is_ready=True, launch_takes=grace) if number == self.number != self.launched else self
 
     def ended(self, event: CommandEnded, now: Moment) -> "Managed":
         """A command has ended. One whose place another one has taken does not count."""
