@@ -214,6 +214,27 @@ def test_the_history_of_an_orderly_leave():
         ("stopped", "node-a", None, True, None), ("active", "node-b", "node-a", True, 2.0)]
 
 
+def test_a_farewell_makes_nothing_planned_of_a_crash_on_the_other_side():
+    left = PEER._replace(leaving=True, may_run=False, state="stopped")
+    alone = secondary(RUNS, "stopped", decision=TAKEOVER, farewell=left)
+    crashed = secondary(STOPPED, "stopped", decision=TAKEOVER, farewell=left)
+    assert history(secondary(RUNS, "stopped"), alone, crashed, alone) == [
+        ("stopped", "node-b", None, False, None), ("active", "node-b", "node-b", False, 2.0)]
+
+
+def test_an_order_that_follows_a_takeover_makes_nothing_planned_of_it():
+    orders = Orders(1, "node-a", "secondary")  # The other side keeps what it took over, which its heartbeats do not say.
+    ran = secondary(RUNS, "stopped", acting="primary")
+    alone = secondary(STOPPED, "stopped", decision=Decision(Action.STOP, DOWN, wanted=Command.STOP), acting="primary")
+    assert history(ran, alone, secondary(STOPPED, "running", orders=orders)) == [
+        ("stopped", "node-b", None, False, None), ("active", "node-a", "node-b", False, 2.0)]
+    # The home primary takes over from the side that was chosen, and is the chosen one again.
+    chosen = NORMAL._replace(orders=orders)
+    silent = chosen._replace(decision=TAKEOVER, heard_ago=1.0)
+    runs = secondary(RUNS, "running", decision=TAKEOVER, orders=Orders(2, "node-b", "primary"))
+    assert history(chosen, silent, runs) == [("active", "node-b", "node-a", False, 2.0)]
+
+
 # The checklist
 
 def wrong(seen, around=AROUND, problems=MappingProxyType({}), warnings=()):

@@ -23,6 +23,7 @@ class Places(NamedTuple):
     :ivar ran_at: when they were last known to run anywhere.
     :ivar preferred: the role of the preferred side.
     :ivar ordered_at: when that changed because somebody ordered it; None if it did not.
+    :ivar is_peer_up: whether the peer was up then.
     """
 
     here: Optional[bool] = None
@@ -31,15 +32,19 @@ class Places(NamedTuple):
     ran_at: Optional[Moment] = None
     preferred: Optional[str] = None
     ordered_at: Optional[Moment] = None
+    is_peer_up: bool = False
 
     def after(self, view: View, around: Surroundings, now: Moment) -> "Tuple[Places, List[Dict[str, Any]]]":
         """Return where they run now, and an entry for each change, without its time."""
         entries: List[Dict[str, Any]] = []
         here, there = _here(view, self.here), _there(view, self.there)
         name, peer = view.setup.instance_name, view.peer.instance_name if view.peer is not None else None
-        places, orders = self._replace(preferred=view.orders.preferred), view.orders
+        orders = view.orders
+        places = self._replace(preferred=orders.preferred, is_peer_up=view.decision.peer is Liveness.UP)
         if self.preferred not in (None, orders.preferred):
-            places = places._replace(ordered_at=None if orders.is_kept or orders.is_handed_over else now)
+            # A switchover is refused while the peer is not up. What is ordered without it follows a takeover.
+            is_planned = self.is_peer_up and not orders.is_kept and not orders.is_handed_over
+            places = places._replace(ordered_at=now if is_planned else None)
         if here is False and self.here and self.active == name:
             entries.append(places._entry("stopped", name, None, view, around, now))
         if there is False and self.there and self.active == peer:
@@ -64,9 +69,11 @@ class Places(NamedTuple):
     def _entry(self, event: str, on: Optional[str], former: Optional[str], view: View, around: Surroundings,
                now: Moment) -> Dict[str, Any]:
         is_ordered = self.ordered_at is not None and now - self.ordered_at < 2 * view.timing.stop_grace + _START_TAKES
+        left, farewell = on if event == "stopped" else former, view.farewell
+        has_said_so = farewell is not None and farewell.instance_name == left
         outage = None if event != "active" or self.ran_at is None else round(max(0.0, now - self.ran_at), 2)
-        return {"event": event, "on": on, "from": former, "planned": is_ordered or view.farewell is not None,
-                "outage": outage, "why": headline(view, around)}
+        return {"event": event, "on": on, "from": former, "planned": is_ordered or has_said_so, "outage": outage,
+                "why": headline(view, around)}
 
 
 def _here(view: View, before: Optional[bool]) -> Optional[bool]:
