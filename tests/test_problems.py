@@ -137,6 +137,9 @@ def test_it_is_said_when_it_appears_and_when_it_has_gone(key):
     ("differ", primary(peer=None, heard_ago=None, peer_mode="standard"), AROUND),
     ("vc", primary(decision=WANTS_RUN._replace(vc=UNKNOWN)), AROUND),
     ("isolated", primary(decision=Decision(Action.WAIT, UNKNOWN, UNKNOWN)), AROUND),
+    ("unsupervised", primary(lease=NO_LEASE._replace(vcp_word="no answer")), AROUND),
+    ("unsupervised", primary(lease=NO_LEASE._replace(vcp_word="runs", silent_for=None)), AROUND),
+    ("unsupervised", primary(lease=NO_LEASE._replace(vcp_word="no answer", silent_for=None)), AROUND),
 ])
 def test_what_was_the_matter_and_of_which_nothing_is_known_stays(key, seen, around):
     assert find(seen, around, {key: "as before"})[key] == "as before"
@@ -155,6 +158,12 @@ def test_what_was_the_matter_and_of_which_nothing_is_known_stays(key, seen, arou
 ])
 def test_what_is_over_or_not_certain_is_no_problem(key, seen, around):
     assert key not in find(seen, around)
+
+
+@pytest.mark.parametrize("word, silent_for", [("does not run", 7.3), ("no answer", 22.2), (None, None)])
+def test_what_vcp_says_in_the_end_or_a_heartbeat_ends_that_nobody_supervises_the_agent(word, silent_for):
+    seen = primary(lease=NO_LEASE._replace(vcp_word=word, silent_for=silent_for))
+    assert "unsupervised" not in find(seen, AROUND, {"unsupervised": "as before"})
 
 
 def test_an_order_given_after_a_handover_does_not_move_where_it_failed():

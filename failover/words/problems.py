@@ -243,6 +243,7 @@ KINDS: Dict[str, Kind] = {
     "isolated": Kind(standard.isolated, "this primary is no longer isolated", lambda view, around: not view.is_simple and (
         view.decision.action is Action.WAIT or not view.platform_answers), "the isolation"),
     "unsupervised": Kind(standard.unsupervised,
-                         "the {other_role}'s failover agent is heard again, or {agent} no longer runs there"),
+                         "the {other_role}'s failover agent is heard again, or {agent} no longer runs there",
+                         standard.is_supervision_unknown),
     "copy": Kind(standard.copy, "{agent} no longer runs here without permission"),
 }

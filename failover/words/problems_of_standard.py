@@ -8,7 +8,7 @@ from failover.decision.vocabulary import Liveness
 from failover.words.lines import other_role
 from failover.words.surroundings import Surroundings
 
-__all__ = ["copy", "isolated", "unsupervised", "vc", "vcs"]
+__all__ = ["copy", "is_supervision_unknown", "isolated", "unsupervised", "vc", "vcs"]
 
 
 def vc(view: View, around: Surroundings) -> Optional[str]:
@@ -36,6 +36,17 @@ def unsupervised(view: View, around: Surroundings) -> Optional[str]:
         return None
     return "the {} is not heard, but its VCP says that {} runs there: start its failover agent".format(
         other_role(view.setup.role), view.managed)
+
+
+def is_supervision_unknown(view: View, around: Surroundings) -> bool:
+    """One missing answer says nothing: of VCP, until the silence is complete, and of VC, until it answers again.
+
+    VCP's word is None as soon as the peer is heard.
+    """
+    lease = view.lease
+    if lease is None or lease.vcp_word is None:
+        return False
+    return lease.silent_for is None or lease.vcp_word == "no answer" and lease.silent_for < lease.silence_needed
 
 
 def copy(view: View, around: Surroundings) -> Optional[str]:
