@@ -181,6 +181,9 @@ def test_heartbeats_that_come_back_are_said_to():
 def test_a_primary_that_is_not_heard_says_so():
     found = find(primary(decision=WANTS_RUN._replace(peer=DOWN), heard_ago=1.0), AROUND)
     assert found["peer"].startswith("secondary is heard, but it does not hear this side: nobody would take over")
+    # What it acknowledged last is older than its last heartbeat.
+    found = find(primary(decision=WANTS_RUN._replace(peer=DOWN), heard_ago=8.5), AROUND)
+    assert found["peer"].startswith("secondary not heard since noon")
     found = find(make_view(mode="standard", decision=WANTS_STOP._replace(peer=DOWN)), AROUND)
     assert found["peer"] == "primary not heard since noon: see `vctl status` there"
 

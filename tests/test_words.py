@@ -83,6 +83,21 @@ def test_each_decision_of_standard_failover_has_a_headline(role, decision, words
     assert words in headline(make_view(role, "standard", decision=decision), AROUND)
 
 
+@pytest.mark.parametrize("wanted, words", [(Command.STOP, "being stopped"), (None, "running")])
+def test_an_agent_that_is_left_running_is_not_called_being_stopped(wanted, words):
+    line = headline(make_view(state=AgentState.RUNNING, decision=STANDBY._replace(wanted=wanted)), AROUND)
+    assert line.endswith("platform.driver is {} on this secondary node-b".format(words))
+
+
+@pytest.mark.parametrize("heard_ago, words", [(1.0, "does not hear this side"), (8.5, "not heard"), (None, "not heard")])
+def test_a_secondary_that_is_heard_and_does_not_hear_this_side_is_not_called_unheard(heard_ago, words):
+    lease = LeaseView(True, 8.5, 1.5, None, 22.2, True, None, False)
+    seen = make_view("primary", "standard", state=AgentState.RUNNING, decision=Decision(Action.START, DOWN, UP), heard_ago=heard_ago,
+                     lease=lease, peer=PEER._replace(instance_name="node-b"))
+    assert "VC answers, secondary node-b {};".format(words) in headline(seen, AROUND)
+    assert reason(seen, lease).endswith("secondary " + words)
+
+
 def test_the_headline_goes_by_the_role_in_which_a_side_acts():
     assert headline(make_view("primary", acting="secondary"), AROUND).endswith("on this secondary node-a")
 
@@ -122,6 +137,9 @@ def test_what_each_side_does_is_said_in_a_word(fields, here, there):
     (Orders(), Orders(1, "node-a", "secondary"), dict(acting="primary"),
      "this side is preferred from now on, ordered on node-a"),
     (Orders(), Orders(1, "node-a", "secondary", is_handed_over=True), {},
+     "the other side is preferred from now on, because platform.driver failed on node-a"),
+    # After a pause there; this side has lost its memory.
+    (Orders(), Orders(3, "node-b", "secondary", is_handed_over=True), {},
      "the other side is preferred from now on, because platform.driver failed on node-a"),
     (Orders(), Orders(1, "node-a", "secondary", is_kept=True), {},
      "the other side is preferred from now on, because it has taken over"),

@@ -9,8 +9,8 @@ from failover.decision.view import LeaseView, View
 from failover.decision.vocabulary import AgentState, Command, Liveness, apart
 from failover.heartbeat import pair_topic, topic
 
-__all__ = ["alert_context", "allow_publishing", "alert_key", "differences", "headline", "order", "other_role", "reason", "since",
-           "standing", "standing_there", "summary"]
+__all__ = ["alert_context", "allow_publishing", "alert_key", "differences", "failed_on", "headline", "is_heard_one_way", "order",
+           "other_role", "reason", "since", "standing", "standing_there", "summary"]
 
 
 def summary(problem: str) -> str:
@@ -49,6 +49,25 @@ def differences(view: View, around: Any = None) -> Optional[str]:
 def other_role(role: str) -> str:
     """Return the role of the peer."""
     return "secondary" if role == "primary" else "primary"
+
+
+def failed_on(view: View) -> str:
+    """Return where the managed agents failed that were handed over.
+
+    That is the side that is not preferred now. Who gave the last order says nothing: that may have ended a pause.
+    """
+    role = other_role(view.orders.preferred)
+    there = view.peer.instance_name if view.peer is not None else role
+    return view.setup.instance_name if view.setup.role == role else there
+
+
+def is_heard_one_way(view: View) -> bool:
+    """Whether the peer is heard and counts as down because it does not hear this side.
+
+    Of a peer that is silent, the last heartbeat may be less than ``timeout`` old when it counts as down, but not so young.
+    """
+    return (view.decision.peer is Liveness.DOWN and view.acting == "primary" and not view.is_simple and view.farewell is None
+            and view.heard_ago is not None and view.heard_ago < view.timing.timeout / 2)
 
 
 def alert_key(mode: str, role: str) -> str:
@@ -106,7 +125,7 @@ def order(view: View, before: Orders, until: Optional[str]) -> str:
     if orders.preferred != before.preferred:
         text = "{} is preferred from now on".format("this side" if view.is_preferred else "the other side")
         if orders.is_handed_over:
-            return "{}, because {} failed on {}".format(text, agent, orders.by)
+            return "{}, because {} failed on {}".format(text, agent, failed_on(view))
         return text + (", because it has taken over" if orders.is_kept else by)
     if before.is_paused:
         return "the pause is over{}".format(by)
@@ -133,12 +152,15 @@ def _headline(view: View, unheard: str) -> str:
         other="{} {}".format(other, peer.instance_name) if peer else "the " + other,
         timeout="{:g} s".format(view.setup.timing.timeout), unheard=unheard, there=_activity(view),
         active="is active" if state is AgentState.RUNNING else "is not active yet",
-        heard={Liveness.UP: "heard", Liveness.UNKNOWN: "not heard yet",
-               Liveness.DOWN: "not heard"}[view.decision.peer],
+        heard={Liveness.UP: "heard", Liveness.UNKNOWN: "not heard yet", Liveness.DOWN: _unheard(view)}[view.decision.peer],
         vc={Liveness.UP: "VC answers", Liveness.UNKNOWN: "VC has not answered yet",
             Liveness.DOWN: "VC does not answer"}[view.decision.vc])
     sentence = _sentence_of_primary if view.acting == "primary" else _sentence_of_secondary
     return sentence(view, state).format(**names)
+
+
+def _unheard(view: View) -> str:
+    return "does not hear this side" if is_heard_one_way(view) else "not heard"
 
 
 def _activity(view: View) -> str:
@@ -166,7 +188,7 @@ def _sentence_of_secondary(view: View, state: AgentState) -> str:
         verified = "" if view.is_simple else ", which VC verified"
         return "{here} {active}: {other} not heard {unheard}" + verified + "; {agent} is {state}"
     if decision.peer is Liveness.UP:
-        stopping = "being stopped" if state is AgentState.RUNNING else "{state}"
+        stopping = "being stopped" if state is AgentState.RUNNING and decision.wanted is Command.STOP else "{state}"
         return "{other} {there}: heard within the last {timeout}; {agent} is " + stopping + " on this {here}"
     if decision.action is Action.VERIFY:
         return "verifying with VC that {other} is down: not heard {unheard}; {agent} is {state} on this {here}"
@@ -183,7 +205,7 @@ def reason(view: View, lease: LeaseView) -> str:
         age = lease.vc_answer_age
         return "lease held for {:.1f} s more, VC {}, {} {}".format(
             lease.seconds_left, "never answered" if age is None else "answered {:.1f} s ago".format(age),
-            other, "up" if view.decision.peer is Liveness.UP else "not heard")
+            other, "up" if view.decision.peer is Liveness.UP else _unheard(view))
     if lease.is_vc_apart:
         silence = "silence of {} does not count because it goes by another VC".format(other)
     elif lease.silent_for is None:

@@ -7,7 +7,7 @@ from failover.decision.view import View
 from failover.decision.vocabulary import AgentState, Command, Liveness
 from failover.words import problems_of_standard as standard
 from failover.words.installed import compared, difference
-from failover.words.lines import allow_publishing, differences, other_role, summary
+from failover.words.lines import allow_publishing, differences, failed_on, is_heard_one_way, other_role, summary
 from failover.words.surroundings import Surroundings
 
 __all__ = ["KINDS", "Kind", "find", "gone", "trouble"]
@@ -101,10 +101,7 @@ def _loop(view: View, around: Surroundings) -> Optional[str]:
 def _handed(view: View, around: Surroundings) -> Optional[str]:
     if not view.orders.is_handed_over:
         return None
-    # It failed on the side that is not preferred now. Who gave the last order says nothing: that may have ended a pause.
-    role = "secondary" if view.orders.preferred == "primary" else "primary"
-    there = view.peer.instance_name if view.peer is not None else role
-    where = view.setup.instance_name if view.setup.role == role else there
+    where = failed_on(view)
     return ("{} failed on {}, and was handed over to the other side, once: when that is mended, run `python -m failover "
             "switchover --to {}`".format(_agent(view), where, where))
 
@@ -148,9 +145,8 @@ def _peer(view: View, around: Surroundings) -> Optional[str]:
     if view.decision.peer is not Liveness.DOWN or not view.platform_answers:
         return None
     if view.acting == "primary":
-        is_unheard = view.heard_ago is None or view.heard_ago >= view.timing.timeout
         return "secondary {}: nobody would take over; see `vctl status` there".format(
-            "not heard " + around.unheard_since if is_unheard else "is heard, but it does not hear this side")
+            "is heard, but it does not hear this side" if is_heard_one_way(view) else "not heard " + around.unheard_since)
     if view.is_simple:
         return None
     return "primary not heard {}: see `vctl status` there".format(around.unheard_since)
