@@ -19,7 +19,7 @@ from zmq.utils import z85
 from failover import command
 from failover.command import status as status_command
 from failover.command.asking import ANSWER_WITHIN, NoAnswer
-from failover.command.exit_status import BAD, GOOD, INTERRUPTED, NO_AGENT, NO_PLATFORM, USAGE
+from failover.command.exit_status import BAD, GOOD, INTERRUPTED, NO_AGENT, NO_PLATFORM, UNWRITABLE, USAGE
 from failover.command.output import CLEAR
 from failover.command.page import render, without_answer
 from failover.command.status import Looks
@@ -132,7 +132,14 @@ def test_help_names_the_exit_statuses(home):
     shown = run(home, "--help")
     assert shown.returncode == 0
     assert [line.split()[0] for line in shown.stdout.partition("exit status")[2].splitlines()[1:]] == [
-        str(status) for status in (GOOD, BAD, NO_AGENT, NO_PLATFORM, USAGE, INTERRUPTED)]
+        str(status) for status in (GOOD, BAD, NO_AGENT, NO_PLATFORM, USAGE, UNWRITABLE, INTERRUPTED)]
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--help"]])
+def test_output_that_cannot_be_written_is_no_answer_of_the_agent(home, options):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(**arguments(home, *options), stdout=full, stderr=subprocess.PIPE, text=True, timeout=LIMIT)
+    assert (done.returncode, done.stderr) == (UNWRITABLE, "the output ends here: No space left on device\n")
 
 
 def test_without_files_of_a_platform(home):

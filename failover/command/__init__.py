@@ -5,7 +5,8 @@ A subcommand is a module of this package, named in ``_SUBCOMMANDS``. It has
 * ``HELP``: what it does in a few words, for the list of subcommands;
 * ``add_arguments(parser)``: adds its own arguments, and may add to the parser's help;
 * ``run(options)``: does the work and returns the exit status, one of :mod:`failover.command.exit_status` if it can. A
-  KeyboardInterrupt or BrokenPipeError that it raises is taken for a quiet end.
+  KeyboardInterrupt or BrokenPipeError that it raises is taken for a quiet end, another OSError for output that cannot be
+  written.
 
 It can be imported where VOLTTRON is not installed, so that help is always to be had.
 """
@@ -15,7 +16,7 @@ from importlib import import_module
 from typing import List, Optional
 
 from failover.command import output
-from failover.command.exit_status import GOOD, INTERRUPTED
+from failover.command.exit_status import GOOD, INTERRUPTED, UNWRITABLE
 from failover.command.parsing import Parser
 
 __all__ = ["main"]
@@ -49,6 +50,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except BrokenPipeError:
         output.discard()
         return GOOD
+    except OSError as error:
+        output.failed(error)
+        return UNWRITABLE
 
 
 def _parser() -> Parser:

@@ -15,7 +15,7 @@ __all__ = ["HELP", "add_arguments", "run"]
 HELP = "check all that a takeover needs"
 
 _EXIT_STATUSES = ("exit status: 0 if all is in order, 1 if not; 2 if no failover agent answers, 3 if no platform does; 64 "
-                  "after wrong usage")
+                  "after wrong usage, 74 if the output cannot be written")
 _LONGEST = 1000
 
 

@@ -15,7 +15,8 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "tell where the managed agent ran, and why"
 
-_EXIT_STATUSES = "exit status: 0; 2 if no failover agent answers, 3 if no platform does; 64 after wrong usage"
+_EXIT_STATUSES = ("exit status: 0; 2 if no failover agent answers, 3 if no platform does; 64 after wrong usage, 74 if the "
+                  "output cannot be written")
 _LONGEST = 500
 
 

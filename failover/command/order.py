@@ -18,7 +18,8 @@ EXIT_STATUSES = """exit status:
   1    refused, or not done in time; the text says why
   2    the platform answers, but no failover agent of that identity does
   3    no platform answers: it does not run, or its files are not in VOLTTRON_HOME, or it refuses the keys
-  64   wrong usage"""
+  64   wrong usage
+  74   done or not, its output cannot be written"""
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, description: str) -> None:

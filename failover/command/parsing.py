@@ -7,7 +7,7 @@ import sys
 from typing import Any, NoReturn
 
 from failover.command import output
-from failover.command.exit_status import USAGE
+from failover.command.exit_status import UNWRITABLE, USAGE
 from failover.text import clean
 
 __all__ = ["Parser", "add_vip_identity", "identity", "interval", "length_of_time"]
@@ -29,6 +29,9 @@ class Parser(argparse.ArgumentParser):
             print(message or "", end="", file=file, flush=True)
         except BrokenPipeError:
             output.discard()
+        except OSError as error:
+            output.failed(error)
+            raise SystemExit(UNWRITABLE) from None
 
 
 def add_vip_identity(parser: argparse.ArgumentParser) -> None:

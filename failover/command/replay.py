@@ -16,7 +16,7 @@ __all__ = ["HELP", "add_arguments", "run"]
 HELP = "step recordings through the present code"
 
 _EXIT_STATUSES = ("exit status: 0 if the present code does the same, 1 if it does something else, 2 if a file cannot be "
-                  "read, 64 after wrong usage")
+                  "read, 64 after wrong usage, 74 if the output cannot be written")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -30,6 +30,7 @@ _EXIT_STATUSES = """exit status, with --watch that of the last look:
   2    the platform answers, but no failover agent of that identity does
   3    no platform answers: it does not run, or its files are not in VOLTTRON_HOME, or it refuses the keys
   64   wrong usage
+  74   its output cannot be written
   130  interrupted before it had looked"""
 
 # Seconds, for the connection and for the answer. While watching, the next look comes soon.

@@ -18,7 +18,8 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "tell what happened, and why"
 
-_EXIT_STATUSES = "exit status: 0; 2 if there is no recording that can be read; 64 after wrong usage"
+_EXIT_STATUSES = ("exit status: 0; 2 if there is no recording that can be read; 64 after wrong usage, 74 if the output cannot "
+                  "be written")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
