@@ -9,7 +9,7 @@ from failover import clock
 from failover.authority import Authority, prove
 from failover.command import asking, main, order, switchover
 from failover.command.asking import NoAnswer
-from failover.command.exit_status import BAD, GOOD, NO_PLATFORM, REFUSED, USAGE
+from failover.command.exit_status import BAD, GOOD, NO_AGENT, NO_PLATFORM, REFUSED, USAGE
 from failover.commands import Commands
 from failover.decision.vocabulary import AgentState
 from failover.history import History
@@ -118,6 +118,23 @@ def test_a_history_is_told(answers, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "2026-11-26 16:00:00.123  node-b became active, previously node-a (planned); outage 1.5 s: so",
         "2026-11-26 16:01:00.000  stopped on node-b: no", "2026-11-26 16:02:00.000  order: the pause is over"]
+
+
+@pytest.mark.parametrize("command", ["check", "history"])
+@pytest.mark.parametrize("answer", [None, "x", 7, {"name": "roles"}, ["x"], [{}, None]], ids=str)
+def test_an_answer_that_is_no_list_is_that_of_no_failover_agent(answers, capsys, command, answer):
+    for options in ([], ["--json"]):
+        answers.answers[command] = [answer]
+        assert main([command, *options]) == NO_AGENT
+        assert "its answer to `{}` is no list of entries".format(command) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", [{}, {"orders": 7}, {"orders": {"number": 3}, "other": None, "stop_grace": "x"}], ids=str)
+def test_a_switchover_that_is_followed_by_odd_answers_is_not_done(answers, capsys, monkeypatch, status):
+    answers.answers.update(switchover=DONE, status=status)
+    now = iter(range(1000))
+    monkeypatch.setattr(switchover.clock, "now", lambda: next(now))
+    assert main(["switchover"]) == REFUSED and capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["pause", "--for", "25h"], ["pause", "--for", "0"], ["pause", "10m"],

@@ -128,6 +128,11 @@ def test_the_panels_say_what_each_side_does(columns):
     assert "\033[1;32m" in shown and "\033[1;36m" in shown
 
 
+@pytest.mark.parametrize("key", ["standing", "instance_name", "decision", "why", "other", "orders", "health"])
+def test_a_status_may_hold_any_key_alone(key):
+    assert "this side" in render({key: "x"})
+
+
 @pytest.mark.parametrize("status", [{}, {"standing": "ACTIVE"}, dict(BOTH, other=None)])
 def test_without_what_each_side_does_there_are_no_panels(status):
     assert panels(status, 80) is None

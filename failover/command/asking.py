@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from failover import clock
 from failover.command.exit_status import NO_AGENT, NO_PLATFORM
@@ -17,8 +17,8 @@ try:
 except ImportError as error:  # This Python is not the platform's. --help works all the same.
     MISSING = str(error)
 
-__all__ = ["ANSWER_WITHIN", "MISSING", "Asker", "NoAnswer", "ask_once", "no_agent", "no_platform", "order_once",
-           "volttron_home"]
+__all__ = ["ANSWER_WITHIN", "MISSING", "Asker", "NoAnswer", "ask_once", "list_once", "no_agent", "no_platform",
+           "order_once", "volttron_home"]
 
 # Seconds, for the connection and for the answer.
 ANSWER_WITHIN = 10.0
@@ -119,6 +119,14 @@ def ask_once(vip_identity: str, method: str, *args: Any) -> Any:
     """
     with contextlib.closing(Asker(vip_identity)) as asker:
         return asker.ask(method, *args)
+
+
+def list_once(vip_identity: str, method: str, *args: Any) -> List[Dict[str, Any]]:
+    """The same for a method that returns a list of entries."""
+    answer = ask_once(vip_identity, method, *args)
+    if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
+        raise no_agent(vip_identity, "its answer to `{}` is no list of entries".format(method))
+    return answer
 
 
 def order_once(vip_identity: str, method: str, *args: Any) -> Any:

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from failover.command.asking import NoAnswer, ask_once
+from failover.command.asking import NoAnswer, list_once
 from failover.command.exit_status import BAD, GOOD
 from failover.command.output import show
 from failover.command.parsing import add_vip_identity
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show the list."""
     try:
-        items = ask_once(options.vip_identity, "check")
+        items = list_once(options.vip_identity, "check")
     except NoAnswer as failure:
         print(failure, file=sys.stderr, flush=True)
         return failure.exit_status

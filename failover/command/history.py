@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any, Dict
 
-from failover.command.asking import NoAnswer, ask_once
+from failover.command.asking import NoAnswer, list_once
 from failover.command.exit_status import GOOD
 from failover.command.output import show
 from failover.command.parsing import add_vip_identity
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show the history."""
     try:
-        entries = ask_once(options.vip_identity, "history", options.count)
+        entries = list_once(options.vip_identity, "history", options.count)
     except NoAnswer as failure:
         print(failure, file=sys.stderr, flush=True)
         return failure.exit_status

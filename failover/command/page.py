@@ -33,7 +33,7 @@ def render(status: Dict[str, Any]) -> str:
     ]
     if "standing" in status:
         peer = _part(status, "other")
-        rows += [("", _STANDING.format(_text(status["instance_name"]), _text(status["standing"]))),
+        rows += [("", _STANDING.format(*_texts(status, "instance_name", "standing"))),
                  ("", _STANDING.format(_text(peer.get("instance_name") or "the other side"), _text(peer.get("standing"))))]
     rows += _rows_of_orders(_part(status, "orders"))
     rows += [

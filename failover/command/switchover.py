@@ -38,16 +38,17 @@ def run(options: argparse.Namespace) -> int:
 
 def _await(asker: Asker, answer: Dict[str, Any]) -> Dict[str, Any]:
     """Wait until that side is active, and nobody has ordered anything else."""
-    begin, grace = clock.now(), 10.0
+    begin, grace, to = clock.now(), 10.0, answer.get("to")
     while clock.now() < begin + 2 * grace + _EXTRA:
         status = asker.ask_status()
-        grace = float(status.get("stop_grace") or grace)
-        side = status if status.get("instance_name") == answer["to"] else status.get("other", {})
-        if status.get("orders", {}).get("number") != answer["order"]:
-            return dict(answer, done=False, text="{}, but then something else was ordered".format(answer["text"]))
+        there, orders, said = status.get("other"), status.get("orders"), status.get("stop_grace")
+        grace = said if isinstance(said, (int, float)) else grace
+        side = status if status.get("instance_name") == to else there if isinstance(there, dict) else {}
+        if not isinstance(orders, dict) or orders.get("number") != answer.get("order"):
+            return dict(answer, done=False, text="{}, but then something else was ordered".format(answer.get("text")))
         if side.get("standing") == "ACTIVE":
             took = clock.now() - begin
-            return dict(answer, took=round(took, 1), text="{} is active, after {:.1f} s".format(answer["to"], took))
+            return dict(answer, took=round(took, 1), text="{} is active, after {:.1f} s".format(to, took))
         gevent.sleep(_LOOK_EVERY)
     return dict(answer, done=False, text="{}, but it is not active after {:.0f} s: see `python -m failover status` on both "
-                                         "sides".format(answer["text"], clock.now() - begin))
+                                         "sides".format(answer.get("text"), clock.now() - begin))
