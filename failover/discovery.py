@@ -133,7 +133,7 @@ def read_response(raw: bytes) -> bytes:
     try:
         response.begin()
         status, reason, body = response.status, response.reason, response.read()
-    except (http.client.HTTPException, ValueError, OSError) as error:
+    except (http.client.HTTPException, ValueError, OverflowError, OSError) as error:  # OverflowError for a huge length.
         raise DiscoveryError("the answer is no HTTP, or not all of it: {}".format(clean(error))) from None
     if status != 200:
         raise DiscoveryError("the answer is {} {}".format(status, clean(reason)))

@@ -157,7 +157,8 @@ def test_another_status_is_no_answer_and_a_redirection_is_not_followed(status, h
 
 
 @pytest.mark.parametrize("answer", [b"", b"\r\n", b"\x00" * 100, b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 xxx\r\n\r\n",
-                                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"])
+                                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                                    b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 400 + b"\r\n\r\n{}"], ids=range(7))
 def test_what_is_not_http(answer):
     refused(answer)
 
