@@ -90,9 +90,10 @@ def broken(number, line):
     (broken(7, "[1.0]"), "line 7: expected a time, an event and its effects"),
     (broken(7, '[1.0,["Later",{}],[]]'), "line 7: 'Later' is a kind that this release does not know"),
     (broken(7, '["x",["Tick",{}],[]]'), "line 7: expected a number, found 'x'"),
+    (broken(7, '[1' + "0" * 399 + ',["Tick",{}],[]]'), "line 7: it is not JSON: int too large"),
     ("\n".join(LINES[:-1]), "it ends after {} of {} events".format(len(LINES) - 2, len(LINES) - 1)),
     ("\n".join(LINES)[:-5], "line {}: it is not JSON".format(len(LINES))),
-], ids=range(8))
+], ids=range(9))
 def test_what_is_wrong_in_a_recording_is_told_with_its_line(text, wrong):
     with pytest.raises(RecordingError) as error:
         parse(text)

@@ -13,6 +13,8 @@ import sys
 import pytest
 
 from failover.command import main
+from failover.command.asking import NoAnswer
+from failover.command.recordings import latest_below
 from failover.decision.effects import SaveRecord
 from failover.decision.events import (
     EndAsked,
@@ -317,6 +319,23 @@ def test_without_a_platform_trace_takes_the_last_recording_below_its_home(path, 
     first, second = done.stdout.splitlines()[:2]
     assert first == "recording {}".format(path) and second.startswith("the failover agent was not asked for a new one: no p")
     assert "lease verified" in done.stdout
+
+
+def test_what_is_no_folder_of_recordings_is_passed_over(path, tmp_path):
+    other = tmp_path / "agents" / "other" / "recordings"
+    other.parent.mkdir()
+    other.write_text("no folder")
+    assert latest_below(tmp_path) == path
+    path.unlink()
+    with pytest.raises(NoAnswer, match="there is no recording of a failover agent below"):
+        latest_below(tmp_path)
+
+
+@pytest.mark.parametrize("offset", [float("nan"), float("inf"), 1e300])
+def test_a_recording_without_a_time_of_day_is_told(offset):
+    story = scripted.takeover()
+    lines = trace(story._replace(head=story.head._replace(wall_offset=offset)))
+    assert "times are UTC, on never" in lines
 
 
 def test_trace_can_be_limited_to_the_end(path, capsys):

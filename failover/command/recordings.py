@@ -1,6 +1,6 @@
 """Finds and reads recordings, for the commands that tell of them."""
 
-import os
+from contextlib import suppress
 from pathlib import Path
 
 from failover.command.asking import NoAnswer
@@ -40,11 +40,13 @@ def latest_below(volttron_home: Path) -> Path:
 
     :raises NoAnswer: there is none.
     """
-    found = [one.path for folder in volttron_home.glob(_FOLDERS) if os.access(str(folder), os.R_OK)
-             for one in stored(folder)[-1:]]
+    found = []
+    for folder in volttron_home.glob(_FOLDERS):
+        with suppress(OSError):  # It is another user's, no folder, or just being removed.
+            found += [(one.path.stat().st_mtime, one.path) for one in stored(folder)[-1:]]
     if not found:
         raise _unreadable(volttron_home, "there is no recording of a failover agent below this folder")
-    return max(found, key=lambda path: path.stat().st_mtime)
+    return max(found)[1]
 
 
 def open_recording(path: Path) -> Recording:

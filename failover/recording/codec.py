@@ -14,6 +14,7 @@ from failover.decision.effects import Effect
 from failover.decision.events import Event
 from failover.decision.setup import Record, Setup
 from failover.decision.state import State
+from failover.text import integer
 
 __all__ = ["RecordingError", "decoder", "encoder", "from_text", "to_text"]
 
@@ -60,7 +61,7 @@ def from_text(text: str) -> Any:
     """
     try:
         return _json.decode(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise RecordingError("it is not JSON: {}".format(error)) from None
 
 
@@ -68,7 +69,13 @@ def _no_constant(name: str) -> None:
     raise ValueError("{} is not in JSON".format(name))
 
 
-_json = json.JSONDecoder(parse_constant=_no_constant)
+def _whole(digits: str) -> int:
+    number = integer(digits)
+    float(number)  # Whoever computes with it needs that: too large a number raises OverflowError.
+    return number
+
+
+_json = json.JSONDecoder(parse_constant=_no_constant, parse_int=_whole)
 
 
 def _as_it_is(value: Any) -> Any:

@@ -35,10 +35,11 @@ class Times(NamedTuple):
         return "{:%Y-%m-%d}".format(found) if found else "never"
 
     def _datetime(self, moment: Moment) -> Optional[datetime]:
-        if not -inf < moment < inf:
+        seconds = moment + self.offset
+        if not -inf < seconds < inf:
             return None
         try:
-            return _EPOCH + timedelta(seconds=moment + self.offset)
+            return _EPOCH + timedelta(seconds=seconds)
         except OverflowError:
             return None
 
