@@ -10,6 +10,8 @@ import hmac
 import json
 from typing import Any, Callable, Dict, Optional, Sequence
 
+import gevent
+
 from failover import clock
 from failover.text import clean
 
@@ -60,11 +62,17 @@ class Authority:
         """Return why an order is refused; None if it is not."""
         caller = self.caller()
         secretkey = self._secretkey
-        if secretkey is None or self._holds(secretkey, method, args, proof) or self._is_authorized(caller):
+        if secretkey is None or self._holds(secretkey, method, args, proof):
             return None
+        try:
+            if self._is_authorized(caller):
+                return None
+            otherwise = "or authorize it: {}".format(self._authorize_with(clean(caller)))
+        except (Exception, gevent.Timeout) as error:  # A Timeout is no Exception: VOLTTRON would give the caller no answer.
+            otherwise = "because platform.auth does not say whether it is authorized ({}): see `vctl status`".format(
+                clean(error) or type(error).__name__)
         return ("refused: {} has not shown that it belongs to this platform; run `python -m failover {}` here, as the "
-                "platform's user, or authorize it: {}".format(
-                    clean(caller), _COMMANDS.get(method, method), self._authorize_with(clean(caller))))
+                "platform's user, {}".format(clean(caller), _COMMANDS.get(method, method), otherwise))
 
     def _holds(self, secretkey: str, method: str, args: Sequence[Any], proof: Any) -> bool:
         now = clock.now()

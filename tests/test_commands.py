@@ -216,6 +216,19 @@ def test_a_proof_holds_once(monkeypatch):
     assert "has not shown" in orders.pause(60.0, proof)["text"]
 
 
+@pytest.mark.parametrize("error", [gevent.Timeout(10), gevent.Timeout(), RuntimeError("no route to platform.auth")])
+def test_without_a_word_of_platform_auth_an_order_is_refused(error):
+    def is_authorized(caller):
+        raise error
+
+    core = Core()
+    orders = Commands(lambda: core.state, core.post, Authority(SECRET, lambda: AGENT, is_authorized, str))
+    answer = orders.resume()
+    assert not answer["done"]
+    assert "run `python -m failover resume` here, as the platform's user, because platform.auth" in answer["text"]
+    assert orders.resume(prove(SECRET, "resume", []))["text"] == "the pair is not paused"
+
+
 def test_who_is_authorized_needs_none(monkeypatch):
     monkeypatch.setattr("failover.commands._KNOWN_WITHIN", 0.0)
     assert strict(Core(), [AGENT]).pause(60.0)["done"]
