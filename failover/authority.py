@@ -2,7 +2,7 @@
 
 Both VOLTTRONs tell the called agent under which VIP identity the caller is connected, and not with which key. A client may take
 any identity that is free. So an order comes with a proof, which only the platform's secret key makes. It holds for this order
-alone, once, and for some seconds. A caller without one needs an authorization for its identity.
+to this failover agent alone, once, and for some seconds. A caller without one needs an authorization for its identity.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ __all__ = ["Authority", "CAPABILITY", "prove"]
 # What is authorized. It is no method's name: on VOLTTRON 11, naming one would shut everybody else out of it, operators too.
 CAPABILITY = "{}.give_orders"
 
-_PURPOSE = b"volttron-failover order 1"
+_PURPOSE = b"volttron-failover order 2"
 
 # What the command of a method is called, if not the same.
 _COMMANDS = {"record": "trace"}
@@ -29,14 +29,15 @@ _COMMANDS = {"record": "trace"}
 _HOLDS = 30.0
 
 
-def prove(secretkey: str, method: str, args: Sequence[Any], at: Optional[float] = None) -> str:
+def prove(secretkey: str, identity: str, method: str, args: Sequence[Any], at: Optional[float] = None) -> str:
     """Return the proof for an order.
 
     :param secretkey: of the platform.
+    :param identity: VIP identity of the failover agent that is to take the order: there may be others on the platform.
     :param at: when it is given, on this machine's clock; None is now.
     """
     moment = "{:.6f}".format(clock.now() if at is None else at)
-    content = json.dumps([method, list(args), moment])
+    content = json.dumps([identity, method, list(args), moment])
     key = hmac.new(secretkey.encode(), _PURPOSE, hashlib.sha256).digest()
     return "{} {}".format(moment, hmac.new(key, content.encode(), hashlib.sha256).hexdigest())
 
@@ -45,15 +46,17 @@ class Authority:
     """Refuses orders of those who may not give any.
 
     :param secretkey: of this platform; None if it cannot be read, and then everybody may.
+    :param identity: this agent's VIP identity.
     :param caller: returns who is asking, by VIP identity.
     :param is_authorized: whether the caller with this identity has been authorized.
     :param authorize_with: returns what authorizes it.
     """
 
-    def __init__(self, secretkey: Optional[str], caller: Callable[[], str], is_authorized: Callable[[str], bool],
-                 authorize_with: Callable[[str], str]):
+    def __init__(self, secretkey: Optional[str], identity: str, caller: Callable[[], str],
+                 is_authorized: Callable[[str], bool], authorize_with: Callable[[str], str]):
         self.caller = caller
         self._secretkey = secretkey
+        self._identity = identity
         self._is_authorized = is_authorized
         self._authorize_with = authorize_with
         self._used: Dict[str, float] = {}
@@ -79,7 +82,7 @@ class Authority:
         self._used = {one: at for one, at in self._used.items() if now - at < _HOLDS}
         try:
             at = float(proof.split(" ")[0])
-            wanted = prove(secretkey, method, args, at)
+            wanted = prove(secretkey, self._identity, method, args, at)
         except (AttributeError, TypeError, ValueError, OverflowError):
             return False
         if not 0 <= now - at < _HOLDS or proof in self._used or not hmac.compare_digest(

@@ -15,5 +15,6 @@ def authority_of(agent: Any) -> Authority:
         secretkey = compat.platform_secretkey()
     except (OSError, ValueError, KeyError, TypeError):  # That heartbeats cannot be signed then is said elsewhere.
         secretkey = None
-    return Authority(secretkey, lambda: compat.caller(agent), lambda caller: compat.is_authorized(agent, caller, capability),
+    return Authority(secretkey, agent.core.identity, lambda: compat.caller(agent),
+                     lambda caller: compat.is_authorized(agent, caller, capability),
                      lambda caller: compat.authorize_caller(caller, capability))

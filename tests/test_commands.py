@@ -148,7 +148,7 @@ def test_wrong_usage(arguments):
 # The RPC methods
 
 def commands(core):
-    return Commands(lambda: core.state, core.post, Authority(None, lambda: "somebody", lambda caller: False, str))
+    return Commands(lambda: core.state, core.post, Authority(None, "failover", lambda: "somebody", lambda caller: False, str))
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 86401, True, "60", None, float("nan")])
@@ -183,7 +183,7 @@ SECRET, AGENT = "the platform's secret key", "node-b.somebody"
 
 def strict(core, authorized=()):
     return Commands(lambda: core.state, core.post, Authority(
-        SECRET, lambda: AGENT, authorized.__contains__, "`vctl authz add agent {} ...`".format))
+        SECRET, "failover", lambda: AGENT, authorized.__contains__, "`vctl authz add agent {} ...`".format))
 
 
 ORDERS = [("pause", [60.0]), ("resume", []), ("switchover", ["secondary"])]
@@ -191,8 +191,10 @@ ORDERS = [("pause", [60.0]), ("resume", []), ("switchover", ["secondary"])]
 
 @pytest.mark.parametrize("method, args", ORDERS)
 @pytest.mark.parametrize("proof", [
-    None, "", "x", 7, "nan 00", "\ud800", "1e999 x", prove("another secret key", "resume", []), prove(SECRET, "other", []),
-    prove(SECRET, "pause", [61.0]), prove(SECRET, "switchover", ["primary"])], ids=range(11))
+    None, "", "x", 7, "nan 00", "\ud800", "1e999 x", prove("another secret key", "failover", "resume", []),
+    prove(SECRET, "failover", "other", []),
+    prove(SECRET, "failover", "pause", [61.0]), prove(SECRET, "failover", "switchover", ["primary"]),
+    prove(SECRET, "failover-2", "pause", [60.0]), prove(SECRET, "failover-2", "resume", [])], ids=range(13))
 def test_an_order_without_its_proof_is_refused_and_changes_nothing(method, args, proof):
     core = Core()
     before = core.state
@@ -205,13 +207,13 @@ def test_an_order_without_its_proof_is_refused_and_changes_nothing(method, args,
 @pytest.mark.parametrize("method, args", ORDERS)
 @pytest.mark.parametrize("age, counts", [(0.0, True), (29.0, True), (31.0, False), (-1.0, False)])
 def test_a_proof_holds_for_its_order_and_for_half_a_minute(method, args, age, counts):
-    answer = getattr(strict(Core()), method)(*args, prove(SECRET, method, args, clock.now() - age))
+    answer = getattr(strict(Core()), method)(*args, prove(SECRET, "failover", method, args, clock.now() - age))
     assert ("has not shown" not in answer["text"]) is counts
 
 
 def test_a_proof_holds_once(monkeypatch):
     monkeypatch.setattr("failover.commands._KNOWN_WITHIN", 0.0)
-    orders, proof = strict(Core()), prove(SECRET, "pause", [60.0])
+    orders, proof = strict(Core()), prove(SECRET, "failover", "pause", [60.0])
     assert orders.pause(60.0, proof)["done"]
     assert "has not shown" in orders.pause(60.0, proof)["text"]
 
@@ -222,11 +224,11 @@ def test_without_a_word_of_platform_auth_an_order_is_refused(error):
         raise error
 
     core = Core()
-    orders = Commands(lambda: core.state, core.post, Authority(SECRET, lambda: AGENT, is_authorized, str))
+    orders = Commands(lambda: core.state, core.post, Authority(SECRET, "failover", lambda: AGENT, is_authorized, str))
     answer = orders.resume()
     assert not answer["done"]
     assert "run `python -m failover resume` here, as the platform's user, because platform.auth" in answer["text"]
-    assert orders.resume(prove(SECRET, "resume", []))["text"] == "the pair is not paused"
+    assert orders.resume(prove(SECRET, "failover", "resume", []))["text"] == "the pair is not paused"
 
 
 def test_who_is_authorized_needs_none(monkeypatch):

@@ -84,7 +84,7 @@ class Asker:
         :raises NoAnswer: as for `ask`.
         """
         self._connect()
-        return self.ask(method, *args, _proof(method, args))
+        return self.ask(method, *args, _proof(self._vip_identity, method, args))
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -157,13 +157,13 @@ def _find_platform() -> "Endpoint":
     return endpoint
 
 
-def _proof(method: str, args: Sequence[Any]) -> Optional[str]:
+def _proof(identity: str, method: str, args: Sequence[Any]) -> Optional[str]:
     """Return the proof for an order; None without the platform's secret key: then the agent says what is missing."""
     from failover import compat
     from failover.authority import prove
 
     try:
-        return prove(compat.platform_secretkey(), method, args)
+        return prove(compat.platform_secretkey(), identity, method, args)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -82,7 +82,7 @@ class Observer:
 
     def order(self, method, *args, timeout=5):
         """Give an order, as a command on this platform does."""
-        return self.call(FAILOVER, method, *args, prove(self.platform.secretkey, method, args), timeout=timeout)
+        return self.call(FAILOVER, method, *args, prove(self.platform.secretkey, FAILOVER, method, args), timeout=timeout)
 
     def status(self):
         """Return the failover agent's status, or None while it does not answer."""
@@ -97,7 +97,7 @@ class Observer:
     def record(self):
         """Return where the failover agent has now written what happened, or None if it does not answer."""
         try:
-            return self.link.call(FAILOVER, "record", prove(self.platform.secretkey, "record", []), timeout=10)
+            return self.link.call(FAILOVER, "record", prove(self.platform.secretkey, FAILOVER, "record", []), timeout=10)
         except (LinkError, RemoteError):
             return None
 
