@@ -13,6 +13,7 @@ from failover.command.exit_status import BAD, GOOD, NO_AGENT, NO_PLATFORM, REFUS
 from failover.commands import Commands
 from failover.decision.vocabulary import AgentState
 from failover.history import History
+from failover.own_rpcs import guard
 from tests.driving import Core, heartbeat
 from tests.testbed.platforms import wait_for
 
@@ -234,6 +235,45 @@ def test_without_a_word_of_platform_auth_an_order_is_refused(error):
 def test_who_is_authorized_needs_none(monkeypatch):
     monkeypatch.setattr("failover.commands._KNOWN_WITHIN", 0.0)
     assert strict(Core(), [AGENT]).pause(60.0)["done"]
+
+
+# What VOLTTRON exports by itself
+
+class Rpc:
+    """VOLTTRON's part that answers."""
+
+    def __init__(self):
+        self.exports, self.protected = {}, []
+
+    def export(self, method, name):
+        self.exports[name] = method
+
+
+class ModularRpc(Rpc):
+    def _add_protected_rpcs(self, updated_list):
+        self.protected += updated_list
+
+
+@pytest.mark.parametrize("kind", [Rpc, ModularRpc])
+@pytest.mark.parametrize("name", ["start", "start_with_period", "stop", "restart", "set_period"])
+def test_nobody_changes_volttrons_own_heartbeat(kind, name):
+    rpc = kind()
+    guard(rpc, lambda: "some\x1bbody", "platform.auth")
+    method = rpc.exports["heartbeat." + name]
+    assert method.__name__, "VOLTTRON asks for it when it protects a method"
+    with pytest.raises(ValueError, match=r"refused to some\\x1bbody: "):
+        method(0)
+    assert ("rpc.add_protected_rpcs" in rpc.exports) is (kind is ModularRpc)
+
+
+def test_only_platform_auth_says_which_methods_are_protected():
+    rpc, callers = ModularRpc(), ["platform.auth"]
+    guard(rpc, lambda: callers[0], "platform.auth")
+    rpc.exports["rpc.add_protected_rpcs"](["status"])
+    callers[0] = "platform.auth2"
+    with pytest.raises(ValueError, match="refused to platform.auth2: only platform.auth says"):
+        rpc.exports["rpc.add_protected_rpcs"](updated_list=["pause"])
+    assert rpc.protected == ["status"]
 
 
 # The history on disk

@@ -27,7 +27,7 @@ from failover.vip.link import Endpoint, LinkError
 from failover.vip.link import RemoteError as LinkRemoteError
 
 __all__ = [
-    "AGENT_OPTIONS", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
+    "AGENT_OPTIONS", "AUTH", "Agent", "CONTROL", "Core", "RPC", "RemoteError", "STATUS_BAD", "STATUS_GOOD", "Status",
     "authorize_caller", "authorize_command", "authorize_subscription", "data_folder", "find_agent", "installed", "instance_name",
     "is_authorized", "is_refusal", "known_platforms", "load_config", "local_endpoint", "missing_authorizations", "platform_secretkey",
     "platform_warnings", "serverkey", "setup_logging", "stop_monitor", "subscribe", "vip_main", "volttron_home"
