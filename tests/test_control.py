@@ -9,12 +9,12 @@ import types
 import gevent
 import pytest
 
-from failover import clock
+from failover import clock, process
 from failover.decision.effects import Stop
 from failover.decision.events import CommandEnded
 from failover.decision.vocabulary import AgentState, Command
 from failover.runs import Runs
-from tests.testbed.pair import wait
+from tests.testbed.pair import LIMIT, wait
 
 # Importing VOLTTRON replaces the sockets and threads of this process by gevent's, which the relays of other tests do
 # without. Of VOLTTRON, control.py and those who use it need only these names.
@@ -318,3 +318,43 @@ def test_who_limits_the_end_of_all_is_told_that_time_is_up():
     with pytest.raises(gevent.Timeout) as caught, gevent.Timeout(0.2) as limit:
         group.stop_for_good(60.0)
     assert caught.value is limit
+
+
+def test_what_the_platform_starts_again_is_kept_away_until_it_cannot_come_any_more(managed, monkeypatch):
+    """Also if the agent might have run for a moment in between, and if the platform had begun the start before it was forbidden."""
+    alerts, copies = [], []
+    processes = _processes.Processes(managed, lambda: True, alerts.append)
+
+    def living():
+        return [one for one in (process.find(copy.pid) for copy in copies) if one is not None and process.lives(one)]
+
+    def copy():
+        copies.append(subprocess.Popen(["sleep", "60"]))
+
+    monkeypatch.setattr(processes, "beside", lambda pid: living())
+    monkeypatch.setattr(_processes, "_STARTED_WITHIN", 60.0)
+    try:
+        processes.want(True)
+        copy()
+        processes.end(living, 0.0, "it may not run here")
+        processes.want(False)
+        gevent.sleep(0.1)
+        copy()
+        gevent.sleep(0.1)
+        assert len(living()) == 1, "it may run now"
+        processes.want(True)
+        wait(lambda: not living(), LIMIT, "the end of a copy")
+        processes.settled()
+        copy()
+        wait(lambda: not living(), LIMIT, "the end of a copy that the platform had begun to start")
+        processes.want(False)
+        processes.may_come()
+        processes.want(True)
+        copy()
+        gevent.sleep(0.1)
+        assert len(living()) == 1, "what has been started in order is stopped in order"
+        assert len(alerts) == 3
+    finally:
+        for one in copies:
+            one.kill()
+            one.wait(10)

@@ -187,6 +187,13 @@ def test_a_farewell_that_comes_with_what_was_sent_before_it_is_believed_after_a_
     verdict(search.nth(300, 617))
 
 
+@pytest.mark.parametrize("seed, number", [(400, 867), (401, 100)])
+def test_what_a_search_has_found_is_mended(seed, number):
+    """A start that takes longer than the other side's new stop_grace; and a start that the platform began by itself while the
+    agent might run for a moment."""
+    verdict(search.nth(seed, number))
+
+
 def test_both_run_in_simple_failover_while_their_link_is_cut():
     world = World(Schedule((Fault("cut", PRIMARY_AND_SECONDARY, 30, 30),)), simple=True).run()
     [[begins, ends]] = world.overlaps

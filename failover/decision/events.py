@@ -235,8 +235,7 @@ class Ended(NamedTuple):
     """All that had to be done before the end has been.
 
     :ivar is_gone: whether the managed agents have been stopped here.
-    :ivar was_let_in: as in :class:`EndAsked`.
-    """
+    """  # The other one is as in EndAsked.
 
     is_gone: bool
     was_let_in: bool = True

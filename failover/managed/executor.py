@@ -63,12 +63,17 @@ class Executor:
     def want(self, effect: Want) -> None:
         """From now on the managed agent should run, should not, or is left as it is."""
         self._wanted = effect.wanted
-        self._processes.may_nothing_run = effect.is_strict and effect.wanted is Command.STOP
+        self._processes.want(effect.is_strict and effect.wanted is Command.STOP)
         self.look_now()
 
     def settled(self) -> None:
         """The managed agent does not run, and the platform will not start it by itself."""
         self._processes.settled()
+
+    def runs(self) -> None:
+        """The managed agent runs."""
+        if not self._processes.may_nothing_run:
+            self._processes.may_come()
 
     def has_failed(self, command: Command) -> bool:
         """Whether the last attempt at this command failed."""
@@ -136,6 +141,7 @@ class Executor:
         self._post(ReadyToStart(self._managed.identity, number))
 
     def _launch(self, number: int) -> None:
+        self._processes.may_come()
         self._managed.start(lambda: self._post(StartAnswered(self._managed.identity, number)))
         self._runs.start_accepted(clock.now())
         self._ended(Command.START, number, True)

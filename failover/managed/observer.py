@@ -99,6 +99,7 @@ class Observer:
             if self._runs.seen(is_running, managed.last_pid, clock.now()):
                 self._post(AgentFailed(managed.identity))
         if is_running:
+            self._executor.runs()
             self._check_signals()
 
     def _check_signals(self) -> None:

@@ -1,5 +1,6 @@
 """The processes of the managed agent, and their end without control."""
 
+from math import inf
 from typing import Callable, List, Optional, Sequence
 
 import gevent
@@ -12,6 +13,8 @@ __all__ = ["Processes", "named"]
 
 # Seconds.
 _KEEP_AWAY_EVERY = 0.02
+# A start that the platform has begun by itself may take so long to take effect. To forbid others does not stop it.
+_STARTED_WITHIN = 5.0
 # What an agent has forked may take so long to notice that the agent has ended.
 _FOLLOWS_WITHIN = 0.5
 
@@ -21,7 +24,6 @@ class Processes:
 
     :param platform_lives: whether the process of the local platform exists.
     :param alert: called with a text when something was done that the operator should know of.
-    :ivar may_nothing_run: whether whatever appears is to be killed at once.
     """
 
     def __init__(self, managed: ManagedAgent, platform_lives: Callable[[], bool], alert: Callable[[str], None]):
@@ -29,7 +31,13 @@ class Processes:
         self._managed = managed
         self._platform_lives = platform_lives
         self._alert = alert
-        self._is_kept_away = False
+        self._kept_away_until = -inf
+        self._is_keeping_away = False
+
+    def want(self, may_nothing_run: bool) -> None:
+        """From now on whatever appears is to be killed at once, or not any more."""
+        self.may_nothing_run = may_nothing_run
+        self._keep_away_from_now()
 
     def all(self, known: Sequence[process.Process] = ()) -> List[process.Process]:
         """Return all processes of the managed agent, and of those that are known to have been some the living ones."""
@@ -74,9 +82,9 @@ class Processes:
             ended = process.end_all(look, within)
         except PermissionError as error:
             raise ControlError("{}, and {}".format(why, error)) from None
-        if any(one.signal != "SIGINT" for one in ended) and self.may_nothing_run and not self._is_kept_away:
-            self._is_kept_away = True
-            spawn_loop(self._keep_away)
+        if any(one.signal != "SIGINT" for one in ended) and self.may_nothing_run:
+            self._kept_away_until = inf
+            self._keep_away_from_now()
         for one in ended:
             self._alert("{} of {} was ended by {}: {}".format(named(one.pids), self._managed.identity, one.signal, why))
         left = [one.pid for one in look()]
@@ -84,14 +92,24 @@ class Processes:
             raise ControlError("{}, and {} does not end: run `kill -9 {}`".format(
                 why, named(left), " ".join(map(str, left))))
 
+    def _keep_away_from_now(self) -> None:
+        if self._keeps_away and not self._is_keeping_away:
+            self._is_keeping_away = True
+            spawn_loop(self._keep_away)
+
+    @property
+    def _keeps_away(self) -> bool:
+        return self.may_nothing_run and clock.now() < self._kept_away_until
+
     def _keep_away(self) -> None:
-        """Kill in the same moment what the platform starts again because it was killed, until that is forbidden.
+        """Kill in the same moment what the platform starts again because it was killed, until that is forbidden, and a little
+        longer.
 
         A platform that hangs does not let itself be forbidden anything. When it goes on, it may start the agent before
-        it answers.
+        it answers. And while the agent may run for a while, the platform may begin to start it again.
         """
         try:
-            while self._is_kept_away and self.may_nothing_run and self._platform_lives():
+            while self._keeps_away and self._platform_lives():
                 for one in self.beside(None):
                     name = process.end(one, 0.0)
                     if name is not None:
@@ -99,11 +117,15 @@ class Processes:
                             named([one.pid]), self._managed.identity, name))
                 gevent.sleep(_KEEP_AWAY_EVERY)
         finally:
-            self._is_kept_away = False
+            self._is_keeping_away = False
 
     def settled(self) -> None:
-        """The platform does not start it again: nothing needs to be kept away."""
-        self._is_kept_away = False
+        """The platform does not start it again: only what it has begun to start needs to be kept away."""
+        self._kept_away_until = min(self._kept_away_until, clock.now() + _STARTED_WITHIN)
+
+    def may_come(self) -> None:
+        """It is being started here, or runs and may: nothing needs to be kept away."""
+        self._kept_away_until = -inf
 
 
 def named(pids: Sequence[int]) -> str:

@@ -1,5 +1,6 @@
 """What the shell does with the managed agent: it observes it, and carries out commands through control and by signals."""
 
+from math import inf
 from typing import TYPE_CHECKING, List, Optional
 
 from failover.decision.effects import EndStrays, ForbidRestart, Launch, PrepareStart, Stop, Want
@@ -26,7 +27,7 @@ _LOOK_UP_AFTER = 5
 # Seconds.
 _WATCH_EVERY, _CALM_EVERY, _CALM_AFTER, _MAY_BE_SILENT = 1.0, 2.0, 15.0, 3.0
 _START_WITHIN = 30.0
-_KEEP_AWAY_EVERY = 0.02
+_KEEP_AWAY_EVERY, _STARTS_WITHIN = 0.02, 5.0
 _TIME_TO_ASK = 0.3
 _STARTED_WITHIN = 0.5
 # Control gets half of the time for a stop, then come three signals, each with its share of the rest: when SIGKILL does.
@@ -46,7 +47,7 @@ class Shell:
         self._answers = 0
         self._seen: Optional[Process] = None
         self._seen_since = agent.side.clock()
-        self._may_nothing_run = self._is_kept_away = False
+        self._may_nothing_run, self._kept_away_until = False, -inf
         self._wanted: Optional[Command] = None
         self._open: Optional[int] = None
         self._open_starts = 0
@@ -114,7 +115,9 @@ class Shell:
         is_settled = not ended_badly and (is_running or not self._open_starts)
         has_strays = is_settled and self._open is None and (self._ends_strays or bool(control.strays()))
         if is_settled and not is_running:
-            self._is_kept_away = False
+            self._settled()
+        if is_running and not self._may_nothing_run:
+            self._kept_away_until = -inf
         self._side.excuses.observed(is_running, asked_at)
         post(AgentObserved(self._name, AgentState.RUNNING if is_running else AgentState.STOPPED, asked_at, ended_badly,
                            has_strays))
@@ -124,8 +127,6 @@ class Shell:
     def _want(self, effect: Want) -> None:
         self._wanted = effect.wanted
         self._may_nothing_run = effect.is_strict and effect.wanted is Command.STOP
-        if not self._may_nothing_run:
-            self._is_kept_away = False
         self._look_now()
 
     def _prepare(self, effect: PrepareStart) -> None:
@@ -149,6 +150,7 @@ class Shell:
             self._ended(effect.number, Command.START, False)
             return
         side.note("start asked for")
+        self._kept_away_until = -inf
         self._open, self.command = effect.number, effect
         self._open_starts += 1
         is_over: List[bool] = []
@@ -204,7 +206,7 @@ class Shell:
             return
         control, side = self._control, self._side
         if control.processes and status and self._may_nothing_run:
-            self._is_kept_away = True
+            self._kept_away_until = inf
         if number is None or number == self._open:
             control.end(list(control.processes), status)
             left = until - side.clock()
@@ -217,8 +219,13 @@ class Shell:
     def appeared(self, process: Process) -> None:
         """The platform has started a copy. It is killed at once while it must not be there."""
         is_being_stopped = self._stops_until is not None and self._side.clock() < self._stops_until and self._open_starts
-        if is_being_stopped or self._is_kept_away and self._may_nothing_run and self._side.platform:
+        is_kept_away = self._may_nothing_run and self._side.clock() < self._kept_away_until and self._side.platform
+        if is_being_stopped or is_kept_away:
+            self._kept_away_until = inf
             self._side.after(_KEEP_AWAY_EVERY, self._control.end_copy, process)
+
+    def _settled(self) -> None:
+        self._kept_away_until = min(self._kept_away_until, self._side.clock() + _STARTS_WITHIN)
 
     def _forbid(self, effect: ForbidRestart) -> None:
         self._control.ask(self._agent.answer_within, self._forbidden, effect, self._side.clock())
@@ -229,7 +236,7 @@ class Shell:
         done = answer is Answer.GIVEN
         if done:
             self._control.clear_status()
-            self._is_kept_away = False
+            self._settled()
         has_strays = done and self._open is None and bool(self._control.strays())
         self._agent.post(RestartForbidden(effect.agent, asked_at, done, has_strays))
         if done:
@@ -253,7 +260,7 @@ class Shell:
     def _strays_ended(self, effect: EndStrays, found: List[Process], all_of_them: bool) -> None:
         if self._agent.lives:
             if found and self._may_nothing_run:
-                self._is_kept_away = True
+                self._kept_away_until = inf
             self._control.end(found, -9)
             self._ends_strays = False
             self._agent.post(StraysEnded(effect.agent, all_of_them))
