@@ -1,17 +1,18 @@
 """Starts and stops the managed agent."""
 
 import logging
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 import gevent
 
-from failover import clock, process
+from failover import clock
 from failover.control import ControlError, ManagedAgent, NotAuthorized
 from failover.decision.effects import ForbidRestart, Launch, PrepareStart, Stop, Want
 from failover.decision.events import CommandEnded, ReadyToStart, RestartForbidden, StartAnswered
 from failover.decision.vocabulary import Command
 from failover.loops import surviving
 from failover.managed.processes import Processes
+from failover.managed.stopping import Stopper
 from failover.managed.strays import Strays
 from failover.runs import Runs
 from failover.text import clean
@@ -19,9 +20,6 @@ from failover.text import clean
 __all__ = ["Executor"]
 
 _log = logging.getLogger(__name__)
-
-# Seconds.
-_LOOK_EVERY = 0.02
 
 
 class Executor:
@@ -43,6 +41,7 @@ class Executor:
         self._strays = strays
         self._runs = runs
         self._post = post
+        self._stopper = Stopper(managed, processes, runs, platform_lives)
         self._platform_lives = platform_lives
         self._unauthorized = unauthorized
         self._faults = faults
@@ -149,7 +148,7 @@ class Executor:
     def _stop(self, number: int, deadline: float, former: Optional["gevent.Greenlet[..., Any]"]) -> None:
         self._say(Command.STOP)
         try:
-            self.stop_now(deadline - clock.now(), former)
+            self._stopper.stop(deadline - clock.now(), former)
         except NotAuthorized:
             self._faults["unauthorized"] = self._unauthorized()
             self._ended(Command.STOP, number, False, is_gone=self._managed.unseen_pid is None)
@@ -161,60 +160,13 @@ class Executor:
         _log.log(logging.DEBUG if self.has_failed(command) else logging.INFO, "%s: %s", command.value,
                  self._managed.identity)
 
-    def stop_now(self, grace: float, former: Optional["gevent.Greenlet[..., Any]"] = None) -> None:
-        """Stop the managed agent: control gets half of the time, then, or if it cannot, its processes are ended.
-
-        :param grace: seconds, within which it is gone. With hardly any left, its processes are killed at once.
-        :param former: what was being done before; a start, if it is not left to end, may take effect after the stop.
-        :raises NotAuthorized: control refused; the processes have been ended all the same.
-        :raises ControlError: it still runs.
-        """
-        managed, processes = self._managed, self._processes
-        deadline, unseen = clock.now() + grace, self._managed.unseen_pid is not None
-        refusal: Optional[ControlError] = None
-        self._runs.stop_begun()
-        known = processes.all()  # Later, when its main process has gone, not everything shows whose it is.
-        if former is not None:
-            former.join(grace / 4)
-            former.kill(block=False)
-        if not self._platform_lives():
-            why = "its platform is gone"
-        elif grace < process.TIME_TO_ASK and not unseen:
-            why = "it may not run here"
-        elif not known and former is None and not unseen:
-            why = "it appeared while it was being stopped"
-        elif process.ignores_interrupt(managed.process):
-            why = "it ignores SIGINT, by which the platform stops agents"
-        else:
-            why = "control did not end it"
-            # What cannot be seen cannot be killed either.
-            refusal = self._stop_by_control(max(grace / 2, managed.answer_within) if unseen else grace / 2, known)
-            why = why if refusal is None else str(refusal)
-        processes.end_all(deadline - clock.now(), why, known)
-        while managed.start_is_open and clock.now() < deadline:
-            gevent.sleep(_LOOK_EVERY)
-            processes.end(lambda: processes.beside(None), 0.0, "its start had been broken off")
-        processes.end(lambda: processes.beside(None), deadline - clock.now(), "its start had been broken off")
-        if refusal is not None and (unseen or isinstance(refusal, NotAuthorized)):
-            raise refusal
-
-    def _stop_by_control(self, within: float, known: List[process.Process]) -> Optional[ControlError]:
-        """Have control stop the agent, and return its refusal.
-
-        Control looks for the end of a process less and less often, and says so up to 0.6 s later. That is not waited for.
-        """
-        stopping = gevent.spawn(self._managed.try_stop, within)
-        while not stopping.ready() and (not known or any(map(process.lives, known))):
-            stopping.join(_LOOK_EVERY)
-        return stopping.get() if stopping.ready() else None
-
     def stop_for_good(self, within: float) -> None:
         """Stop the managed agent, because the failover agent itself stops.
 
         :param within: seconds.
         :raises ControlError: it may still run, or run again.
         """
-        self.stop_now(within, self._greenlet if self.is_busy else None)
+        self._stopper.stop(within, self._greenlet if self.is_busy else None)
         if self._managed.start_is_open:
             raise ControlError("control has not answered a start of {}, which may take effect yet".format(
                 self._managed.identity))
