@@ -48,4 +48,7 @@ def duplicates(identity: Optional[str]) -> List[process.Process]:
     """Return the other processes of the agent with this identity, this one's own, that the platform has started."""
     if not identity:
         return []
-    return [one for one in process.started_agents(identity, compat.volttron_home()) if one.pid != os.getpid()]
+    try:
+        return [one for one in process.started_agents(identity, compat.volttron_home()) if one.pid != os.getpid()]
+    except OSError:  # No file descriptor is left.
+        return []

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import resource
 import subprocess
 import sys
 import types
@@ -276,6 +277,73 @@ def test_what_cannot_be_seen_is_a_problem(unseen, control):
         greenlet.kill()
 
 
+# No file descriptor is left, so that processes cannot be looked at
+
+@pytest.fixture
+def no_descriptors():
+    """Return a context in which this process can open nothing."""
+    @contextlib.contextmanager
+    def exhausted():
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    gevent.sleep(0)  # gevent has what it needs.
+    return exhausted
+
+
+def stopped_without_descriptors(managed, no_descriptors, within=1.0):
+    """Have an agent stopped, and return what comes of it: the event, and what is said of a failure."""
+    executor, *_, events = executor_of(managed)
+    with no_descriptors():
+        executor.stop(Stop("platform.driver", 1, within))
+        limit = clock.now() + 20
+        while not any(isinstance(event, CommandEnded) for event in events) and clock.now() < limit:
+            gevent.sleep(0.05)
+    return [event for event in events if isinstance(event, CommandEnded)], executor._faults.get("stop", "")
+
+
+@pytest.mark.parametrize("within", [1.0, 0.1], ids=["usual", "at once"])
+def test_control_is_asked_though_no_process_can_be_looked_at(managed, control, no_descriptors, within):
+    """Of the main process nothing is known yet."""
+    managed.uuid = "uuid-1"
+    events, said = stopped_without_descriptors(managed, no_descriptors, within)
+    assert ("stop_agent", "uuid-1") in control.asked
+    assert events == [CommandEnded("platform.driver", 1, Command.STOP, False, False)] and "cannot be looked at" in said
+
+
+@pytest.mark.parametrize("within", [2.0, 0.1], ids=["usual", "at once"])
+def test_what_control_does_not_end_is_told_by_signals_though_it_cannot_be_looked_at(managed, control, main, no_descriptors,
+                                                                                    within):
+    managed.observe()
+    managed.observe()
+    events, said = stopped_without_descriptors(managed, no_descriptors, within)
+    assert (("stop_agent", "uuid-1") in control.asked) is (within == 2.0)
+    assert main.wait(10) < 0
+    assert not events[0].is_gone and "cannot be looked at" in said, "something else of it may be left"
+
+
+def test_the_end_of_all_needs_no_look_at_processes(managed, control, main, no_descriptors):
+    """As when the platform is gone."""
+    managed.observe()
+    managed.observe()
+    one = types.SimpleNamespace(managed=managed, processes=_processes.Processes(managed, lambda: False, str))
+    with no_descriptors(), pytest.raises(ControlError, match="cannot be looked at"):
+        _group.Group([one], {}).end_all("its platform is gone", 1.0)
+    assert main.wait(10) < 0
+
+
+def test_nobody_is_started_twice_because_nobody_could_be_looked_at(managed, control, main, no_descriptors):
+    """What cannot be looked at is not taken for gone."""
+    processes = _processes.Processes(managed, lambda: True, str)
+    for look in (processes.all, lambda: processes.beside(None)):
+        with no_descriptors(), pytest.raises(OSError, match="Too many open files"):
+            look()
+
+
 # Several
 
 class Member:
@@ -311,6 +379,15 @@ def test_each_is_kept_from_a_restart_though_control_refuses_one():
     with pytest.raises(ControlError, match="no such agent"):
         group.stop_for_good(10.0)
     assert [name for name, what in log if what == "forbid"] == ["a", "b", "c"]
+
+
+def test_whatever_goes_wrong_with_one_the_others_are_stopped():
+    log = []
+    members = [Member(log, name) for name in "ab"]
+    members[1].stop_for_good = lambda within: 1 / 0
+    with pytest.raises(ControlError, match="ZeroDivisionError"):
+        _group.Group(members, {}).stop_for_good(10.0)
+    assert log == [("a", "stop"), ("a", "forbid"), ("b", "forbid")]
 
 
 def test_who_limits_the_end_of_all_is_told_that_time_is_up():

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -61,6 +62,22 @@ def test_what_is_gone_needs_no_end(start):
     assert not process.lives(known) and process.end(known, 3) is None
     assert process.find(None) is None and process.find(one.pid) is None
     assert not process.lives(None) and process.end(None, 3) is None and process.may_signal(None)
+
+
+def test_a_process_is_ended_without_any_file_descriptor(start):
+    one = start("")
+    known, before = process.find(one.pid), resource.getrlimit(resource.RLIMIT_NOFILE)
+    gone = start("")
+    gone_too = process.find(gone.pid)
+    gone.kill()
+    gone.wait(10)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        alive = process.lives(known), process.lives(gone_too)
+        process.end(known, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert alive == (True, False) and one.wait(10) < 0
 
 
 def test_the_end_of_a_process_is_told_once(start):

@@ -8,6 +8,7 @@ from failover import clock, process
 from failover.control import ControlError, ControlSilent
 from failover.decision.state import State
 from failover.decision.vocabulary import Command
+from failover.loops import survived
 from failover.managed.installation import of_all
 from failover.managed.local_agent import LocalAgent
 from failover.text import clean
@@ -145,7 +146,7 @@ class Group:
     def _each(self, within: float, end: Callable[[LocalAgent, float], None]) -> List[str]:
         """End one after the other, and return what failed.
 
-        What does not end in its share of the time does not keep the others from being ended.
+        What fails, or does not end in its share of the time does not keep the others from being ended.
         """
         failed, deadline, share = [], clock.now() + within, within / len(self.agents)
         for number in reversed(range(len(self.agents))):
@@ -154,10 +155,13 @@ class Group:
             try:
                 with limit:
                     end(self.agents[number], left)
-            except ControlError as error:
-                failed.append(clean(error))
             except gevent.Timeout as error:
                 if error is not limit:
                     raise
                 failed.append(clean(error))
+            except ControlError as error:
+                failed.append(clean(error))
+            except Exception as error:
+                survived("the end of " + self.agents[number].managed.identity, error)
+                failed.append(clean(repr(error)))
         return failed

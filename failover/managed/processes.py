@@ -40,13 +40,19 @@ class Processes:
         self._keep_away_from_now()
 
     def all(self, known: Sequence[process.Process] = ()) -> List[process.Process]:
-        """Return all processes of the managed agent, and of those that are known to have been some the living ones."""
+        """Return all processes of the managed agent, and of those that are known to have been some the living ones.
+
+        :raises OSError: the system lets nobody look: no file descriptor is left.
+        """
         managed = self._managed
         found = process.members(managed.identity, compat.volttron_home(), managed.uuids, managed.process)
         return found + [one for one in known if one not in found and process.lives(one)]
 
     def beside(self, pid: Optional[int]) -> List[process.Process]:
-        """Return the main processes of the managed agent that the platform has started beside the one of this pid."""
+        """Return the main processes of the managed agent that the platform has started beside the one of this pid.
+
+        :raises OSError: the system lets nobody look.
+        """
         return [one for one in process.started_agents(self._managed.identity, compat.volttron_home()) if one.pid != pid]
 
     def end_all(self, within: float, why: str, known: Sequence[process.Process] = (),
@@ -65,21 +71,24 @@ class Processes:
 
         deadline = clock.now() + within
         main = self._managed.process
+        own = [*known] if main is None or main in known else [*known, main]
         if main is not None and not process.lives(main):
             follow_until = clock.now() + min(_FOLLOWS_WITHIN, within / 4)
-            while clock.now() < follow_until and look():
+            while clock.now() < follow_until and _found(look, own):
                 gevent.sleep(_FOLLOWS_WITHIN / 10)
             why = "its main process left it behind"
-        self.end(look, deadline - clock.now(), why)
+        self.end(look, deadline - clock.now(), why, own)
 
-    def end(self, look: Callable[[], List[process.Process]], within: float, why: str) -> None:
+    def end(self, look: Callable[[], List[process.Process]], within: float, why: str,
+            known: Sequence[process.Process] = ()) -> None:
         """End the processes that are found, and say so.
 
         :param within: seconds.
-        :raises ControlError: one still runs.
+        :param known: what is ended when nobody can look.
+        :raises ControlError: one still runs, or may, because nobody can look.
         """
         try:
-            ended = process.end_all(look, within)
+            ended = process.end_all(lambda: _found(look, known), within)
         except PermissionError as error:
             raise ControlError("{}, and {}".format(why, error)) from None
         if any(one.signal != "SIGINT" for one in ended) and self.may_nothing_run:
@@ -87,7 +96,10 @@ class Processes:
             self._keep_away_from_now()
         for one in ended:
             self._alert("{} of {} was ended by {}: {}".format(named(one.pids), self._managed.identity, one.signal, why))
-        left = [one.pid for one in look()]
+        try:
+            left = [one.pid for one in look()]
+        except OSError as error:
+            raise ControlError("its processes cannot be looked at: {}".format(error)) from None
         if left:
             raise ControlError("{}, and {} does not end: run `kill -9 {}`".format(
                 why, named(left), " ".join(map(str, left))))
@@ -110,7 +122,7 @@ class Processes:
         """
         try:
             while self._keeps_away and self._platform_lives():
-                for one in self.beside(None):
+                for one in _found(lambda: self.beside(None)):
                     name = process.end(one, 0.0)
                     if name is not None:
                         self._alert("{} of {} was ended by {}: the platform started it though it may not run here".format(
@@ -126,6 +138,14 @@ class Processes:
     def may_come(self) -> None:
         """It is being started here, or runs and may: nothing needs to be kept away."""
         self._kept_away_until = -inf
+
+
+def _found(look: Callable[[], List[process.Process]], known: Sequence[process.Process] = ()) -> List[process.Process]:
+    """Return what a look finds; when nobody can look, those that live of what is known."""
+    try:
+        return look()
+    except OSError:
+        return [one for one in known if process.lives(one)]
 
 
 def named(pids: Sequence[int]) -> str:

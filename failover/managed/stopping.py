@@ -39,7 +39,11 @@ class Stopper:
         deadline, unseen = clock.now() + grace, self._managed.unseen_pid is not None
         refusal: Optional[ControlError] = None
         self._runs.stop_begun()
-        known = processes.all()  # Later, when its main process has gone, not everything shows whose it is.
+        try:
+            known = processes.all()  # Later, when its main process has gone, not everything shows whose it is.
+        except OSError:
+            known = [managed.process] if managed.process is not None and process.lives(managed.process) else []
+            unseen = unseen or not known
         if former is not None:
             former.join(grace / 4)
             former.kill(block=False)

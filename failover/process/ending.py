@@ -111,14 +111,17 @@ def _is_not_asked(one: Process, others: List[Process]) -> bool:
     """Whether a process gets no SIGINT: it would do nothing, or it is for its parent to end it in order."""
     try:
         return ignores_interrupt(one) or one.ppid() in {other.pid for other in others}
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return False
 
 
 def _send(one: Process, number: signal.Signals) -> None:
     try:
-        one.send_signal(number)
-    except psutil.NoSuchProcess:
+        try:
+            one.send_signal(number)
+        except OSError:  # Without a file descriptor psutil cannot tell whether it is still that process. It was a moment ago.
+            os.kill(one.pid, number)
+    except (psutil.NoSuchProcess, ProcessLookupError):
         pass
-    except psutil.AccessDenied:
+    except (psutil.AccessDenied, PermissionError):
         raise PermissionError("process {} belongs to another user".format(one.pid)) from None

@@ -15,6 +15,10 @@ from failover.process.living import find, kernel_stat, lives
 
 __all__ = ["leftovers", "members", "started_agents", "started_by"]
 
+# A process that has ended meanwhile, or is another user's. Whatever else is raised, as when no file descriptor is left, does
+# not mean that there is none.
+_NOT_TO_BE_SEEN = (FileNotFoundError, ProcessLookupError, PermissionError)
+
 
 def members(identity: str, volttron_home: str, uuids: Collection[str] = (), main: Optional[Process] = None
             ) -> List[Process]:
@@ -25,6 +29,7 @@ def members(identity: str, volttron_home: str, uuids: Collection[str] = (), main
     :param identity: the agent's VIP identity.
     :param uuids: those under which it is or was installed; they are in the environment of what it has forked.
     :param main: its main process, if control knows it.
+    :raises OSError: the system lets nobody look: no file descriptor is left.
     """
     living = _living()
     found = {pid for pid in living if _belongs(_environment(pid), identity, volttron_home, uuids)}
@@ -60,11 +65,13 @@ def started_agents(identity: str, volttron_home: str) -> List[Process]:
 
     There are two when two starts coincide, as those of the platform's monitor and of an operator. The platform then
     knows one of the two, and its message bus lets one in, perhaps the other.
+
+    :raises OSError: the system lets nobody look: no file descriptor is left.
     """
     found: List[int] = []
-    with contextlib.suppress(OSError), os.scandir("/proc/{}/task".format(os.getppid())) as threads:
+    with contextlib.suppress(*_NOT_TO_BE_SEEN), os.scandir("/proc/{}/task".format(os.getppid())) as threads:
         for thread in threads:
-            with contextlib.suppress(OSError), open(thread.path + "/children") as children:
+            with contextlib.suppress(*_NOT_TO_BE_SEEN), open(thread.path + "/children") as children:
                 found += map(int, children.read().split())
     return [one for one in map(find, [pid for pid in found if _belongs(_environment(pid), identity, volttron_home)])
             if one is not None]
@@ -74,7 +81,7 @@ def _living() -> Dict[int, int]:
     """Return the parent's pid of each process on this machine that has not ended."""
     found = {}
     for pid in psutil.pids():
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        with contextlib.suppress(*_NOT_TO_BE_SEEN, ValueError, IndexError):
             state, parent = kernel_stat(pid)[:2]
             if state != b"Z":
                 found[pid] = int(parent)
@@ -85,7 +92,7 @@ def _environment(pid: int) -> Mapping[bytes, bytes]:
     try:
         with open("/proc/{}/environ".format(pid), "rb") as file:
             entries = file.read().split(b"\0")
-    except OSError:
+    except _NOT_TO_BE_SEEN:
         return {}
     return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 

@@ -10,7 +10,10 @@ __all__ = ["find", "is_older", "kernel_stat", "launcher", "lives", "started_at_t
 
 
 def find(pid: Optional[int]) -> Optional[Process]:
-    """Return the process that has this pid now, None if there is none."""
+    """Return the process that has this pid now, None if there is none.
+
+    :raises OSError: it cannot be looked up: no file descriptor is left.
+    """
     try:
         return None if pid is None else Process(pid)
     except psutil.Error:
@@ -18,11 +21,26 @@ def find(pid: Optional[int]) -> Optional[Process]:
 
 
 def lives(process: Optional[Process]) -> bool:
-    """Whether it is still this process that has the pid, and has not ended."""
+    """Whether it is still this process that has the pid, and has not ended.
+
+    When nothing can be looked up, because no file descriptor is left, whatever has the pid counts.
+    """
     try:
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+    except OSError:
+        return process is not None and _is_taken(process.pid)
+
+
+def _is_taken(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # Another user's.
+        pass
+    return True
 
 
 def kernel_stat(pid: int) -> List[bytes]:
