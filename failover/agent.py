@@ -152,7 +152,7 @@ class FailoverAgent(compat.Agent):
         deadline = clock.now() + self._config.stop_within
         gevent.killall(self._greenlets, block=False)
         took_part = bool(self._greenlets)
-        seen = self._guard.look()  # A machine that shuts down ends all of its processes at once.
+        seen = self._driver.look()  # A machine that shuts down ends all of its processes at once.
         if seen is not None:
             self._driver.decide(seen)
         was_let_in = took_part or not duplicates(self.core.identity)

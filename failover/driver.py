@@ -6,6 +6,7 @@ date old news as new. An effect is performed at once and never waits; what comes
 
 from typing import Any, Callable, Mapping, Optional, Tuple
 
+import gevent
 from gevent.queue import Empty, Queue
 
 from failover import clock
@@ -13,7 +14,7 @@ from failover.decision.effects import Effect
 from failover.decision.events import Event, Tick
 from failover.decision.machine import deadline, step
 from failover.decision.state import State
-from failover.loops import survived
+from failover.loops import survived, surviving
 from failover.recordist import Recordist
 
 __all__ = ["Driver"]
@@ -54,18 +55,36 @@ class Driver:
     def run(self) -> None:
         """Take in what is posted, for ever. At least eight times in ``timeout``, and once a second, time passes."""
         while True:
-            seen = self._look()
-            if seen is not None:
-                self.take(seen)
-            now = clock.now()
-            try:
-                longest = min(_LONGEST_TICK, self.state.setup.timing.timeout / _TICKS_IN_TIMEOUT)
-                at, event = self._inbox.get(timeout=max(0.0, min(longest, deadline(self.state) - now)))
-            except Empty:
-                at, event = clock.now(), Tick()
-            self.take(event, at)
+            is_done = False
+            with surviving("a turn of the driver"):
+                self._turn()
+                is_done = True
             if clock.now() - self._stepped_at >= self.state.setup.timing.timeout / 2:
                 self._give_up()
+            if not is_done:
+                gevent.sleep(self._longest_wait)
+
+    def _turn(self) -> None:
+        seen = self.look()
+        if seen is not None:
+            self.take(seen)
+        now = clock.now()
+        due = self._safely("the next deadline", deadline, self.state)
+        wait = self._longest_wait if due is None else min(self._longest_wait, due - now)
+        try:
+            at, event = self._inbox.get(timeout=max(0.0, wait))
+        except Empty:
+            at, event = clock.now(), Tick()
+        self.take(event, at)
+
+    @property
+    def _longest_wait(self) -> float:
+        return min(_LONGEST_TICK, self.state.setup.timing.timeout / _TICKS_IN_TIMEOUT)
+
+    def look(self) -> Optional[Event]:
+        """Return what is seen now, None if it is nothing, or if the look fails."""
+        seen: Optional[Event] = self._safely("the look at the platform", self._look)
+        return seen
 
     def take(self, event: Event, at: Optional[float] = None) -> None:
         """Step, and have the effects performed.

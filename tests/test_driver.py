@@ -104,8 +104,32 @@ def test_an_error_costs_one_event(shell, where, monkeypatch, caplog):
     assert shell.recordist.events[-1] == PlatformAnswered() and not shell.given_up
 
 
-def test_who_cannot_decide_any_more_gives_up(shell, monkeypatch):
+def fail(*args):
+    raise OSError(24, "Too many open files")
+
+
+@pytest.mark.parametrize("where", ["look", "deadline"])
+def test_an_error_between_two_steps_does_not_keep_time_from_going_on(shell, where, monkeypatch):
+    monkeypatch.setattr(*(shell.driver, "_look") if where == "look" else (driver, "deadline"), fail)
+    shell.driver.post(AgentObserved("agent", AgentState.RUNNING, clock.now()))
+    wait(lambda: len(shell.observed) >= 4, 15, "some ticks")
+    assert shell.driver.state.agents[0].state is AgentState.RUNNING and shell.recordist.failures and not shell.given_up
+
+
+def test_who_cannot_look_sees_nothing(shell, monkeypatch):
+    monkeypatch.setattr(shell.driver, "_look", fail)
+    assert shell.driver.look() is None
+
+
+@pytest.mark.parametrize("also", ["nothing", "look", "deadline", "recording"])
+def test_who_cannot_decide_any_more_gives_up(shell, also, monkeypatch):
     monkeypatch.setattr(driver, "step", lambda *args: 1 / 0)
+    if also == "look":
+        monkeypatch.setattr(shell.driver, "_look", fail)
+    elif also == "deadline":
+        monkeypatch.setattr(driver, "deadline", fail)
+    elif also == "recording":
+        monkeypatch.setattr(shell.recordist, "failed", fail)
     wait(lambda: shell.given_up, 15, "giving up")
 
 
