@@ -31,7 +31,7 @@ from failover.loops import spawn_loop
 from failover.managed.group import Group
 from failover.managed.local_agent import LocalAgent
 from failover.peer_of_config import listener_of, peer_link_of
-from failover.platform_guard import PlatformGuard, duplicates, platform_on_file
+from failover.platform_guard import PlatformGuard, duplicates
 from failover.record_keeper import RecordKeeper
 from failover.recordist import Recordist
 from failover.seal_of_config import seal_of
@@ -193,7 +193,7 @@ class FailoverAgent(compat.Agent):
 
     def _end_as_orphan(self, within: float) -> None:
         _log.error("ending, and %s too, because the platform that started this agent is gone", self._config.managed)
-        self._last_resort.end_all("its platform is gone", within, platform_on_file())
+        self._last_resort.end_all("its platform is gone", within, self._guard.on_file())
 
     def _give_up(self) -> None:
         """Nothing can be decided any more. The platform starts this agent again; until then nothing may run unsupervised."""

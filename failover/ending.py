@@ -100,7 +100,7 @@ class Ending:
     def _read(self) -> float:
         """Return until when the former process of this agent and its platform may be on their way to their end."""
         try:
-            said: Any = json.loads(self._file.read_text())
+            said: Any = json.loads(files.read(self._file, files.FEW))
             at, now = float(said["at"]), clock.now()
             same = said["kernel_boot"] == kernel_boot_id() and said["platform"] == self._platform
             return at + SHUTDOWN_WITHIN if same and 0 <= now - at < SHUTDOWN_WITHIN else 0.0

@@ -6,7 +6,10 @@ import stat
 from pathlib import Path
 from typing import IO, Optional, Tuple, Union
 
-__all__ = ["create", "make_folder", "read", "stamp", "sync_folder"]
+__all__ = ["FEW", "create", "make_folder", "read", "stamp", "sync_folder"]
+
+# Bytes that a file of a few words, numbers or keys may hold.
+FEW = 64 * 1024
 
 
 def make_folder(path: Path) -> None:

@@ -1,6 +1,9 @@
 """A disk that hangs delays nothing but what is to be written."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 
 import gevent
@@ -11,7 +14,7 @@ from failover import process, record_keeper
 from failover.decision.setup import Record
 from failover.ending import Ending
 from failover.record_keeper import RecordKeeper
-from tests.testbed.pair import wait
+from tests.testbed.pair import REPOSITORY, wait
 
 LIMIT = 20
 
@@ -69,3 +72,77 @@ def test_a_step_of_the_wall_clock_makes_no_other_process_of_the_platforms(tmp_pa
     Ending(tmp_path, process.find(one.pid))._note()
     monkeypatch.setattr(psutil._pslinux, "BOOT_TIME", psutil.boot_time() + 3600)
     assert Ending(tmp_path, process.find(one.pid)).quiet_until > 0
+
+
+# In a process of its own, because importing VOLTTRON replaces Python's sockets and threads by those of gevent.
+
+def run(program, folder):
+    done = subprocess.run([sys.executable, "-c", program], env=dict(os.environ, VOLTTRON_HOME=str(folder)), cwd=str(REPOSITORY),
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.splitlines()
+
+
+LOOK = """
+import os, subprocess, time
+import gevent
+from failover import compat, process
+from failover.platform_guard import PlatformGuard
+
+def look():
+    begin = time.monotonic()
+    seen = guard.look()
+    print(seen and (seen.lives, seen.is_replaced), time.monotonic() - begin < 0.2)
+
+def hang():
+    os.close(os.open("fifo", os.O_RDONLY))
+    return os.getpid()
+
+one = subprocess.Popen(["sleep", "60"])
+guard, guard.platform = PlatformGuard(), process.find(one.pid)
+one.kill()
+one.wait()
+os.chdir(os.environ["VOLTTRON_HOME"])
+os.mkfifo("fifo")
+compat.platform_pid = hang
+with gevent.Timeout(20):
+    guard.look()
+    for _ in range(20):
+        look()
+    print(len(gevent.get_hub().threadpool))
+    os.close(os.open("fifo", os.O_WRONLY))
+    while guard.on_file() is None:
+        gevent.sleep(0.05)
+    gevent.spawn(os.open, "fifo", os.O_RDWR)
+    look()
+"""
+
+
+def test_whether_there_is_another_platform_is_not_waited_for(tmp_path):
+    """The end of the platform has been seen, and what it managed must end."""
+    *looks, threads, last = run(LOOK, tmp_path)
+    assert looks == ["None True"] * 20 and threads == "1" and last == "(False, True) True"
+
+
+READ = """
+import resource
+from failover import compat
+resource.setrlimit(resource.RLIMIT_AS, (2 ** 31, 2 ** 31))
+for read in (compat.platform_pid, compat.platform_secretkey):
+    try:
+        print(read())
+    except OSError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("make, words", [(os.mkfifo, "no regular file"), (lambda path: (
+    path.touch(), os.truncate(path, 3 * 2 ** 30)), "larger than")], ids=["FIFO", "3 GiB of nothing"])
+def test_what_is_no_small_file_is_not_read(tmp_path, make, words):
+    for name in ("VOLTTRON_PID", "keystore", "credentials_store/platform.json", "ending.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        make(tmp_path / name)
+    first, second = run(READ, tmp_path)
+    assert words in first and words in second
+    assert run("import pathlib, os, resource; resource.setrlimit(resource.RLIMIT_AS, (2 ** 31, 2 ** 31)); from failover.ending "
+               "import Ending; print(Ending(pathlib.Path(os.environ['VOLTTRON_HOME']), None).quiet_until)", tmp_path) == ["0.0"]

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import List, Optional
 
+from failover import files
 from failover.vip.endpoint import Endpoint
 
 if find_spec("volttron.client") is not None:
@@ -20,9 +21,11 @@ else:
 def platform_pid() -> int:
     """Return the process id of the local platform, as it wrote it down.
 
+    This waits for the disk.
+
     :raises OSError, ValueError: there is no such file or no number in it.
     """
-    return int(Path(volttron_home(), "VOLTTRON_PID").read_text())  # noqa: F405
+    return int(files.read(Path(volttron_home(), "VOLTTRON_PID"), files.FEW))  # noqa: F405
 
 
 def config_store(identity: Optional[str]) -> Path:

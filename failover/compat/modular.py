@@ -15,6 +15,7 @@ from volttron.utils import ClientContext, load_config
 from volttron.utils.commands import vip_main
 from volttron.utils.jsonrpc import RemoteError
 
+from failover import files
 from failover.config import Known
 from failover.vip.endpoint import Endpoint
 
@@ -59,7 +60,7 @@ def installed(identity: str, uuid: str) -> Optional[Tuple[str, Path]]:
     """Return name and version of an installed agent, and where its configuration is; None if that cannot be found."""
     folder = Path(volttron_home(), "agents", identity)
     try:
-        return (folder / "NAME").read_text(), folder / "config"
+        return files.read(folder / "NAME", files.FEW).decode(), folder / "config"
     except (OSError, ValueError):
         return None
 
@@ -74,7 +75,7 @@ def platform_secretkey() -> str:
 
     :raises OSError, ValueError, KeyError: it cannot be read.
     """
-    return json.loads(Path(volttron_home(), "credentials_store", PLATFORM + ".json").read_text())["secretkey"]
+    return json.loads(files.read(Path(volttron_home(), "credentials_store", PLATFORM + ".json"), files.FEW))["secretkey"]
 
 
 def known_platforms(with_central: bool) -> Known:
@@ -95,8 +96,8 @@ def local_endpoint() -> Endpoint:
     :raises OSError: the platform has never run, or its files are another user's.
     """
     store = Path(volttron_home(), "credentials_store")
-    own = json.loads((store / (CONTROL_CONNECTION + ".json")).read_text())
-    router = json.loads((store / (PLATFORM + ".json")).read_text())
+    own = json.loads(files.read(store / (CONTROL_CONNECTION + ".json"), files.FEW))
+    router = json.loads(files.read(store / (PLATFORM + ".json"), files.FEW))
     return Endpoint(ClientContext.get_address(), router["publickey"], "failover.status.{}".format(os.getpid()),
                     own["publickey"], own["secretkey"])
 

@@ -21,6 +21,7 @@ from volttron.platform.messaging.health import STATUS_BAD, STATUS_GOOD, Status
 from volttron.platform.vip.agent import RPC, Core
 from volttron.platform.vip.agent import Agent as _Agent
 
+from failover import files
 from failover.config import Known
 from failover.vip.briefly import connected
 from failover.vip.link import Endpoint, LinkError
@@ -102,7 +103,7 @@ def platform_secretkey() -> str:
     :raises OSError, ValueError, KeyError: it cannot be read.
     """
     # Not by KeyStore, which makes a file that is missing.
-    return json.loads(Path(KeyStore.get_default_path()).read_text())["secret"]
+    return json.loads(files.read(KeyStore.get_default_path(), files.FEW))["secret"]
 
 
 def known_platforms(with_central: bool) -> Known:
