@@ -239,6 +239,23 @@ def test_a_silence_of_control_as_long_as_an_installation_takes_counts_as_none(ti
     assert _observer.Observer(None, None, None, None, timeout, None, {})._calm_every == seconds
 
 
+def test_a_time_limit_that_is_swallowed_does_not_keep_the_signals_from_coming(managed, control, main):
+    """As inside VOLTTRON's call."""
+    managed.observe(), managed.observe()
+
+    def swallow(peer, method, *args):
+        while method == "stop_agent":
+            with contextlib.suppress(gevent.Timeout):
+                gevent.sleep(60)
+        return control(peer, method, *args)
+
+    managed._call = swallow
+    executor, *_, events = executor_of(managed)
+    executor.stop(Stop("platform.driver", 1, 2.0))
+    wait(lambda: CommandEnded("platform.driver", 1, Command.STOP, True, True) in events, 10, "the end")
+    assert main.wait(10) < 0
+
+
 # What control names, and nobody can see from here: as with /proc that hides the processes of other users
 
 @pytest.fixture
@@ -260,6 +277,20 @@ def test_control_stops_what_cannot_be_seen(unseen, control, within):
 
 def test_what_cannot_be_seen_is_not_gone_because_control_is_silent(unseen, control):
     control.hangs = True
+    executor, *_, events = executor_of(unseen)
+    executor.stop(Stop("platform.driver", 1, 0.5))
+    wait(lambda: events, 10, "the end")
+    assert events == [CommandEnded("platform.driver", 1, Command.STOP, False, False)]
+    assert "did not answer" in executor._faults["stop"]
+
+
+def test_what_cannot_be_seen_is_not_gone_because_the_time_limit_of_a_stop_is_swallowed(unseen):
+    def swallow(*args):
+        while True:
+            with contextlib.suppress(gevent.Timeout):
+                gevent.sleep(60)
+
+    unseen._call = swallow
     executor, *_, events = executor_of(unseen)
     executor.stop(Stop("platform.driver", 1, 0.5))
     wait(lambda: events, 10, "the end")

@@ -5,7 +5,7 @@ from typing import Any, Callable, List, Optional
 import gevent
 
 from failover import clock, process
-from failover.control import ControlError, ManagedAgent, NotAuthorized
+from failover.control import ControlError, ControlSilent, ManagedAgent, NotAuthorized
 from failover.managed.processes import Processes
 from failover.runs import Runs
 
@@ -13,6 +13,8 @@ __all__ = ["Stopper"]
 
 # Seconds.
 _LOOK_EVERY = 0.02
+# So much later than it should have, a call has not ended by its own time limit: VOLTTRON may have swallowed that.
+_OVERDUE = 0.1
 
 
 class Stopper:
@@ -74,6 +76,10 @@ class Stopper:
         Control looks for the end of a process less and less often, and says so up to 0.6 s later. That is not waited for.
         """
         stopping = gevent.spawn(self._managed.try_stop, within)
+        deadline = clock.now() + within + _OVERDUE
         while not stopping.ready() and (not known or any(map(process.lives, known))):
+            if clock.now() >= deadline:
+                stopping.kill(block=False)
+                return ControlSilent("control did not answer within {:g} s".format(within))
             stopping.join(_LOOK_EVERY)
         return stopping.get() if stopping.ready() else None
