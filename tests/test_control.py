@@ -11,7 +11,7 @@ import gevent
 import pytest
 
 from failover import clock, process
-from failover.decision.effects import Stop
+from failover.decision.effects import Launch, PrepareStart, Stop
 from failover.decision.events import CommandEnded
 from failover.decision.vocabulary import AgentState, Command
 from failover.runs import Runs
@@ -94,6 +94,29 @@ def test_what_is_not_installed_any_more_is_not_started(managed, control):
     managed._call = lambda peer, method, *args: None
     with pytest.raises(ControlError, match="platform.driver is not installed any more"):
         start(managed)
+
+
+@pytest.mark.parametrize("is_installed, words", [(True, "try `vctl start uuid-1`"), (False, "run `vctl install`")])
+def test_a_failed_start_names_the_command_that_helps(managed, control, is_installed, words):
+    def fail(peer, method, *args):
+        if method == "start_agent":
+            raise ValueError("no entry point")
+        return control(peer, method, *args) if is_installed else None
+
+    managed._call = fail
+    executor, *_, events = executor_of(managed)
+    executor.prepare_start(PrepareStart("platform.driver", 1))
+    wait(lambda: events, 10, "what is needed")
+    if is_installed:
+        executor.launch(Launch("platform.driver", 2, None))
+        wait(lambda: len(events) == 3, 10, "the start")
+    assert words in executor._faults["start"] and "None" not in executor._faults["start"]
+
+
+def test_a_failed_stop_of_what_is_not_installed_names_no_command_for_it(managed):
+    executor, *_ = executor_of(managed)
+    executor._fail(Command.STOP, "process 5 does not end")
+    assert executor._faults["stop"] == "stop of platform.driver failed: process 5 does not end; see the platform's log"
 
 
 def test_what_control_says_is_one_bounded_line(control):

@@ -129,8 +129,12 @@ class Executor:
             self.look_now()
 
     def _fail(self, command: Command, why: str) -> None:
-        self._faults[command.value] = "{} of {} failed: {}; see the platform's log, and try `vctl {} {}`".format(
-            command.value, self._managed.identity, why, command.value, self._managed.uuid)
+        hint = "see the platform's log"
+        if self._managed.uuid is not None:
+            hint += ", and try `vctl {} {}`".format(command.value, self._managed.uuid)
+        elif command is Command.START:
+            hint = "run `vctl install` if `vctl status` does not show it"
+        self._faults[command.value] = "{} of {} failed: {}; {}".format(command.value, self._managed.identity, why, hint)
 
     def _prepare(self, number: int) -> None:
         self._say(Command.START)
