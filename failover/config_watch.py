@@ -22,8 +22,6 @@ _LOOK_EVERY = 5.0
 # Seconds until what is wrong is compared again, because it may depend on the keys that the platform knows of others.
 _COMPARE_AGAIN_AFTER = 60.0
 
-_AGAIN = ("run `vctl config store {0} config FILE` with a corrected one, or `vctl config delete {0} config`, before the "
-          "next start")
 _RESTART = "run `vctl restart` with the uuid of this failover agent"
 
 
@@ -38,7 +36,6 @@ class ConfigWatch:
 
     def __init__(self, agent: Any, source: Source, raw: Raw, running: Config, faults: Dict[str, str],
                  use: Callable[[Config], None]):
-        self._identity = agent.core.identity
         self._source = source
         self._running = running
         self._faults = faults
@@ -70,17 +67,22 @@ class ConfigWatch:
     def _compare(self) -> bool:
         """Return whether what is stored could be compared. If not, what it depends on may be known the next time."""
         try:
-            config = self._source.check(gevent.get_hub().threadpool.apply(self._source.read))
+            raw = gevent.get_hub().threadpool.apply(self._source.read)
+            config = self._source.check(raw)
         except ConfigError as error:
-            self._faults["config"] = "the configuration in the configuration store is wrong: {}: {}".format(
-                "; ".join(error.problems), _AGAIN.format(self._identity))
+            self._faults["config"] = (
+                "the configuration in the configuration store is wrong: {}: {} before the next start" if error.is_stored else
+                "nothing is stored, and the installed configuration is wrong: {}: {} before the next start"
+            ).format("; ".join(error.problems), self._source.remedy(error))
             return False
         changed = [one.name for one in dataclasses.fields(Config) if one.compare
                    and getattr(config, one.name) != getattr(self._running, one.name)]
         needs_restart = [name for name in changed if name not in LIVE]
         if needs_restart:
-            self._faults["config"] = "the stored configuration is not in use, because it differs in {}: {}".format(
-                ", ".join(needs_restart), _RESTART)
+            self._faults["config"] = (
+                "the stored configuration is not in use, because it differs in {}: {}" if raw.is_stored else
+                "nothing is stored, and the installed configuration is not in use, because it differs in {}: {}"
+            ).format(", ".join(needs_restart), _RESTART)
             return True
         self._faults.pop("config", None)
         if changed:

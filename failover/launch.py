@@ -32,15 +32,12 @@ def launch(agent_class: Callable[..., compat.Agent]) -> None:
     compat.setup_logging()
     identity = os.environ.get("AGENT_VIP_IDENTITY")
     _end_duplicates(identity)
-    source = Source(os.environ.get("AGENT_CONFIG"), compat.config_store(identity), compat.known_platforms)
+    source = Source(os.environ.get("AGENT_CONFIG"), compat.config_store(identity), compat.known_platforms, identity)
     raw, config = _configuration(source)
     warnings += ["configuration: " + warning for warning in config.warnings]
     warnings += ["platform: " + warning for warning in compat.platform_warnings()]
     for warning in warnings:
         _log.warning("%s", warning)
-    if identity in config.agents:
-        _give_up(["agent_vip_identity: found {!r}, which is this agent itself; wanted: the agent to manage".format(
-            identity)])
     compat.vip_main(agent_class, config=config, raw=raw, source=source, warnings=warnings)
 
 
@@ -62,7 +59,7 @@ def _configuration(source: Source) -> Tuple[Raw, Config]:
             _log.info("configuration: the one in the configuration store is used, not the installed file")
         return raw, source.check(raw)
     except ConfigError as error:
-        _give_up(error.problems)
+        _give_up(error.problems + ([source.remedy(error)] if error.is_stored else []))
         raise
 
 

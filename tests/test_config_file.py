@@ -177,7 +177,7 @@ def test_what_is_wrong_and_what_could_be_better_is_in_the_log(tmp_path):
     def run(text):
         (tmp_path / "config").write_text(text)
         environment = dict(os.environ, AGENT_CONFIG=str(tmp_path / "config"), VOLTTRON_HOME=str(tmp_path))
-        environment.pop("AGENT_VIP_IDENTITY", None)
+        environment["AGENT_VIP_IDENTITY"] = "failover"
         done = subprocess.run([sys.executable, "-c", MAIN], env=environment, cwd=str(REPOSITORY), stdout=subprocess.PIPE,
                               timeout=60, text=True)
         return done.returncode, [line.split(";")[0] for line in done.stdout.splitlines()]
@@ -189,6 +189,13 @@ def test_what_is_wrong_and_what_could_be_better_is_in_the_log(tmp_path):
         "ERROR configuration: timeout: found 010, which YAML takes for 8"])
     status, [line] = run("a: &a 1\n")
     assert status == 78 and "anchor" in line
+    assert run(YAML.replace("platform.driver", "failover")) == (78, [
+        "ERROR configuration: agent_vip_identity: found 'failover', which is this agent itself"])
+    (tmp_path / "configuration_store").mkdir()
+    (tmp_path / "configuration_store" / "failover.store").touch()
+    status, lines = run(YAML)
+    assert status == 78 and "failover.store cannot be read" in lines[0]
+    assert "run `vctl config store failover config FILE` with a corrected one" in lines[1]
 
 
 TOKENS = [token.encode("latin-1") for token in (

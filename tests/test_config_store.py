@@ -18,7 +18,7 @@ OTHER_KEY = "y" * 42 + "A"
 @pytest.fixture
 def source(tmp_path):
     (tmp_path / "config").write_text(json.dumps(GOOD))
-    return Source(str(tmp_path / "config"), tmp_path / "failover.store", lambda with_central: Known())
+    return Source(str(tmp_path / "config"), tmp_path / "failover.store", lambda with_central: Known(), "failover")
 
 
 @pytest.fixture
@@ -169,6 +169,44 @@ def test_what_is_wrong_can_be_deleted(watched, store):
     assert "`vctl config delete failover config`" in watched.look()
     store()
     assert (watched.look(), watched.used) == (None, [])
+
+
+@pytest.mark.parametrize("installed", [None, "{", json.dumps(dict(GOOD, timeout="soon"))], ids=["none", "no JSON", "wrong"])
+def test_what_is_not_stored_is_not_said_to_be(source, store, tmp_path, installed):
+    """The configuration is deleted from the store, and the installed one is of no use."""
+    store(dict(GOOD))
+    watched = Watched(source)
+    (tmp_path / "config").unlink() if installed is None else (tmp_path / "config").write_text(installed)
+    store()
+    text = watched.look()
+    assert text.startswith("nothing is stored, and the installed configuration is wrong: ")
+    assert "run `vctl config store failover config FILE` with a right one before the next start" in text
+    assert "delete" not in text
+    store(dict(GOOD))
+    assert watched.look() is None
+
+
+def test_an_installed_configuration_that_needs_a_restart_is_not_said_to_be_stored(source, store):
+    store(dict(GOOD, agent_vip_identity="another"))
+    watched = Watched(source)
+    store()
+    assert watched.look().startswith("nothing is stored, and the installed configuration is not in use, because it differs in ")
+
+
+def test_an_agent_that_would_manage_itself_is_refused(source, watched, store):
+    store(dict(GOOD, agent_vip_identity="failover"))
+    with pytest.raises(ConfigError, match="agent_vip_identity: found 'failover', which is this agent itself"):
+        load(source)
+    text = watched.look()
+    assert "is wrong" in text and "which is this agent itself" in text and "vctl restart" not in text
+
+
+def test_a_store_that_cannot_be_read_names_the_command_once(source, watched, store, tmp_path):
+    (tmp_path / "failover.store").write_bytes(b"")
+    with pytest.raises(ConfigError) as error:
+        source.read()
+    command = "`vctl config store failover config FILE`"
+    assert command in source.remedy(error.value) and watched.look().count(command) == 1
 
 
 def test_a_deletion_is_used(source, store):

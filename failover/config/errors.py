@@ -12,7 +12,13 @@ _LONGEST_LINE, LONGEST_SHOWN = 1000, 80
 
 
 class ConfigError(ValueError):
-    """The configuration cannot be used. ``problems`` holds one line for each thing that is wrong with it."""
+    """The configuration cannot be used.
+
+    :ivar problems: one line for each thing that is wrong with it.
+    :ivar is_stored: whether it is the one in the configuration store, as far as that was told.
+    """
+
+    is_stored = False
 
     def __init__(self, problems: List[str]):
         self.problems = [clean(problem, _LONGEST_LINE) for problem in problems]

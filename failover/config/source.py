@@ -37,11 +37,13 @@ class Source(NamedTuple):
     :ivar installed: path of the installed file.
     :ivar store: path of the file in which VOLTTRON keeps what is stored for this agent.
     :ivar known: returns what the local platform knows of others: ``known(with_central)``.
+    :ivar identity: of this failover agent.
     """
 
     installed: Optional[str]
     store: Path
     known: Callable[[bool], Known]
+    identity: Optional[str]
 
     def stamp(self) -> Optional[Tuple[int, int, int]]:
         """Return what changes with each change of the store; None if nothing is stored."""
@@ -53,17 +55,36 @@ class Source(NamedTuple):
         :raises ConfigError: it cannot be read.
         """
         stamp = self.stamp()
-        text = self._stored()
-        if text is None:
-            return Raw(file.read(self.installed), False, stamp)
-        return Raw(file.parse(text, "`config` in the configuration store"), True, stamp)
+        try:
+            text = self._stored()
+            if text is not None:
+                return Raw(file.parse(text, "`config` in the configuration store"), True, stamp)
+        except ConfigError as error:
+            error.is_stored = True
+            raise
+        return Raw(file.read(self.installed), False, stamp)
 
     def check(self, raw: Raw) -> Config:
         """Return the configuration that was read.
 
         :raises ConfigError: it is wrong.
         """
-        return Config.load(raw.value, self.known(not Config.is_simple(raw.value)))
+        try:
+            config = Config.load(raw.value, self.known(not Config.is_simple(raw.value)))
+            if self.identity in config.agents:
+                raise ConfigError(["agent_vip_identity: found {!r}, which is this agent itself; wanted: the agent to manage".format(
+                    self.identity)])
+        except ConfigError as error:
+            error.is_stored = raw.is_stored
+            raise
+        return config
+
+    def remedy(self, error: ConfigError) -> str:
+        """Return the commands that help, for the operator."""
+        if not error.is_stored:
+            return "run `vctl config store {} config FILE` with a right one".format(self.identity)
+        return "run `vctl config store {0} config FILE` with a corrected one, or `vctl config delete {0} config`".format(
+            self.identity)
 
     def _stored(self) -> Optional[str]:
         try:
