@@ -234,9 +234,8 @@ class EndAsked(NamedTuple):
 class Ended(NamedTuple):
     """All that had to be done before the end has been.
 
-    :ivar is_gone: whether the managed agents have been stopped here.
-    """  # The other one is as in EndAsked.
-
+    :ivar is_gone: whether the managed agents have been stopped here. The other one is as in :class:`EndAsked`.
+    """
     is_gone: bool
     was_let_in: bool = True
 
