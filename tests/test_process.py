@@ -186,6 +186,8 @@ def test_what_a_dead_agent_has_left_is_found_by_its_environment(family, tmp_path
     main.wait(10)
     found = process.members("an.agent", str(tmp_path), ["uuid-1"])
     assert pids(found) == {child, stubborn, daemon}
+    ticks = os.sysconf("SC_CLK_TCK")  # The kernel tells no shorter time from the start of one process to that of another.
+    wait(lambda: int(clock.now() * ticks) > process.started_at_tick(daemon), 10, "another tick", 0.01)
     successor, forked = family()
     found = process.members("an.agent", str(tmp_path), ["uuid-1"], process.find(successor.pid))
     assert pids(process.leftovers(found, process.find(successor.pid))) == {child, stubborn, daemon}
