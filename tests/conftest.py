@@ -38,8 +38,8 @@ SHARED = {"installed_standard_pair": "standard", "installed_pair": "simple"}
 # needs no platforms, so that fewer are installed at the same time.
 LONG = ("test_standard, standard", "test_simple, simple", "test_explore", "test_standard_faults, standard", "test_recipes",
         "test_former_release", "test_simulator", "test_operators, standard", "test_operators, simple", "test_troubles, simple",
-        "test_ending, standard", "test_real_agents", "standard", "simple", "test_demo", "test_link_faults", "test_witness",
-        "test_decision_pair")
+        "test_link_faults", "test_ending, standard", "simple", "test_real_agents", "standard", "test_demo", "test_witness",
+        "test_link_addresses", "test_troubles", "test_decision_pair", "test_process", "test_status_command")
 
 
 def pytest_configure(config):
