@@ -298,22 +298,19 @@ def test_control_stops_what_cannot_be_seen(unseen, control, within):
     assert events == [CommandEnded("platform.driver", 1, Command.STOP, True, True)]
 
 
-def test_what_cannot_be_seen_is_not_gone_because_control_is_silent(unseen, control):
-    control.hangs = True
-    executor, *_, events = executor_of(unseen)
-    executor.stop(Stop("platform.driver", 1, 0.5))
-    wait(lambda: events, 10, "the end")
-    assert events == [CommandEnded("platform.driver", 1, Command.STOP, False, False)]
-    assert "did not answer" in executor._faults["stop"]
+def hang(*args):
+    gevent.sleep(60)
 
 
-def test_what_cannot_be_seen_is_not_gone_because_the_time_limit_of_a_stop_is_swallowed(unseen):
-    def swallow(*args):
-        while True:
-            with contextlib.suppress(gevent.Timeout):
-                gevent.sleep(60)
+def swallow_the_time_limit(*args):
+    while True:
+        with contextlib.suppress(gevent.Timeout):
+            gevent.sleep(60)
 
-    unseen._call = swallow
+
+@pytest.mark.parametrize("call", [hang, swallow_the_time_limit])
+def test_what_cannot_be_seen_is_not_gone_because_control_is_silent(unseen, call):
+    unseen._call = call
     executor, *_, events = executor_of(unseen)
     executor.stop(Stop("platform.driver", 1, 0.5))
     wait(lambda: events, 10, "the end")

@@ -24,6 +24,7 @@ class Processes:
 
     :param platform_lives: whether the process of the local platform exists.
     :param alert: called with a text when something was done that the operator should know of.
+    :ivar may_nothing_run: whether whatever appears is to be killed at once. It is set by :meth:`want`.
     """
 
     def __init__(self, managed: ManagedAgent, platform_lives: Callable[[], bool], alert: Callable[[str], None]):
